@@ -1,0 +1,59 @@
+/* What mapping events mean: the mapped ranges of one process and how many bytes of them count (FORMAT.md 6).
+ * Why in format/: the recorder (to know what to sample) and the replay (to count) must cut ranges alike, so that a RESIDENT_RANGE names a
+ * piece that the replay has. Invariants: pieces are disjoint, sorted, non-empty; a byte counts in one piece only; adjacent pieces are not merged.
+ *
+ *   map over old ones:      |-- A --|-- B --|-- C --|          a new mapping first unmaps what lies under it,
+ *                               [==== D ====]                  so MAP_FIXED counts once
+ *   becomes:                |-A-|==== D ====|-C'|
+ *
+ * Addresses are numbers of the recorded process. Lengths are rounded up, addresses down, to 4096 by ranges itself.
+ * Not here: blocks, sums over processes. Not thread-safe. */
+#ifndef FORMAT_RANGES_H
+#define FORMAT_RANGES_H
+
+#include "format/event.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RANGE_PAGE_BYTES 4096u
+
+struct range {
+    uint64_t address, length;
+    uint64_t resident_bytes; /* as last sampled; RANGE_UNSAMPLED before. Cutting a piece shares it out in proportion, rounded to pages. */
+    uint64_t tag;            /* the caller's: which site it belongs to; kept by every piece */
+    uint8_t kind;            /* enum map_kind */
+};
+#define RANGE_UNSAMPLED UINT64_MAX
+
+struct ranges {
+    struct range *items;
+    size_t count, capacity;
+};
+
+/* Called for each piece whose contribution changes: before is NULL for a new piece, after NULL for one that is gone. */
+typedef void range_change(void *context, const struct range *before, const struct range *after);
+
+void ranges_init(struct ranges *r);
+void ranges_release(struct ranges *r);
+
+/* Each applies one event and reports every changed piece. Return 0 or -ERR_NOMEM (then nothing changed). Zero lengths do nothing; lengths that
+ * would pass 2^64 are cut there. */
+int ranges_map(struct ranges *r, uint64_t address, uint64_t length, enum map_kind kind, uint64_t tag, range_change *change, void *context);
+int ranges_unmap(struct ranges *r, uint64_t address, uint64_t length, range_change *change, void *context);
+/* Moves [old, old+old_length) to [new, new+new_length): kinds follow the pieces; what grows takes the last piece's kind and `tag`. A range that was
+ * not known stays unknown. keep_old: MREMAP_DONTUNMAP. */
+int ranges_remap(struct ranges *r, uint64_t old_address, uint64_t old_length, uint64_t new_address, uint64_t new_length, uint64_t tag, bool keep_old, range_change *change, void *context);
+/* RESERVED parts that become writable turn ANONYMOUS; everything else stays. */
+int ranges_protect(struct ranges *r, uint64_t address, uint64_t length, bool writable, range_change *change, void *context);
+/* Pieces wholly inside lose their resident bytes (0 if they were sampled); others keep theirs until the next sample. */
+int ranges_discard(struct ranges *r, uint64_t address, uint64_t length, range_change *change, void *context);
+/* Sets the resident bytes of exactly this piece; a piece that no longer is so is left alone. */
+int ranges_resident(struct ranges *r, uint64_t address, uint64_t length, uint64_t resident_bytes, range_change *change, void *context);
+
+/* Bytes that a piece adds to live bytes: its length (ANONYMOUS, BRK), its resident bytes (RESERVED, NORESERVE; 0 when unsampled), else 0. */
+uint64_t range_counted(const struct range *piece);
+/* The piece that holds an address, or NULL. */
+const struct range *ranges_find(const struct ranges *r, uint64_t address);
+
+#endif
