@@ -1,0 +1,46 @@
+/* Stacks as numbers: a node is (parent node, code, instruction), and equal ones have one id.
+ *
+ * Nodes live by id in chunks; an index of ids by hash is read without a lock and written under the
+ * one intern lock, which code.c shares. The index doubles before it is three quarters full; old
+ * ones stay mapped, for a reader may still be in them. Bytes a node: 12 and 5.4 to 10.7 of the
+ * index and at most as much again of old ones: below 34.
+ *
+ * Invariants: an id becomes visible to others only after define_node has returned true for it;
+ * nodes are never removed; a parent's id is smaller than its child's.
+ * Not here: who walks (walk.h), what a code is (code.h). */
+#ifndef RECORDER_PRELOAD_INTERN_H
+#define RECORDER_PRELOAD_INTERN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+  NODE_NONE = 0,  /* no Python stack */
+  NODE_LOST = 1,  /* a Python stack that could not be told; never a parent, never defined */
+  NODE_FIRST = 2, /* the first real id */
+  NODE_LIMIT = 1 << 28, /* ids are below this */
+};
+
+/* The longest that anyone waits for the intern lock: longer than its holder may wait on a full ring
+ * (2 s). */
+#define INTERN_WAIT_NS 3000000000ull
+
+/* The id of a node. parent: NODE_NONE or a real id; code_id: from code_intern; lasti_bytes: as
+ * define_node's.
+ * Returns NODE_FIRST..NODE_LIMIT-1, or NODE_LOST: no memory, all ids taken, the lock not had,
+ * define_node refused. Any thread; lock-free when the node is known. May change errno
+ * (walk_current's callers don't see it). */
+uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes);
+
+/* Nodes interned so far (ids NODE_FIRST .. NODE_FIRST + count - 1). Any thread. */
+uint32_t intern_count(void);
+
+/* The lock under which ids are given out. Waits at most INTERN_WAIT_NS; returns false at once in a
+ * thread that holds it already (a signal handler that interrupted its holder). */
+bool intern_lock(void);
+void intern_unlock(void);
+
+/* In a forked child: the lock is free, whoever held it. */
+void intern_lock_reset(void);
+
+#endif

@@ -1,0 +1,69 @@
+/* The calling thread's Python stack, as one 32-bit number, at every allocation.
+ *
+ * The frames are read from the interpreter's memory; nothing of the interpreter is called but a
+ * getter of the thread state. Each thread keeps a shadow copy of the chain that it walked last
+ * (frame, instruction, node). A walk verifies every link and every instruction of the copy against
+ * memory and re-interns only what changed, so that the result is always that of a full walk:
+ * nothing is assumed unchanged.
+ *
+ *   live chain    top ── f4 ── f3 ── f2 ── f1 ── f0    innermost first, linked by `previous`
+ *   shadow copy          [4]  [3]  [2]  [1]  [0]       verified from where the two chains meet
+ *
+ * Which thread state is the caller's, and which frames count, is in CPython's own terms: see
+ * walk.c. Not here: interning (intern.h), code objects (code.h), versions (interp.h). */
+#ifndef RECORDER_PRELOAD_WALK_H
+#define RECORDER_PRELOAD_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "recorder/preload/intern.h"
+
+/* One per thread, zero-initialised, in initial-exec thread-local storage. The fields are walk.c's. */
+struct walker {
+  struct shadow_frame *shadow; /* own mapping, outermost frame first; NULL before the first stack */
+  uintptr_t *chain;            /* same mapping: the live chain while it is compared */
+  uint32_t depth;              /* valid entries of shadow */
+  uint32_t capacity;           /* of shadow and chain, in frames */
+  uint64_t epoch;              /* of code deaths when shadow was last right (code.h) */
+  uintptr_t tstate;            /* the last thread state proved to be this thread's (<= 3.11) */
+  uintptr_t thread;            /* pthread_self(), 0 before the first walk */
+};
+
+/* Frames beyond this depth, counted from the outermost, are left out; such walks are counted. */
+enum { WALK_DEPTH_MAX = 65536 };
+
+/* What could not be told, since the process began. */
+struct walk_losses {
+  uint64_t truncated; /* walks of chains deeper than WALK_DEPTH_MAX */
+  uint64_t lost;      /* walks that returned NODE_LOST */
+};
+
+/* The node of the calling thread's current Python stack.
+ * Returns 0 if it has none: no interpreter or an unverified one, a thread that Python doesn't
+ * know, the runtime starting or finalising (but for the thread that finalises); NODE_LOST if it
+ * has one that could not be told (no memory, a lock not had within its bound, a definition that
+ * was refused).
+ * w: the calling thread's; not re-entrant on one walker (the hooks' own busy flag sees to that).
+ * Preserves errno. May call define_code, define_node, define_verdict (define.h). */
+uint32_t walk_current(struct walker *w);
+
+/* Give back the walker's mapping at thread exit; w is zeroed and may be used again. Keeps errno. */
+void walker_release(struct walker *w);
+
+/* Around fork. prepare holds the intern lock so that the child never inherits it half-way; parent
+ * and child let go of it. In the child every id interned so far stays valid and known, and the
+ * calling thread's walker too. walk_after_fork may also be called in a child whose fork nobody
+ * announced (a raw clone): the lock is then simply free again.
+ * prepare waits at most INTERN_WAIT_NS; fork goes on regardless. */
+void walk_fork_prepare(void);
+void walk_fork_parent(void);
+void walk_after_fork(void);
+
+/* Turn walking off for good: walk_current returns 0 from here on. Any thread. */
+void walk_stop(void);
+
+/* The counters so far, of all threads. Any thread; a reading during walks may miss the latest. */
+void walk_losses(struct walk_losses *losses);
+
+#endif
