@@ -1,0 +1,231 @@
+# memrec: one non-recursive Makefile. Sources are found by wildcard: a new file needs no edit here.
+#
+#   format/*.c                          -> libformat.a
+#   recorder/*.c, recorder/collector/** -> build/memrec        (main in recorder/collector/main.c)
+#   recorder/preload/**                 -> build/libmemrec.so  (settings of its own: recorder/preload/preload.mk)
+#   replay/**, analyzer/**              -> build/memreplay     (main in replay/main.c)
+#   tests/unit/**/test_*.c              -> build/tests/unit/.../test_*   (cmocka, one main each)
+#   tests/programs/*.c, *.cc            -> build/tests/programs/<name>   (x.so.c -> x.so, static_*.c linked statically,
+#                                          embed*.c against libpython; a line "build-flags: ..." in a source adds flags)
+#
+# Variables: V=1 shows commands; DEBUG=1 (build/debug), SAN=address,undefined (build/san), COVERAGE=1
+# (build/coverage), CC=clang, CFLAGS, LDFLAGS, PREFIX=/usr/local, DESTDIR=, PYTHON=python3.
+# Sanitizers go into the tools and the unit tests, never into libmemrec.so: it lives in a foreign process.
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := $(if $(findstring clang,$(CC)),clang++,g++)
+endif
+PYTHON ?= python3
+PREFIX ?= /usr/local
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+# ---- variants -------------------------------------------------------------------------------------
+
+BUILD := build$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug)))
+debugging := $(or $(SAN),$(COVERAGE),$(DEBUG))
+CFLAGS ?= $(if $(SAN),-O1,$(if $(debugging),-Og,-O2)) -g
+own_flags := -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
+	$(if $(debugging),-DMEMREC_DEBUG,-DNDEBUG)
+san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+cov_flags := $(if $(COVERAGE),--coverage)
+tool_flags := $(own_flags) $(san_flags) $(cov_flags)
+
+# The library is built for a process that is not ours: nothing exported by accident, no lazy binding, thread-locals
+# that need no allocation, and no compiler that turns malloc+memset into a call of our own calloc.
+preload_flags := $(own_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
+preload_ldflags := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -static-libgcc
+
+TOOL_LIBS ?= -llz4 -lsqlite3 -lm -lpthread
+TEST_LIBS ?= -lcmocka
+
+# recorder/preload/preload.mk may set: PRELOAD_FORMAT (format sources linked in, such as format/varint.c),
+# PRELOAD_CFLAGS, PRELOAD_LIBS.
+PRELOAD_FORMAT :=
+PRELOAD_CFLAGS :=
+PRELOAD_LIBS :=
+-include recorder/preload/preload.mk
+
+# ---- sources --------------------------------------------------------------------------------------
+
+sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c))
+format_src := $(call sources,format)
+collector_src := $(strip $(sort $(wildcard recorder/*.c)) $(call sources,recorder/collector))
+preload_src := $(strip $(call sources,recorder/preload) $(sort $(wildcard recorder/*.c)) $(PRELOAD_FORMAT))
+replay_src := $(call sources,replay)
+analyzer_src := $(call sources,analyzer)
+unit_src := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
+program_src := $(sort $(wildcard tests/programs/*.c tests/programs/*.cc))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+pic = $(patsubst %.c,$(BUILD)/pic/%.o,$(1))
+format_lib := $(if $(format_src),$(BUILD)/libformat.a)
+replay_lib := $(if $(filter-out replay/main.c,$(replay_src)),$(BUILD)/libreplay.a)
+analyzer_lib := $(if $(analyzer_src),$(BUILD)/libanalyzer.a)
+collector_lib := $(if $(filter-out %/main.c,$(collector_src)),$(BUILD)/libcollector.a)
+preload_lib := $(if $(preload_src),$(BUILD)/libpreload.a)
+
+memrec := $(if $(filter recorder/collector/main.c,$(collector_src)),$(BUILD)/memrec)
+memreplay := $(if $(filter replay/main.c,$(replay_src)),$(BUILD)/memreplay)
+preload := $(if $(preload_src),$(BUILD)/libmemrec.so)
+unit_tests := $(patsubst %.c,$(BUILD)/%,$(unit_src))
+programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
+
+# ---- what people type -----------------------------------------------------------------------------
+
+.PHONY: all demo test quick check format install uninstall setup fuzz bench tests unit help clean FORCE
+
+all: $(memrec) $(memreplay) $(preload) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
+
+demo: ## install what is missing, build, record a numpy/pandas example and print its peak
+	$(Q)tools/setup demo
+	$(Q)$(MAKE) all build/venv/.ready
+	$(Q)build/memrec run -o build/demo.lz4 -f -- build/venv/bin/python examples/peak.py
+	$(Q)build/memreplay peak build/demo.lz4
+
+test: ## install what is missing, then every test: unit and end-to-end, release and sanitized, and the checks
+	$(Q)tools/setup test
+	$(Q)$(MAKE) all tests build/venv/.ready
+	$(Q)$(MAKE) all unit SAN=address,undefined DEBUG= COVERAGE=
+	$(Q)tests/run
+
+quick: all tests ## unit tests of this variant and the checks only
+	$(Q)tests/run --quick --build $(BUILD)
+
+check: $(preload) ## the style checks: layers, allowed symbols, columns, documented prototypes, format
+	$(Q)tools/check/all
+
+format: ## rewrite the C sources with clang-format
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^tests/golden/')
+
+install: all ## install below PREFIX (default /usr/local), inside DESTDIR if given
+	$(Q)install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/memrec'
+	$(Q)install -m 755 $(memrec) $(memreplay) '$(DESTDIR)$(PREFIX)/bin/'
+	$(Q)install -m 755 $(preload) '$(DESTDIR)$(PREFIX)/lib/memrec/libmemrec.so'
+
+uninstall: ## remove what install put there
+	$(Q)rm -f '$(DESTDIR)$(PREFIX)/bin/memrec' '$(DESTDIR)$(PREFIX)/bin/memreplay' \
+		'$(DESTDIR)$(PREFIX)/lib/memrec/libmemrec.so'
+	$(Q)rmdir '$(DESTDIR)$(PREFIX)/lib/memrec' 2>/dev/null || true
+
+setup: ## install the packages that building and testing need (apt; root or sudo)
+	$(Q)tools/setup test
+
+fuzz: ## feed mutated traces to the sanitized memreplay
+	$(Q)$(MAKE) all SAN=address,undefined
+	$(Q)tests/fuzz/run
+
+bench: all build/venv/.ready ## wall time, bytes per event and replay speed
+	$(Q)tools/bench/run
+
+tests: unit $(programs) ## build the unit tests of this variant and the programs that tests record
+
+unit: $(unit_tests) ## build the unit tests of this variant
+
+help: ## these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@sed -n '/^# Variables:/,/^$$/ s/^# *//p' Makefile
+
+clean: ## remove everything built (the test environment in build/venv too)
+	$(Q)rm -rf build
+
+# ---- rules ----------------------------------------------------------------------------------------
+
+# Rebuild when compiler or flags change.
+flags_now := $(CC) $(CFLAGS) $(LDFLAGS) $(tool_flags) $(preload_flags) $(PRELOAD_CFLAGS) $(PRELOAD_FORMAT)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(flags_now)' | cmp -s - $@ || printf '%s\n' '$(flags_now)' > $@
+
+# Said once, before the first compiler error could say it worse.
+build/.packages: tools/setup
+	@mkdir -p $(@D)
+	$(Q)tools/setup --check build
+	@touch $@
+
+build/.test-packages: tools/setup
+	@mkdir -p $(@D)
+	$(Q)tools/setup --check test
+	@touch $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | build/.packages
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(tool_flags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | build/.test-packages
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(tool_flags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags | build/.packages
+	$(call say,CC,$< (library))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(preload_flags) $(PRELOAD_CFLAGS) -MMD -MP -c -o $@ $<
+
+archive = $(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+$(BUILD)/libformat.a: $(call obj,$(format_src)) ; $(archive)
+$(BUILD)/libreplay.a: $(call obj,$(filter-out replay/main.c,$(replay_src))) ; $(archive)
+$(BUILD)/libanalyzer.a: $(call obj,$(analyzer_src)) ; $(archive)
+$(BUILD)/libcollector.a: $(call obj,$(filter-out %/main.c,$(collector_src))) ; $(archive)
+$(BUILD)/libpreload.a: $(call obj,$(filter-out format/%,$(preload_src))) ; $(archive)
+
+link = $(Q)$(CC) $(CFLAGS) $(tool_flags) $(LDFLAGS) -o $@
+$(BUILD)/memrec: $(call obj,recorder/collector/main.c) $(collector_lib) $(format_lib)
+	$(call say,LINK,$@)
+	$(link) $^ $(TOOL_LIBS)
+
+$(BUILD)/memreplay: $(call obj,replay/main.c) $(analyzer_lib) $(replay_lib) $(format_lib)
+	$(call say,LINK,$@)
+	$(link) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TOOL_LIBS)
+
+$(BUILD)/libmemrec.so: $(call pic,$(preload_src)) $(wildcard recorder/preload/exports.map)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(preload_ldflags) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+		$(patsubst %,-Wl$(comma)--version-script=%,$(filter %.map,$^)) $(PRELOAD_LIBS)
+
+# Tests of the library's parts link its archive after libc, so that the hooks (malloc and so on) are never pulled in.
+comma := ,
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib) $(preload_lib)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(link) $< -Wl,--start-group $(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib) -Wl,--end-group \
+		$(TEST_LIBS) $(TOOL_LIBS) $(if $(findstring /test_preload_,$@),-lc $(preload_lib) $(format_lib))
+
+# Programs that get recorded: never sanitized, in one place for all variants. Those that embed Python may fail.
+extra = $$(sed -n 's/^.*build-flags: *//p' $<)
+libpython = $$(PATH=/usr/bin:/bin python3-config --cflags --ldflags --embed 2>/dev/null)
+program_flags := -O1 -g -std=gnu11 -Wall -Wextra -D_GNU_SOURCE= -pthread
+build/tests/programs/%.so: tests/programs/%.so.c | build/.test-packages
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(program_flags) -shared -fPIC -o $@ $< $(extra)
+
+build/tests/programs/%: tests/programs/%.c | build/.test-packages
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(program_flags) $(if $(findstring /static_,$@),-static) -o $@ $< $(extra) -ldl \
+		$(if $(findstring /embed,$@),$(libpython) || echo 'not built: $@ (no shared libpython with headers)')
+
+build/tests/programs/%: tests/programs/%.cc | build/.test-packages
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -O1 -g -std=c++17 -Wall -Wextra -pthread -o $@ $< $(extra) -ldl
+
+# The tests' own Python: pytest and what the recorded examples import, at pinned versions.
+build/venv/.ready: tests/requirements.txt
+	$(call say,VENV,build/venv)
+	$(Q)tools/setup --venv build/venv tests/requirements.txt
+	@touch $@
+
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
