@@ -1,0 +1,130 @@
+/* The memory that recorded processes and the collector share: one file, mapped in pieces.
+ * Why shared rings: a hook's whole duty is a few stores; whatever takes time or can fail happens in the collector.
+ *
+ *   ┌────────┬───────────────┬──────────────┬─────────────────────┬───────────────────── … ─┐
+ *   │ header │ process slots │ ring entries │ chunk 0: 8 rings    │ chunk 1: 8 rings        │
+ *   └────────┴───────────────┴──────────────┴─────────────────────┴───────────────────── … ─┘
+ *    CONTROL_BYTES, mapped by all             a ring: one page of header, RING_BYTES of words
+ *
+ * A ring belongs to one thread at a time (its producer) and to the collector (its consumer). `head` and `tail` count bytes and never
+ * wrap; the word at offset o stands at o % RING_BYTES. The producer stores words, then head with release: nothing is ever torn.
+ *
+ * Order between threads: the *turn word* of a process, sequence << 16 | (ring + 1). Before an event is written — before the real free,
+ * after the real allocation — a thread that is not the owner makes itself the owner of the next turn by CAS and writes a TURN
+ * word. The collector reads the turn word (T0), the owner's head, then the other heads, and merges by turn up to T0. An event whose turn is older
+ * than one already merged is concurrent with it, since its hook had not returned.
+ *
+ * Trust: the collector believes nothing in here. It copies a word once, checks it, and keeps its own tails.
+ * Not here: how words become a trace (collector/transcode.c), finding the file (rendezvous.h). */
+#ifndef RECORDER_RING_H
+#define RECORDER_RING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum ring_kind {
+    RING_NONE,
+#define RING_EVENT(name, words, text) RING_##name,
+#include "recorder/ring.def"
+#undef RING_EVENT
+    RING_KIND_COUNT
+};
+
+#define RING_BYTES (1u << 20)
+#define RING_WORDS (RING_BYTES / 8)
+#define RING_CHUNK 8u     /* rings mapped together */
+#define RING_LIMIT 4096u  /* rings in all; ring + 1 fits the turn word's 16 bits */
+#define SLOT_LIMIT 1024u  /* processes recorded at the same time */
+#define RING_DATA_BYTES 1024u
+#define RING_MAGIC 0x3172657273756DULL
+
+#define RING_LOW_MASK ((UINT64_C(1) << 48) - 1)
+#define RING_WORD(kind, aux, low) ((uint64_t)(kind) << 56 | (uint64_t)(aux) << 48 | ((uint64_t)(low) & RING_LOW_MASK))
+
+#define CACHE_LINE __attribute__((aligned(64)))
+
+/* What the collector tells everybody. Written by it alone, but for `kick`. */
+struct shm_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t flags;         /* enum shm_flag */
+    uint32_t collector_pid; /* in the collector's own pid namespace */
+    CACHE_LINE _Atomic uint32_t recording; /* 0: whoever notices stops for good */
+    CACHE_LINE _Atomic uint32_t heartbeat; /* moves while the collector gets on */
+    CACHE_LINE _Atomic uint32_t sleeping;  /* 1: the collector waits on `kick` */
+    _Atomic uint32_t kick;                 /* futex */
+};
+enum shm_flag { SHM_OBJECTS = 1, SHM_STACKS = 2, SHM_CHECK_STACKS = 4 };
+
+enum slot_state {
+    SLOT_FREE,    /* nobody's */
+    SLOT_CLAIMED, /* being filled in by its process (fork) or by the collector (a new image) */
+    SLOT_LIVE     /* its process records; the collector alone sets it free again */
+};
+
+/* Why a process stopped recording by itself, for `gave_up` (enum reason of format/event.h, 0: it did not). */
+struct process_slot {
+    _Atomic uint32_t state;
+    uint32_t pid;           /* as the process sees itself (fork) or as the kernel told the collector (new image) */
+    uint32_t serial;        /* unique in the trace; 0 never */
+    uint32_t parent_serial; /* of the process that forked it; 0: a new image */
+    _Atomic uint32_t forks_open; /* forks under way whose child has not claimed its slot yet */
+    _Atomic uint32_t gave_up;
+    _Atomic uint32_t python;     /* enum slot_python: the outcome of the check on the first frames */
+    _Atomic uint32_t no_ring;    /* threads that found no ring */
+    _Atomic uint64_t reentered;  /* allocator calls inside our own hooks, not recorded */
+    _Atomic uint64_t lost_nodes; /* allocations with stack "unknown" */
+    _Atomic uint64_t deep_stacks;
+    _Atomic uint64_t stack_mismatches; /* SHM_CHECK_STACKS: walked stacks that differ from a pure walk */
+    CACHE_LINE _Atomic uint64_t turn; /* a line of its own: every event reads it */
+    CACHE_LINE uint8_t pad[128];
+};
+enum slot_python { SLOT_PYTHON_NONE, SLOT_PYTHON_WAITING, SLOT_PYTHON_OK, SLOT_PYTHON_FAILED };
+
+enum ring_state {
+    RING_STATE_FREE,
+    RING_STATE_CLAIMED,
+    RING_STATE_LIVE,
+    RING_STATE_CLOSED /* its thread ended; the collector drains it and sets it free */
+};
+
+/* One a ring, in the control area, so that free ones are found without mapping them. */
+struct ring_entry {
+    _Atomic uint32_t state;
+    uint32_t slot;   /* index of its process */
+    uint32_t serial; /* of its process */
+    uint32_t tid;
+    uint8_t pad[48];
+};
+
+struct ring {
+    CACHE_LINE _Atomic uint64_t head; /* bytes written, by the producer */
+    CACHE_LINE _Atomic uint64_t tail; /* bytes consumed, by the collector; futex on its low half */
+    CACHE_LINE _Atomic uint64_t waits; /* times the producer found it full */
+    _Atomic uint64_t wait_ns;
+    uint8_t pad[4096 - 3 * 64];
+    uint64_t words[RING_WORDS];
+};
+
+struct shm_control {
+    union {
+        struct shm_header header;
+        uint8_t header_page[4096];
+    };
+    struct process_slot slots[SLOT_LIMIT];
+    struct ring_entry entries[RING_LIMIT];
+};
+
+#define CONTROL_BYTES sizeof(struct shm_control)
+#define CHUNK_BYTES (RING_CHUNK * sizeof(struct ring))
+#define CHUNK_LIMIT (RING_LIMIT / RING_CHUNK)
+#define SHM_BYTES (CONTROL_BYTES + (uint64_t)CHUNK_LIMIT * CHUNK_BYTES)
+
+static inline uint64_t chunk_offset(uint32_t chunk) { return CONTROL_BYTES + (uint64_t)chunk * CHUNK_BYTES; }
+
+_Static_assert(sizeof(struct process_slot) == 256, "slots are 256 bytes");
+_Static_assert(sizeof(struct ring_entry) == 64, "one line an entry");
+_Static_assert(sizeof(struct ring) == 4096 + RING_BYTES, "one page and the words");
+_Static_assert(CONTROL_BYTES % 4096 == 0, "chunks start on a page");
+
+#endif
