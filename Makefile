@@ -49,7 +49,7 @@ preload_ldflags := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -
 TOOL_LIBS ?= -llz4 -lsqlite3 -lm -lpthread
 TEST_LIBS ?= -lcmocka
 
-# recorder/preload/preload.mk may set: PRELOAD_FORMAT (format sources linked in, such as format/varint.c),
+# recorder/preload/preload.mk may set: PRELOAD_FORMAT (sources from elsewhere linked in, such as format/varint.c),
 # PRELOAD_CFLAGS, PRELOAD_LIBS.
 PRELOAD_FORMAT :=
 PRELOAD_CFLAGS :=
@@ -61,7 +61,7 @@ PRELOAD_LIBS :=
 sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c))
 format_src := $(call sources,format)
 collector_src := $(strip $(sort $(wildcard recorder/*.c)) $(call sources,recorder/collector))
-preload_src := $(strip $(call sources,recorder/preload) $(sort $(wildcard recorder/*.c)) $(PRELOAD_FORMAT))
+preload_src := $(strip $(call sources,recorder/preload) $(PRELOAD_FORMAT))
 replay_src := $(call sources,replay)
 analyzer_src := $(call sources,analyzer)
 unit_src := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
