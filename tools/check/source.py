@@ -17,7 +17,8 @@ def files(*suffixes, under=""):
         names = listed.stdout.split("\n")
     except (OSError, subprocess.CalledProcessError):  # a tarball without git
         names = [str(path) for path in pathlib.Path(".").rglob("*") if not str(path).startswith((".", "build/"))]
-    return sorted(name for name in set(names) if name.endswith(suffixes) and name.startswith(under) and os.path.isfile(name))
+    return sorted(name for name in set(names) if name.endswith(suffixes)
+                  and name.startswith(under) and not name.startswith("build/") and os.path.isfile(name))
 
 
 def text(name):
