@@ -125,7 +125,7 @@ fuzz: ## feed mutated traces to the sanitized memreplay
 	$(Q)$(MAKE) all SAN=address,undefined
 	$(Q)tests/fuzz/run
 
-bench: all build/venv/.ready ## wall time, bytes per event and replay speed
+bench: all build/bench/.ready ## wall time, bytes per event and replay speed
 	$(Q)tools/bench/run
 
 tests: unit $(programs) ## build the unit tests of this variant and the programs that tests record
@@ -222,10 +222,12 @@ build/tests/programs/%: tests/programs/%.cc | build/.test-packages
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -O1 -g -std=c++17 -Wall -Wextra -pthread -o $@ $< $(extra) -ldl
 
-# The tests' own Python: pytest and what the recorded examples import, at pinned versions.
+# Environments of their own at pinned versions: the tests' (pytest and what examples import), and the bench's.
 build/venv/.ready: tests/requirements.txt
-	$(call say,VENV,build/venv)
-	$(Q)tools/setup --venv build/venv tests/requirements.txt
+build/bench/.ready: tools/bench/requirements.txt
+build/venv/.ready build/bench/.ready:
+	$(call say,VENV,$(@D))
+	$(Q)PYTHON='$(PYTHON)' tools/setup --venv $(@D) $<
 	@touch $@
 
 -include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
