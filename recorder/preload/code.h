@@ -15,14 +15,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How often a known code object has died. An address that was looked up under an older epoch must be
- * looked up again. Any thread. */
+/* How often a known code object has died. An address that was looked up under an older epoch must
+ * be looked up again. Any thread. */
 uint64_t code_epoch(void);
 
 /* The id of the living code object at an address; defines it (define_code) when it is new.
  * Returns 1.., or 0: no memory, the lock not had, the definition refused. Any thread; lock-free
  * when the code is known.
- * code must be a code object that the caller's own frames keep alive. May change errno. */
+ * code must be a code object that the caller's own frames keep alive. Preserves errno. */
 uint32_t code_intern(uintptr_t code);
 
 /* Replace PyCode_Type.tp_dealloc: code_type is the type's address. After interp_probe has confirmed

@@ -28,8 +28,7 @@ enum {
 /* The id of a node. parent: NODE_NONE or a real id; code_id: from code_intern; lasti_bytes: as
  * define_node's.
  * Returns NODE_FIRST..NODE_LIMIT-1, or NODE_LOST: no memory, all ids taken, the lock not had,
- * define_node refused. Any thread; lock-free when the node is known. May change errno
- * (walk_current's callers don't see it). */
+ * define_node refused. Any thread; lock-free when the node is known. Preserves errno. */
 uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes);
 
 /* Nodes interned so far (ids NODE_FIRST .. NODE_FIRST + count - 1). Any thread. */

@@ -10,7 +10,11 @@
 #ifndef RECORDER_PRELOAD_INTERP_H
 #define RECORDER_PRELOAD_INTERP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "recorder/preload/layout.h"
 
 /* The numbers travel in the ring; they are never reused. */
 enum interp_verdict {
@@ -22,6 +26,22 @@ enum interp_verdict {
 };
 
 enum { INTERP_FACT_BYTES = 256 };
+
+/* The interpreter of this process: written by interp_probe, before walking is on; constant after.
+ * For the files that read its memory (walk.c, verify.c, code.c). */
+struct interp {
+  struct layout layout;
+  uintptr_t runtime;    /* &_PyRuntime */
+  uintptr_t code_type;  /* &PyCode_Type, and so on */
+  uintptr_t frame_type;
+  uintptr_t bytes_type;
+  uintptr_t text_type;
+  uintptr_t (*attached)(void); /* the thread state this thread is attached to (3.12+), or NULL */
+  uintptr_t (*remembered)(void); /* PyGILState_GetThisThreadState: also while it is detached */
+  int minor;
+  bool free_threaded;
+};
+extern struct interp interp;
 
 /* Find the interpreter and compare it with its row. For the library's constructor, before
  * Py_Initialize; again after a dlopen that brought an interpreter, while the answer was

@@ -60,6 +60,10 @@ void walk_fork_prepare(void);
 void walk_fork_parent(void);
 void walk_after_fork(void);
 
+/* Turn walking on: from here on frames are read, with suspicion until the first of them have been
+ * compared with the layout (verify.h). interp_probe's; once. */
+void walk_start(void);
+
 /* Turn walking off for good: walk_current returns 0 from here on. Any thread. */
 void walk_stop(void);
 
