@@ -2,7 +2,8 @@
 #
 #   format/*.c                          -> libformat.a
 #   recorder/*.c, recorder/collector/** -> build/memrec        (main in recorder/collector/main.c)
-#   recorder/preload/**                 -> build/libmemrec.so  (settings of its own: recorder/preload/preload.mk)
+#   recorder/preload/**                 -> build/libmemrec.so  (and what it needs of recorder/*.c and format/*.c;
+#                                          settings of its own: recorder/preload/preload.mk)
 #   replay/**, analyzer/**              -> build/memreplay     (main in replay/main.c)
 #   tests/unit/**/test_*.c              -> build/tests/unit/.../test_*   (cmocka, one main each)
 #   tests/programs/*.c, *.cc            -> build/tests/programs/<name>   (x.so.c -> x.so, static_*.c linked statically,
@@ -49,9 +50,7 @@ preload_ldflags := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -
 TOOL_LIBS ?= -llz4 -lsqlite3 -lm -lpthread
 TEST_LIBS ?= -lcmocka
 
-# recorder/preload/preload.mk may set: PRELOAD_FORMAT (sources from elsewhere linked in, such as format/varint.c),
-# PRELOAD_CFLAGS, PRELOAD_LIBS.
-PRELOAD_FORMAT :=
+# recorder/preload/preload.mk may set PRELOAD_CFLAGS and PRELOAD_LIBS.
 PRELOAD_CFLAGS :=
 PRELOAD_LIBS :=
 -include recorder/preload/preload.mk
@@ -61,7 +60,8 @@ PRELOAD_LIBS :=
 sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c))
 format_src := $(call sources,format)
 collector_src := $(strip $(sort $(wildcard recorder/*.c)) $(call sources,recorder/collector))
-preload_src := $(strip $(call sources,recorder/preload) $(PRELOAD_FORMAT))
+preload_src := $(call sources,recorder/preload)
+shared_src := $(sort $(wildcard recorder/*.c)) $(format_src)
 replay_src := $(call sources,replay)
 analyzer_src := $(call sources,analyzer)
 unit_src := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
@@ -142,7 +142,7 @@ clean: ## remove everything built (the test environment in build/venv too)
 # ---- rules ----------------------------------------------------------------------------------------
 
 # Rebuild when compiler or flags change.
-flags_now := $(CC) $(CFLAGS) $(LDFLAGS) $(tool_flags) $(preload_flags) $(PRELOAD_CFLAGS) $(PRELOAD_FORMAT)
+flags_now := $(CC) $(CFLAGS) $(LDFLAGS) $(tool_flags) $(preload_flags) $(PRELOAD_CFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(flags_now)' | cmp -s - $@ || printf '%s\n' '$(flags_now)' > $@
@@ -178,8 +178,10 @@ $(BUILD)/libformat.a: $(call obj,$(format_src)) ; $(archive)
 $(BUILD)/libreplay.a: $(call obj,$(filter-out replay/main.c,$(replay_src))) ; $(archive)
 $(BUILD)/libanalyzer.a: $(call obj,$(analyzer_src)) ; $(archive)
 $(BUILD)/libcollector.a: $(call obj,$(filter-out %/main.c,$(collector_src))) ; $(archive)
-$(BUILD)/libpreload.a: $(call obj,$(filter-out format/%,$(preload_src))) ; $(archive)
+$(BUILD)/libpreload.a: $(call obj,$(preload_src)) ; $(archive)
 
+comma := ,
+group = $(if $(strip $(1)),-Wl$(comma)--start-group $(1) -Wl$(comma)--end-group)
 link = $(Q)$(CC) $(CFLAGS) $(tool_flags) $(LDFLAGS) -o $@
 $(BUILD)/memrec: $(call obj,recorder/collector/main.c) $(collector_lib) $(format_lib)
 	$(call say,LINK,$@)
@@ -187,20 +189,20 @@ $(BUILD)/memrec: $(call obj,recorder/collector/main.c) $(collector_lib) $(format
 
 $(BUILD)/memreplay: $(call obj,replay/main.c) $(analyzer_lib) $(replay_lib) $(format_lib)
 	$(call say,LINK,$@)
-	$(link) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(TOOL_LIBS)
+	$(link) $(filter %.o,$^) $(call group,$(filter %.a,$^)) $(TOOL_LIBS)
 
-$(BUILD)/libmemrec.so: $(call pic,$(preload_src)) $(wildcard recorder/preload/exports.map)
+$(BUILD)/pic/libshared.a: $(call pic,$(shared_src)) ; $(archive)
+$(BUILD)/libmemrec.so: $(call pic,$(preload_src)) $(BUILD)/pic/libshared.a $(wildcard recorder/preload/exports.map)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(preload_ldflags) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+	$(Q)$(CC) $(CFLAGS) $(preload_ldflags) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 		$(patsubst %,-Wl$(comma)--version-script=%,$(filter %.map,$^)) $(PRELOAD_LIBS)
 
 # Tests of the library's parts link its archive after libc, so that the hooks (malloc and so on) are never pulled in.
-comma := ,
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib) $(preload_lib)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(link) $< -Wl,--start-group $(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib) -Wl,--end-group \
-		$(TEST_LIBS) $(TOOL_LIBS) $(if $(findstring /test_preload_,$@),-lc $(preload_lib) $(format_lib))
+	$(link) $< $(call group,$(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib)) \
+		$(TEST_LIBS) $(TOOL_LIBS) $(if $(findstring /test_preload_,$@),-lc $(call group,$(preload_lib) $(collector_lib) $(format_lib)))
 
 # Programs that get recorded: never sanitized, in one place for all variants. Those that embed Python may fail.
 extra = $$(sed -n 's/^.*build-flags: *//p' $<)
