@@ -109,6 +109,7 @@ struct text {
 };
 #define TEXT_LIMIT 65536u
 #define RECORD_ARGUMENT_LIMIT 1024u /* arguments kept of a command */
+#define RECORD_MAX_BYTES (1u << 20) /* a record's fields, ten bytes reckoned for each number and length */
 #define STACK_EMPTY 0u
 #define STACK_UNKNOWN 1u
 #define STACK_FIRST 2u

@@ -49,9 +49,8 @@ static inline uint8_t *put_varint(uint8_t *out, uint64_t value)
     return out;
 }
 
-/* Reads a varint from [in, end) into *value. Returns the byte after it, or NULL when the bytes end too early or the value
- * does not fit 64 bits; *value is then 0. */
-static inline const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, uint64_t *value)
+/* get_varint for what is not a single byte. */
+static inline const uint8_t *get_long_varint(const uint8_t *in, const uint8_t *end, uint64_t *value)
 {
     uint64_t result = 0;
     *value = 0;
@@ -66,6 +65,17 @@ static inline const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, u
         }
     }
     return 0;
+}
+
+/* Reads a varint from [in, end) into *value. Returns the byte after it, or NULL when the bytes end too early or the value
+ * does not fit 64 bits; *value is then 0. */
+static inline const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, uint64_t *value)
+{
+    if (in < end && *in < 0x80) {
+        *value = *in;
+        return in + 1;
+    }
+    return get_long_varint(in, end, value);
 }
 
 #endif

@@ -1,0 +1,374 @@
+/* The encoder: one running state for ids, times and indices of the whole trace, and the columns of the open block.
+ * Why fixed columns: a block's ops are counted, so each column has a known worst case (about 5 MiB in all, touched as used), and the
+ * fast paths need one check. Invariants: what is appended can be decoded, whatever the caller passes (ids, indices are checked);
+ * a failed call changes nothing. Not here: fields of records (record.c), predictions (predict.c). */
+#include "format/encode.h"
+#include "format/crc32.h"
+#include "format/op.h"
+#include "format/predict.h"
+#include "format/record.h"
+#include "format/wire.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define OPS_MAX (BLOCK_EVENTS + 1) /* ADDRESS and its ALLOC stay together */
+#define RECORDS_MAX (BLOCK_SEAL_BYTES + RECORD_MAX_BYTES + 4 * VARINT_MAX_BYTES)
+#define DIRECTORY_MAX_BYTES (VARINT_MAX_BYTES * (COLUMN_COUNT + 1))
+
+static const uint32_t column_max_bytes[COLUMN_COUNT] = {
+    [COLUMN_OPS] = OPS_MAX,
+    [COLUMN_STACKS] = OPS_MAX * VARINT_MAX_BYTES,
+    [COLUMN_SIZES] = OPS_MAX * VARINT_MAX_BYTES,
+    [COLUMN_FREES] = OPS_MAX * VARINT_MAX_BYTES,
+    [COLUMN_ADDRESSES] = OPS_MAX * VARINT_MAX_BYTES,
+    [COLUMN_RECORDS] = RECORDS_MAX,
+};
+
+/* An op has at most an address, or a stack of 5 bytes and a size, beside what is in `records`. */
+_Static_assert(OPS_MAX * (1 + 5 + VARINT_MAX_BYTES) + RECORDS_MAX + DIRECTORY_MAX_BYTES <=
+                   PAYLOAD_MAX_BYTES,
+               "a block's payload fits its limit");
+
+struct column {
+    uint8_t *start, *at;
+};
+
+/* What STACK ops are coded against. */
+struct node {
+    uint32_t parent, function;
+    uint64_t line;
+};
+
+struct encoder {
+    struct column columns[COLUMN_COUNT];
+    struct predictor predictor;
+    struct ids next;
+    uint64_t last_freed, last_address, time_ns, events;
+    uint32_t thread;
+    struct node last_node;
+    struct block_info open; /* as it was at the open block's start */
+    uint8_t *memory;        /* of the columns */
+};
+
+static void start_block(struct encoder *e, uint32_t sequence)
+{
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        e->columns[i].at = e->columns[i].start;
+    predictor_reset(&e->predictor);
+    e->last_freed = e->next.alloc;
+    e->last_address = 0;
+    e->last_node = (struct node){0};
+    e->open = (struct block_info){
+        .sequence = sequence,
+        .first_event = e->events,
+        .first_alloc = e->next.alloc,
+        .start_ns = e->time_ns,
+        .first_function = e->next.function,
+        .first_stack = e->next.stack,
+        .first_process = e->next.process,
+        .first_thread = e->next.thread,
+        .thread = e->thread,
+    };
+}
+
+struct encoder *encoder_new(void)
+{
+    struct encoder *e = calloc(1, sizeof *e);
+    size_t total = 0;
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        total += column_max_bytes[i];
+    if (!e || !(e->memory = malloc(total)) || predictor_init(&e->predictor)) {
+        encoder_free(e);
+        return NULL;
+    }
+    uint8_t *start = e->memory;
+    for (int i = 0; i < COLUMN_COUNT; start += column_max_bytes[i++])
+        e->columns[i].start = start;
+    e->next = (struct ids){.function = FUNCTION_FIRST, .stack = STACK_FIRST};
+    e->thread = ID_NONE;
+    start_block(e, 0);
+    return e;
+}
+
+void encoder_free(struct encoder *e)
+{
+    if (!e)
+        return;
+    predictor_release(&e->predictor);
+    free(e->memory);
+    free(e);
+}
+
+static inline uint32_t op_count(const struct encoder *e)
+{
+    return (uint32_t)(e->columns[COLUMN_OPS].at - e->columns[COLUMN_OPS].start);
+}
+
+static inline bool ops_full(const struct encoder *e)
+{
+    return op_count(e) >= BLOCK_EVENTS;
+}
+
+static inline bool records_full(const struct encoder *e)
+{
+    const struct column *records = &e->columns[COLUMN_RECORDS];
+    return ops_full(e) || records->at - records->start >= (ptrdiff_t)BLOCK_SEAL_BYTES;
+}
+
+static inline void put_op(struct encoder *e, unsigned op)
+{
+    *e->columns[COLUMN_OPS].at++ = (uint8_t)op;
+}
+
+static inline void put_number(struct encoder *e, enum column_id column, uint64_t value)
+{
+    e->columns[column].at = put_varint(e->columns[column].at, value);
+}
+
+static inline void put_signed(struct encoder *e, enum column_id column, uint64_t difference)
+{
+    put_number(e, column, zigzag((int64_t)difference));
+}
+
+static void put_address(struct encoder *e, uint64_t address)
+{
+    put_signed(e, COLUMN_ADDRESSES, address - e->last_address);
+    e->last_address = address;
+}
+
+/* Writes one ALLOC op; there is room for two ops. Returns 0, -ERR_LIMIT, -ERR_NOMEM. address: NULL when coded by index. */
+static inline int put_alloc(struct encoder *e, unsigned allocator, uint32_t stack,
+                            uint64_t size_bytes, const uint64_t *address)
+{
+    if (allocator >= ALLOCATOR_LIMIT || stack >= e->next.stack)
+        return -ERR_LIMIT;
+    struct predictor *p = &e->predictor;
+    unsigned op = allocator;
+    uint32_t slot = predictor_expected(p);
+    if (p->slots[slot].stack != stack) {
+        if (predictor_find(p, stack, &slot))
+            return -ERR_NOMEM;
+        op |= OP_STACK_GIVEN;
+        put_signed(e, COLUMN_STACKS, (uint64_t)stack - p->slots[p->last].stack);
+    }
+    if (p->slots[slot].size_bytes != size_bytes) {
+        op |= OP_SIZE_GIVEN;
+        put_signed(e, COLUMN_SIZES, size_bytes - p->slots[slot].size_bytes);
+    }
+    predictor_note(p, slot, size_bytes);
+    if (address) {
+        put_op(e, OP_ADDRESS);
+        put_address(e, *address);
+    }
+    put_op(e, op);
+    e->events++;
+    return 0;
+}
+
+int encoder_alloc(struct encoder *e, unsigned allocator, uint32_t stack, uint64_t size_bytes)
+{
+    if (ops_full(e))
+        return -ERR_FULL;
+    int result = put_alloc(e, allocator, stack, size_bytes, NULL);
+    if (result == 0)
+        e->next.alloc++;
+    return result;
+}
+
+int encoder_free_index(struct encoder *e, uint64_t index)
+{
+    if (ops_full(e))
+        return -ERR_FULL;
+    if (index >= e->next.alloc)
+        return -ERR_LIMIT;
+    uint64_t distance = e->next.alloc - 1 - index;
+    uint64_t near = index - e->last_freed + OP_NEAR_BIAS;
+    if (distance < OP_FREE_SPAN) {
+        put_op(e, OP_FREE_RECENT + (unsigned)distance);
+    } else if (near < OP_FREE_SPAN) {
+        put_op(e, OP_FREE_NEAR + (unsigned)near);
+    } else {
+        put_op(e, OP_FREE_FAR);
+        put_signed(e, COLUMN_FREES, index - e->last_freed);
+    }
+    e->last_freed = index;
+    e->events++;
+    return 0;
+}
+
+static int append_address_op(struct encoder *e, const struct event *ev)
+{
+    if (ops_full(e))
+        return -ERR_FULL;
+    if (ev->kind == EVENT_ALLOC_ADDRESS)
+        return put_alloc(e, ev->allocator, ev->stack, ev->size_bytes, &ev->address);
+    put_op(e, OP_FREE_ADDRESS);
+    put_address(e, ev->address);
+    e->events++;
+    return 0;
+}
+
+/* UNFREE takes back a free that was counted: the sum of events stays. */
+static int append_unfree(struct encoder *e)
+{
+    if (ops_full(e))
+        return -ERR_FULL;
+    put_op(e, OP_UNFREE);
+    return 0;
+}
+
+static int append_thread(struct encoder *e, uint32_t thread)
+{
+    if (thread == e->thread)
+        return 0;
+    if (thread >= e->next.thread)
+        return -ERR_LIMIT;
+    if (records_full(e))
+        return -ERR_FULL;
+    put_op(e, OP_THREAD);
+    put_number(e, COLUMN_RECORDS, thread);
+    e->thread = thread;
+    return 0;
+}
+
+static int append_time(struct encoder *e, uint64_t time_ns)
+{
+    if (time_ns <= e->time_ns)
+        return 0;
+    if (time_ns > INT64_MAX)
+        return -ERR_LIMIT;
+    if (records_full(e))
+        return -ERR_FULL;
+    put_op(e, OP_TIME);
+    put_number(e, COLUMN_RECORDS, time_ns - e->time_ns);
+    e->time_ns = time_ns;
+    return 0;
+}
+
+static int append_stack(struct encoder *e, const struct event *ev, uint32_t *id)
+{
+    if (ev->parent >= e->next.stack || ev->function >= e->next.function || e->next.stack == ID_NONE)
+        return -ERR_LIMIT;
+    if (records_full(e))
+        return -ERR_FULL;
+    put_op(e, OP_STACK);
+    put_signed(e, COLUMN_RECORDS, (uint64_t)ev->parent - e->last_node.parent);
+    put_signed(e, COLUMN_RECORDS, (uint64_t)ev->function - e->last_node.function);
+    put_signed(e, COLUMN_RECORDS, ev->line - e->last_node.line);
+    e->last_node = (struct node){ev->parent, ev->function, ev->line};
+    uint32_t defined = e->next.stack++;
+    if (id)
+        *id = defined;
+    return 0;
+}
+
+/* The body is written first, behind the room that its length may take, and moved up when the length is known. */
+static int append_record(struct encoder *e, const struct record *record, uint32_t *id)
+{
+    int result = record_check(record, &e->next);
+    if (result)
+        return result;
+    if (records_full(e))
+        return -ERR_FULL;
+    uint32_t defined;
+    result = record_define(record->type, &e->next, &defined);
+    if (result)
+        return result;
+    put_op(e, OP_RECORD);
+    put_number(e, COLUMN_RECORDS, record->type);
+    struct column *records = &e->columns[COLUMN_RECORDS];
+    uint8_t *body = records->at + VARINT_MAX_BYTES;
+    size_t length = (size_t)(record_put(record, body) - body);
+    records->at = put_varint(records->at, length);
+    memmove(records->at, body, length);
+    records->at += length;
+    e->events += record_counts(record->type);
+    if (id)
+        *id = defined;
+    return 0;
+}
+
+int encoder_append(struct encoder *e, const struct event *ev, uint32_t *id)
+{
+    switch ((enum event_kind)ev->kind) {
+    case EVENT_ALLOC:
+        return encoder_alloc(e, ev->allocator, ev->stack, ev->size_bytes);
+    case EVENT_FREE:
+        return encoder_free_index(e, ev->index);
+    case EVENT_ALLOC_ADDRESS:
+    case EVENT_FREE_ADDRESS:
+        return append_address_op(e, ev);
+    case EVENT_UNFREE:
+        return append_unfree(e);
+    case EVENT_THREAD:
+        return append_thread(e, ev->thread);
+    case EVENT_TIME:
+        return append_time(e, ev->time_ns);
+    case EVENT_STACK:
+        return append_stack(e, ev, id);
+    case EVENT_RECORD:
+        return append_record(e, ev->record, id);
+    }
+    return -ERR_USAGE;
+}
+
+uint64_t encoder_next_alloc(const struct encoder *e)
+{
+    return e->next.alloc;
+}
+
+uint64_t encoder_events(const struct encoder *e)
+{
+    return e->events;
+}
+
+bool encoder_empty(const struct encoder *e)
+{
+    return op_count(e) == 0;
+}
+
+static size_t column_bytes(const struct encoder *e)
+{
+    size_t total = 0;
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        total += (size_t)(e->columns[i].at - e->columns[i].start);
+    return total;
+}
+
+bool encoder_full(const struct encoder *e)
+{
+    return ops_full(e) || column_bytes(e) >= BLOCK_SEAL_BYTES;
+}
+
+size_t encoder_bound(const struct encoder *e)
+{
+    return DIRECTORY_MAX_BYTES + column_bytes(e);
+}
+
+/* Writes the directory and the columns. Returns the byte after them. */
+static uint8_t *put_columns(const struct encoder *e, uint8_t *out)
+{
+    out = put_varint(out, COLUMN_COUNT);
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        out = put_varint(out, (uint64_t)(e->columns[i].at - e->columns[i].start));
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        size_t length = (size_t)(e->columns[i].at - e->columns[i].start);
+        memcpy(out, e->columns[i].start, length);
+        out += length;
+    }
+    return out;
+}
+
+int encoder_seal(struct encoder *e, uint8_t *out, size_t capacity, struct block_info *info)
+{
+    if (capacity < encoder_bound(e))
+        return -ERR_FULL;
+    *info = e->open;
+    info->payload_bytes = (uint32_t)(put_columns(e, out) - out);
+    info->op_count = op_count(e);
+    info->event_count = (uint32_t)(e->events - e->open.first_event);
+    info->alloc_count = (uint32_t)(e->next.alloc - e->open.first_alloc);
+    info->payload_crc32 = crc32_update(0, out, info->payload_bytes);
+    start_block(e, e->open.sequence + 1);
+    return 0;
+}

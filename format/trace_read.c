@@ -1,0 +1,493 @@
+/* Reading parts from a stream, with recovery (FORMAT.md 1 and 2).
+ * A part is looked at before it is consumed: what turns out bad is one damaged region that reaches to the next block header or trailer
+ * that is right. Invariants: sequence numbers that were given out only grow, and so do the counters of the headers that are accepted;
+ * memory is bounded by PAYLOAD_MAX_BYTES and the frame of such a payload, and by the bytes that the file really has. */
+#include "format/crc32.h"
+#include "format/part.h"
+#include "format/source.h"
+#include "format/wire.h"
+#include <lz4frame.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAME_MAX_BYTES (PAYLOAD_MAX_BYTES + (64u << 10)) /* incompressible, its headers and checksums */
+#define BLOCK_PART_BYTES (SKIPPABLE_BYTES + BLOCK_TABLE_BYTES)
+
+struct trace_reader {
+    struct source source;
+    const char *name;
+    struct trace_header header;
+    uint8_t *argument_bytes; /* what header.arguments point into */
+    struct text *arguments;
+    LZ4F_dctx *lz4;
+    uint8_t *payload;
+    size_t payload_capacity;
+    struct block_info expected; /* sequence and lowest counters of the next block */
+    bool gap;     /* blocks were lost since the last good one: counters may jump */
+    bool trailer; /* a good one was given out */
+    bool trailing; /* and something came after it */
+    bool ended;
+    uint64_t cut;
+};
+
+static int io_error(struct trace_reader *r, int result, struct err *err)
+{
+    if (result == -ERR_NOMEM)
+        return err_set(err, ERR_NOMEM, "%s: out of memory", r->name);
+    return err_set(err, ERR_IO, "%s: reading failed at byte %llu: %s", r->name,
+                   (unsigned long long)(r->source.offset + source_available(&r->source)),
+                   strerror(r->source.error));
+}
+
+/* Copies the arguments and points texts at them. args: a part that is about to be consumed. */
+static int keep_arguments(struct trace_reader *r, const uint8_t *args, uint32_t args_bytes,
+                          struct err *err)
+{
+    uint64_t count = 0, length;
+    r->argument_bytes = malloc(args_bytes + 1u);
+    if (!r->argument_bytes)
+        return err_set(err, ERR_NOMEM, "%s: out of memory", r->name);
+    memcpy(r->argument_bytes, args, args_bytes);
+    const uint8_t *at = r->argument_bytes, *end = at + args_bytes;
+    if (args_bytes)
+        at = get_varint(at, end, &count);
+    if (!at || count > RECORD_ARGUMENT_LIMIT)
+        return err_set(err, ERR_DAMAGED, "%s: the command in the file header is damaged", r->name);
+    r->arguments = calloc(count + 1, sizeof *r->arguments);
+    if (!r->arguments)
+        return err_set(err, ERR_NOMEM, "%s: out of memory", r->name);
+    for (uint64_t i = 0; i < count; i++, at += length) {
+        at = get_varint(at, end, &length);
+        if (!at || length > TEXT_LIMIT || length > (uint64_t)(end - at))
+            return err_set(err, ERR_DAMAGED, "%s: the command in the file header is damaged",
+                           r->name);
+        r->arguments[i] = (struct text){(const char *)at, (uint32_t)length};
+    }
+    r->header.arguments = r->arguments;
+    r->header.argument_count = (uint32_t)count;
+    return 0;
+}
+
+/* Does the source start as a trace does? The bytes that are there are compared. */
+static int check_magic(struct trace_reader *r, struct err *err)
+{
+    uint8_t expected[SKIPPABLE_BYTES + TAG_BYTES] = {0};
+    part_put_frame(expected, 0);
+    put_u32(expected + SKIPPABLE_BYTES, TAG_HEADER);
+    int result = source_need(&r->source, sizeof expected);
+    if (result < 0)
+        return io_error(r, result, err);
+    size_t available = source_available(&r->source);
+    if (available == 0)
+        return err_set(err, ERR_NOT_A_TRACE, "%s: is empty", r->name);
+    const uint8_t *in = source_at(&r->source);
+    for (size_t i = 0; i < sizeof expected && i < available; i++)
+        if (in[i] != expected[i] && !(i >= 4 && i < SKIPPABLE_BYTES))
+            return err_set(err, ERR_NOT_A_TRACE, "%s: is not a memrec trace", r->name);
+    if (result == 0)
+        return err_set(err, ERR_TRUNCATED, "%s: ends inside the file header", r->name);
+    return 0;
+}
+
+static int read_header(struct trace_reader *r, struct err *err)
+{
+    int result = check_magic(r, err);
+    if (result)
+        return result;
+    uint32_t size = get_u32(source_at(&r->source) + 4), args_bytes;
+    if (size < HEADER_TABLE_BYTES || size > UINT16_MAX + RECORD_MAX_BYTES)
+        return err_set(err, ERR_DAMAGED, "%s: the file header is damaged (its size)", r->name);
+    result = source_need(&r->source, SKIPPABLE_BYTES + (size_t)size);
+    if (result < 0)
+        return io_error(r, result, err);
+    if (result == 0)
+        return err_set(err, ERR_TRUNCATED, "%s: ends inside the file header", r->name);
+    const uint8_t *args;
+    struct err detail;
+    result = part_get_header(&r->header, source_at(&r->source) + SKIPPABLE_BYTES, size, &args,
+                             &args_bytes, &detail);
+    if (result)
+        return err_set(err, (enum err_code)-result, "%s: %s", r->name, detail.text);
+    result = keep_arguments(r, args, args_bytes, err);
+    source_consume(&r->source, SKIPPABLE_BYTES + (size_t)size);
+    return result;
+}
+
+int trace_reader_open(struct trace_reader **reader, int fd, const char *name, struct err *err)
+{
+    struct trace_reader *r = calloc(1, sizeof *r);
+    *reader = NULL;
+    if (!r)
+        return err_set(err, ERR_NOMEM, "%s: out of memory", name);
+    r->name = name;
+    source_init(&r->source, fd);
+    int result = 0;
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&r->lz4, LZ4F_VERSION))) {
+        r->lz4 = NULL;
+        result = err_set(err, ERR_NOMEM, "%s: out of memory", name);
+    }
+    if (result == 0)
+        result = read_header(r, err);
+    if (result)
+        trace_reader_close(r);
+    else
+        *reader = r;
+    return result;
+}
+
+void trace_reader_close(struct trace_reader *r)
+{
+    if (!r)
+        return;
+    LZ4F_freeDecompressionContext(r->lz4);
+    source_release(&r->source);
+    free(r->argument_bytes);
+    free(r->arguments);
+    free(r->payload);
+    free(r);
+}
+
+const struct trace_header *trace_reader_header(const struct trace_reader *r)
+{
+    return &r->header;
+}
+
+bool trace_reader_complete(const struct trace_reader *r)
+{
+    return r->trailer && !r->trailing;
+}
+
+uint64_t trace_reader_cut(const struct trace_reader *r)
+{
+    return r->cut;
+}
+
+uint64_t trace_reader_offset(const struct trace_reader *r)
+{
+    return r->source.offset;
+}
+
+/* Do counters go on from what was read? Exactly where no block is missing, else not backwards. */
+static bool counters_fit(const struct trace_reader *r, uint32_t sequence, uint64_t events,
+                         uint64_t allocs)
+{
+    if (sequence == r->expected.sequence && !r->gap)
+        return events == r->expected.first_event && allocs == r->expected.first_alloc;
+    return sequence >= r->expected.sequence && events >= r->expected.first_event &&
+           allocs >= r->expected.first_alloc;
+}
+
+/* Is this the header of a block of this trace that may come now? in: a part's table of `size` bytes, BLOCK_TABLE_BYTES of them there. */
+static bool block_fits(const struct trace_reader *r, const uint8_t *in, uint32_t size,
+                       struct block_info *info, uint32_t *frame_bytes)
+{
+    const struct block_info *expected = &r->expected;
+    uint64_t trace_id;
+    return part_get_block(in, size, &trace_id, info, frame_bytes) &&
+           trace_id == r->header.trace_id && *frame_bytes <= FRAME_MAX_BYTES &&
+           info->payload_bytes > 0 && info->payload_bytes <= PAYLOAD_MAX_BYTES &&
+           info->op_count <= info->payload_bytes && info->event_count <= info->op_count &&
+           info->alloc_count <= info->event_count &&
+           counters_fit(r, info->sequence, info->first_event, info->first_alloc) &&
+           info->start_ns >= expected->start_ns &&
+           info->first_function >= expected->first_function &&
+           info->first_stack >= expected->first_stack &&
+           info->first_process >= expected->first_process &&
+           info->first_thread >= expected->first_thread;
+}
+
+static bool trailer_fits(const struct trace_reader *r, const uint8_t *in, uint32_t size,
+                         struct trace_trailer *t)
+{
+    return part_get_trailer(in, size, t) && counters_fit(r, t->blocks, t->events, t->allocs);
+}
+
+/* Is a block header or trailer at the source's start that is right? Returns 1, 0 or a negative error; *sequence is the block's, or
+ * the trailer's number of blocks. */
+static int part_fits(struct trace_reader *r, uint32_t *sequence)
+{
+    int result = source_need(&r->source, TRACE_TRAILER_BYTES);
+    if (result <= 0)
+        return result;
+    const uint8_t *in = source_at(&r->source);
+    if (get_u32(in + SKIPPABLE_BYTES) == TAG_TRAILER) {
+        struct trace_trailer trailer;
+        bool fits = trailer_fits(r, in + SKIPPABLE_BYTES, get_u32(in + 4), &trailer);
+        *sequence = fits ? trailer.blocks : 0;
+        return fits;
+    }
+    if (get_u32(in + SKIPPABLE_BYTES) != TAG_BLOCK)
+        return 0;
+    result = source_need(&r->source, BLOCK_PART_BYTES);
+    if (result <= 0)
+        return result;
+    struct block_info info;
+    uint32_t frame_bytes;
+    in = source_at(&r->source);
+    bool fits = block_fits(r, in + SKIPPABLE_BYTES, get_u32(in + 4), &info, &frame_bytes);
+    *sequence = fits ? info.sequence : 0;
+    return fits;
+}
+
+/* Consumes up to the next good part, or to the end. Returns 1, 0 at the end, or a negative error. */
+static int find_part(struct trace_reader *r, uint32_t *sequence)
+{
+    static const uint8_t magic[4] = {SKIPPABLE_MAGIC & 0xFF, SKIPPABLE_MAGIC >> 8 & 0xFF,
+                                     SKIPPABLE_MAGIC >> 16 & 0xFF, SKIPPABLE_MAGIC >> 24};
+    struct source *s = &r->source;
+    for (;;) {
+        size_t available = source_available(s);
+        const uint8_t *in = available ? source_at(s) : magic;
+        const uint8_t *hit = available ? memmem(in, available, magic, sizeof magic) : NULL;
+        if (hit) {
+            source_consume(s, (size_t)(hit - in));
+            int result = part_fits(r, sequence);
+            if (result)
+                return result;
+            source_consume(s, 1);
+            continue;
+        }
+        if (available >= sizeof magic)
+            source_consume(s, available - (sizeof magic - 1));
+        int result = source_more(s);
+        if (result <= 0) {
+            source_consume(s, source_available(s));
+            return result;
+        }
+    }
+}
+
+static void tell_gap(struct trace_reader *r, uint32_t sequence, struct trace_damage *damage)
+{
+    damage->blocks = sequence - r->expected.sequence;
+    r->gap = r->gap || damage->blocks > 0;
+    r->expected.sequence = sequence;
+}
+
+/* One damaged region from here on, of at least `skip` available bytes; known_blocks of it are known to be lost. */
+static int recover(struct trace_reader *r, size_t skip, uint32_t known_blocks, const char *what,
+                   struct trace_damage *damage, struct err *err)
+{
+    *damage = (struct trace_damage){.offset = r->source.offset, .blocks = known_blocks};
+    snprintf(damage->what, sizeof damage->what, "%s", what);
+    source_consume(&r->source, skip);
+    uint32_t sequence;
+    int result = find_part(r, &sequence);
+    if (result < 0)
+        return io_error(r, result, err);
+    damage->length = r->source.offset - damage->offset;
+    if (result > 0)
+        tell_gap(r, sequence, damage);
+    return TRACE_DAMAGE;
+}
+
+/* Blocks that are missing though nothing between the parts looks damaged. */
+static int missing_blocks(struct trace_reader *r, uint32_t sequence, struct trace_damage *damage)
+{
+    *damage = (struct trace_damage){.offset = r->source.offset};
+    tell_gap(r, sequence, damage);
+    snprintf(damage->what, sizeof damage->what, "%u blocks are missing", damage->blocks);
+    return TRACE_DAMAGE;
+}
+
+/* The source ended inside a part that began at this offset, or between parts. */
+static int end_at(struct trace_reader *r, uint64_t part_offset)
+{
+    r->cut = r->source.offset + source_available(&r->source) - part_offset;
+    r->ended = true;
+    return TRACE_END;
+}
+
+/* Decompresses exactly payload_bytes out of exactly frame_bytes into r->payload. */
+static bool decompress(struct trace_reader *r, const uint8_t *frame, size_t frame_bytes,
+                       size_t payload_bytes)
+{
+    size_t in = 0, out = 0, hint = 1;
+    while (hint != 0) {
+        size_t out_step = payload_bytes - out, in_step = frame_bytes - in;
+        hint = LZ4F_decompress(r->lz4, r->payload + out, &out_step, frame + in, &in_step, NULL);
+        if (LZ4F_isError(hint) || (hint != 0 && out_step == 0 && in_step == 0))
+            break;
+        in += in_step;
+        out += out_step;
+    }
+    if (hint != 0)
+        LZ4F_resetDecompressionContext(r->lz4);
+    return hint == 0 && in == frame_bytes && out == payload_bytes;
+}
+
+static int payload_room(struct trace_reader *r, size_t bytes)
+{
+    if (bytes <= r->payload_capacity)
+        return 0;
+    uint8_t *payload = realloc(r->payload, bytes);
+    if (!payload)
+        return -ERR_NOMEM;
+    r->payload = payload;
+    r->payload_capacity = bytes;
+    return 0;
+}
+
+static void note_block(struct trace_reader *r, const struct block_info *info)
+{
+    r->expected = *info;
+    r->expected.sequence++;
+    r->expected.first_event += info->event_count;
+    r->expected.first_alloc += info->alloc_count;
+    r->gap = false;
+}
+
+/* A part with the tag of a block header; *info is filled from it. */
+static int read_block(struct trace_reader *r, struct block_info *info, const uint8_t **payload,
+                      struct trace_damage *damage, struct err *err)
+{
+    struct source *s = &r->source;
+    uint32_t frame_bytes;
+    int result = source_need(s, BLOCK_PART_BYTES);
+    if (result <= 0)
+        return result < 0 ? io_error(r, result, err) : end_at(r, s->offset);
+    uint32_t size = get_u32(source_at(s) + 4);
+    if (!block_fits(r, source_at(s) + SKIPPABLE_BYTES, size, info, &frame_bytes))
+        return recover(r, 1, 0, "a block header is damaged", damage, err);
+    if (info->sequence != r->expected.sequence)
+        return missing_blocks(r, info->sequence, damage);
+    size_t part_bytes = SKIPPABLE_BYTES + (size_t)size;
+    result = source_need(s, part_bytes + frame_bytes);
+    if (result == 0)
+        return end_at(r, s->offset);
+    if (result < 0 || (result = payload_room(r, info->payload_bytes)) < 0)
+        return io_error(r, result, err);
+    if (!decompress(r, source_at(s) + part_bytes, frame_bytes, info->payload_bytes))
+        return recover(r, part_bytes, 1, "a block's frame is damaged", damage, err);
+    if (crc32_update(0, r->payload, info->payload_bytes) != info->payload_crc32)
+        return recover(r, part_bytes, 1, "a block's checksum is wrong", damage, err);
+    source_consume(s, part_bytes + frame_bytes);
+    note_block(r, info);
+    *payload = r->payload;
+    return TRACE_BLOCK;
+}
+
+static int read_trailer(struct trace_reader *r, struct trace_trailer *trailer,
+                        struct trace_damage *damage, struct err *err)
+{
+    struct source *s = &r->source;
+    if (get_u32(source_at(s) + 4) != TRAILER_TABLE_BYTES)
+        return recover(r, 1, 0, "the trailer is damaged", damage, err);
+    int result = source_need(s, TRACE_TRAILER_BYTES);
+    if (result <= 0)
+        return result < 0 ? io_error(r, result, err) : end_at(r, s->offset);
+    if (!trailer_fits(r, source_at(s) + SKIPPABLE_BYTES, TRAILER_TABLE_BYTES, trailer))
+        return recover(r, 1, 0, "the trailer is damaged", damage, err);
+    if (trailer->blocks != r->expected.sequence)
+        return missing_blocks(r, trailer->blocks, damage);
+    source_consume(s, TRACE_TRAILER_BYTES);
+    r->trailer = true;
+    return TRACE_TRAILER;
+}
+
+/* Passes over a part. *crc_right: do its last four bytes hold the CRC of those before? Returns 1, 0 at the end, or a negative error. */
+static int pass_over(struct trace_reader *r, uint32_t size, bool *crc_right)
+{
+    struct source *s = &r->source;
+    uint32_t crc = 0;
+    source_consume(s, SKIPPABLE_BYTES);
+    for (size_t left = size; left > 4;) {
+        int result = source_need(s, 5);
+        if (result <= 0)
+            return result;
+        size_t step = source_available(s) < left - 4 ? source_available(s) : left - 4;
+        crc = crc32_update(crc, source_at(s), step);
+        source_consume(s, step);
+        left -= step;
+    }
+    int result = source_need(s, 4);
+    if (result <= 0)
+        return result;
+    *crc_right = get_u32(source_at(s)) == crc;
+    source_consume(s, 4);
+    return 1;
+}
+
+/* A part that readers need not understand: the index, a checkpoint, one with an unknown tag. Returns PART_PASSED to go on. */
+enum { PART_PASSED = 100 };
+static int read_other(struct trace_reader *r, uint32_t tag, uint32_t size,
+                      struct trace_damage *damage, struct err *err)
+{
+    uint64_t offset = r->source.offset;
+    bool crc_right;
+    int result = pass_over(r, size, &crc_right);
+    if (result < 0)
+        return io_error(r, result, err);
+    if (result == 0)
+        return end_at(r, offset);
+    if (crc_right || (tag != TAG_INDEX && tag != TAG_CHECKPOINT))
+        return PART_PASSED;
+    *damage = (struct trace_damage){.offset = offset, .length = r->source.offset - offset};
+    snprintf(damage->what, sizeof damage->what, "the %s is damaged",
+             tag == TAG_INDEX ? "index" : "checkpoint");
+    return TRACE_DAMAGE;
+}
+
+/* Bytes after the trailer are no trace; they are read to the end, so that a pipe's writer is not cut off. */
+static int read_trailing(struct trace_reader *r, struct trace_damage *damage, struct err *err)
+{
+    struct source *s = &r->source;
+    *damage = (struct trace_damage){.offset = s->offset};
+    int result;
+    do {
+        source_consume(s, source_available(s));
+        result = source_more(s);
+    } while (result > 0);
+    if (result < 0)
+        return io_error(r, result, err);
+    damage->length = s->offset - damage->offset;
+    if (damage->length == 0)
+        return TRACE_END;
+    r->trailing = true;
+    snprintf(damage->what, sizeof damage->what, "there is something after the trailer");
+    return TRACE_DAMAGE;
+}
+
+static bool index_size_fits(uint32_t size)
+{
+    return size >= INDEX_FIXED_BYTES && (size - INDEX_FIXED_BYTES) % INDEX_ENTRY_BYTES == 0 &&
+           (size - INDEX_FIXED_BYTES) / INDEX_ENTRY_BYTES <= INDEX_COUNT_MAX;
+}
+
+/* The part at the source's start. As trace_reader_next, or PART_PASSED. */
+static int read_part(struct trace_reader *r, struct block_info *info, const uint8_t **payload,
+                     struct trace_damage *damage, struct trace_trailer *trailer, struct err *err)
+{
+    struct source *s = &r->source;
+    int result = source_need(s, SKIPPABLE_BYTES + TAG_BYTES);
+    if (result <= 0)
+        return result < 0 ? io_error(r, result, err) : end_at(r, s->offset);
+    const uint8_t *in = source_at(s);
+    uint32_t size = get_u32(in + 4), tag = get_u32(in + SKIPPABLE_BYTES);
+    if (get_u32(in) != SKIPPABLE_MAGIC || size < TAG_BYTES)
+        return recover(r, 1, 0, "the start of a part is damaged", damage, err);
+    if (tag == TAG_BLOCK)
+        return read_block(r, info, payload, damage, err);
+    if (tag == TAG_TRAILER)
+        return read_trailer(r, trailer, damage, err);
+    if (tag == TAG_HEADER)
+        return recover(r, 1, 0, "a second trace begins inside", damage, err);
+    if (tag == TAG_INDEX && !index_size_fits(size))
+        return recover(r, 1, 0, "the index is damaged", damage, err);
+    return read_other(r, tag, size, damage, err);
+}
+
+int trace_reader_next(struct trace_reader *r, struct block_info *info, const uint8_t **payload,
+                      struct trace_damage *damage, struct trace_trailer *trailer, struct err *err)
+{
+    if (r->trailer)
+        return read_trailing(r, damage, err);
+    int result;
+    if (r->ended)
+        return TRACE_END;
+    do
+        result = read_part(r, info, payload, damage, trailer, err);
+    while (result == PART_PASSED);
+    return result;
+}
