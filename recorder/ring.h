@@ -53,6 +53,9 @@ struct shm_header {
     CACHE_LINE _Atomic uint32_t heartbeat; /* moves while the collector gets on */
     CACHE_LINE _Atomic uint32_t sleeping;  /* 1: the collector waits on `kick` */
     _Atomic uint32_t kick;                 /* futex */
+    CACHE_LINE _Atomic uint32_t next_serial; /* the serial that the next process takes */
+    _Atomic uint32_t slot_high;              /* slots and entries below these have been used; they only grow */
+    _Atomic uint32_t ring_high;
 };
 enum shm_flag { SHM_OBJECTS = 1, SHM_STACKS = 2, SHM_CHECK_STACKS = 4 };
 
@@ -119,6 +122,14 @@ struct shm_control {
 #define CHUNK_BYTES (RING_CHUNK * sizeof(struct ring))
 #define CHUNK_LIMIT (RING_LIMIT / RING_CHUNK)
 #define SHM_BYTES (CONTROL_BYTES + (uint64_t)CHUNK_LIMIT * CHUNK_BYTES)
+
+/* Raises a high-water mark to at least `value`. Any thread, any process. */
+static inline void shm_raise(_Atomic uint32_t *mark, uint32_t value)
+{
+    uint32_t seen = atomic_load_explicit(mark, memory_order_relaxed);
+    while (seen < value && !atomic_compare_exchange_weak(mark, &seen, value))
+        ;
+}
 
 static inline uint64_t chunk_offset(uint32_t chunk) { return CONTROL_BYTES + (uint64_t)chunk * CHUNK_BYTES; }
 

@@ -1,0 +1,230 @@
+/* Joining a recording (attach.h).
+ * In an image that is not to be recorded the constructor returns early and every hook passes through: no socket, no mapping, no thread-specific key.
+ * What bounds it: each wait for the collector ends after ASK_LIMIT_MS. */
+#define _GNU_SOURCE
+#include "recorder/preload/attach.h"
+#include "recorder/preload/emit.h"
+#include "recorder/preload/hooks_python.h"
+#include "recorder/preload/interp.h"
+#include "recorder/preload/real.h"
+#include "recorder/rendezvous.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ASK_LIMIT_MS 2000
+
+/* What MEMREC says (rendezvous.h). */
+static struct {
+    char socket[64];
+    char children;
+    uint32_t root_pid;
+    bool root_any;
+} invitation;
+
+static bool read_invitation(void)
+{
+    const char *text = getenv(RENDEZVOUS_VARIABLE);
+    size_t length = text ? strcspn(text, ",") : 0;
+    if (!length || length >= sizeof invitation.socket || text[length] != ',')
+        return false;
+    memcpy(invitation.socket, text, length);
+    text += length + 1;
+    invitation.children = *text++;
+    if (*text++ != ',')
+        return false;
+    char *end;
+    invitation.root_pid = (uint32_t)strtoul(text, &end, 10);
+    invitation.root_any = *end == ',' && end[1] == '1';
+    return *end == ',';
+}
+
+static int connect_collector(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval limit = {.tv_sec = ASK_LIMIT_MS / 1000};
+    size_t length = strlen(invitation.socket);
+    memcpy(address.sun_path + 1, invitation.socket, length);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The descriptor that came with a message, or -1. */
+static int passed_descriptor(struct msghdr *message)
+{
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    int fd = -1;
+    if (control && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(control), sizeof fd);
+    return fd;
+}
+
+/* One question, one answer. Returns the shared file's descriptor, or -1; *reply is zeroed where no answer came. */
+static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *reply)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {reply, sizeof *reply};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    int passed = -1;
+    memset(reply, 0, sizeof *reply);
+    memset(&control, 0, sizeof control);
+    int fd = connect_collector();
+    if (fd < 0)
+        return -1;
+    if (send(fd, question, sizeof *question, MSG_NOSIGNAL) == (ssize_t)sizeof *question &&
+        recvmsg(fd, &message, MSG_CMSG_CLOEXEC) == (ssize_t)sizeof *reply)
+        passed = passed_descriptor(&message);
+    close(fd);
+    if (reply->magic != RENDEZVOUS_MAGIC)
+        memset(reply, 0, sizeof *reply);
+    return passed;
+}
+
+static void *map_shared(int fd, uint64_t offset, size_t bytes)
+{
+    void *at = raw_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (int64_t)offset);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static bool keep_chunk(uint32_t chunk, void *mapping)
+{
+    struct ring *none = NULL;
+    if (!mapping)
+        return false;
+    if (!__atomic_compare_exchange_n(&process.chunks[chunk], &none, (struct ring *)mapping, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        syscall(SYS_munmap, mapping, CHUNK_BYTES);
+    return true;
+}
+
+bool attach_chunk(uint32_t chunk)
+{
+    struct rendezvous_ask question = {.magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid};
+    struct rendezvous_reply reply;
+    int fd = ask(&question, &reply);
+    if (fd < 0)
+        return false;
+    bool mapped = keep_chunk(chunk, map_shared(fd, chunk_offset(chunk), CHUNK_BYTES));
+    close(fd);
+    return mapped;
+}
+
+static void thread_ends(void *unused)
+{
+    struct thread *t = &thread_self;
+    uint8_t before = t->busy;
+    (void)unused;
+    t->busy = BUSY_HOOK;
+    emit_close(t);
+    walker_release(&t->walker);
+    t->busy = before;
+}
+
+static enum rendezvous_verdict to_verdict(enum interp_verdict found)
+{
+    switch (found) {
+    case INTERP_NONE:
+        return PYTHON_NONE;
+    case INTERP_OK:
+        return PYTHON_KNOWN;
+    case INTERP_UNKNOWN_VERSION:
+        return PYTHON_UNKNOWN;
+    default:
+        return PYTHON_MISMATCH;
+    }
+}
+
+static bool wanted(bool python)
+{
+    if (process.root)
+        return python || invitation.root_any;
+    return invitation.children == 'a' || (invitation.children == 'p' && python);
+}
+
+static void wait_for_end(void)
+{
+    struct timespec limit = {.tv_sec = ASK_LIMIT_MS / 1000};
+    nanosleep(&limit, NULL);
+}
+
+/* Maps what was handed over. The slot is ours already: the collector filled it in. */
+static bool take_place(int fd, const struct rendezvous_reply *reply)
+{
+    struct shm_control *control = map_shared(fd, 0, CONTROL_BYTES);
+    if (!control || reply->slot >= SLOT_LIMIT || control->header.magic != RING_MAGIC)
+        return false;
+    process.control = control;
+    process.slot_index = reply->slot;
+    process.slot = &control->slots[reply->slot];
+    process.serial = process.slot->serial;
+    process.flags = reply->flags;
+    return keep_chunk(0, map_shared(fd, chunk_offset(0), CHUNK_BYTES)) && pthread_key_create(&process.key, thread_ends) == 0;
+}
+
+static void begin(enum interp_verdict found)
+{
+    bool walk = found == INTERP_OK && process.flags & SHM_STACKS;
+    if (!walk) {
+        process.flags &= ~(uint32_t)SHM_STACKS;
+        walk_stop();
+    }
+    atomic_store(&process.slot->python, walk ? SLOT_PYTHON_WAITING : SLOT_PYTHON_NONE);
+    if (found != INTERP_NONE && process.flags & SHM_OBJECTS)
+        python_wrap_allocators();
+    if (!process_open())
+        process_give_up(REASON_NO_RING);
+}
+
+static void join(void)
+{
+    struct rendezvous_ask question = {.magic = RENDEZVOUS_MAGIC, .question = ASK_ATTACH};
+    struct rendezvous_reply reply;
+    process.pid = (uint32_t)getpid();
+    process.root = process.pid == invitation.root_pid;
+    enum interp_verdict found = interp_probe(RTLD_DEFAULT, question.text, sizeof question.text);
+    if (!wanted(found != INTERP_NONE))
+        return;
+    if (found == INTERP_OK)
+        strncpy(question.text, interp_version(), sizeof question.text - 1);
+    question.pid = process.pid;
+    question.verdict = to_verdict(found);
+    int fd = ask(&question, &reply);
+    if (reply.answer == ANSWER_REFUSED)
+        wait_for_end();
+    if (fd < 0)
+        return;
+    if (reply.answer == ANSWER_RECORD && take_place(fd, &reply))
+        begin(found);
+    close(fd);
+}
+
+__attribute__((constructor)) static void library_loaded(void)
+{
+    int saved = errno;
+    real_resolve();
+    if (read_invitation()) {
+        thread_self.busy = BUSY_HOOK;
+        join();
+        thread_self.busy = BUSY_NO;
+    }
+    errno = saved;
+}

@@ -1,0 +1,198 @@
+/* The slow half of writing (emit.h): getting a ring, waiting for room, taking turns.
+ * What bounds it: a wait ends when the collector's heartbeat has stood still for WAIT_LIMIT_NS in all, or at once when the collector is gone. */
+#define _GNU_SOURCE
+#include "recorder/preload/emit.h"
+#include "recorder/preload/attach.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_LIMIT_NS UINT64_C(2000000000)
+#define WAIT_STEP_NS 2000000
+#define RETRY_CALLS 4096u
+
+static _Atomic uint64_t waited_ns; /* without a heartbeat, by all threads */
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static bool claim_in_chunk(struct thread *t, uint32_t chunk)
+{
+    for (uint32_t i = chunk * RING_CHUNK; i < (chunk + 1) * RING_CHUNK; i++) {
+        struct ring_entry *entry = &process.control->entries[i];
+        uint32_t expected = RING_STATE_FREE;
+        if (atomic_load_explicit(&entry->state, memory_order_relaxed) != RING_STATE_FREE ||
+            !atomic_compare_exchange_strong(&entry->state, &expected, RING_STATE_CLAIMED))
+            continue;
+        entry->slot = process.slot_index;
+        entry->serial = process.serial;
+        entry->tid = t->tid;
+        t->ring = &process.chunks[chunk][i % RING_CHUNK];
+        t->ring_index = i;
+        t->head = atomic_load(&t->ring->head);
+        t->limit = t->head;
+        atomic_store(&entry->state, RING_STATE_LIVE);
+        shm_raise(&process.control->header.ring_high, i + 1);
+        return true;
+    }
+    return false;
+}
+
+static bool chunk_has_free(uint32_t chunk)
+{
+    for (uint32_t i = chunk * RING_CHUNK; i < (chunk + 1) * RING_CHUNK; i++)
+        if (atomic_load_explicit(&process.control->entries[i].state, memory_order_relaxed) == RING_STATE_FREE)
+            return true;
+    return false;
+}
+
+static bool claim_any(struct thread *t)
+{
+    for (uint32_t chunk = 0; chunk < CHUNK_LIMIT; chunk++)
+        if (__atomic_load_n(&process.chunks[chunk], __ATOMIC_ACQUIRE) && claim_in_chunk(t, chunk))
+            return true;
+    for (uint32_t chunk = 0; chunk < CHUNK_LIMIT; chunk++)
+        if (!__atomic_load_n(&process.chunks[chunk], __ATOMIC_ACQUIRE) && chunk_has_free(chunk)) {
+            if (!attach_chunk(chunk))
+                return false;
+            if (claim_in_chunk(t, chunk))
+                return true;
+        }
+    return false;
+}
+
+static bool claim_ring(struct thread *t)
+{
+    if (t->retry && --t->retry)
+        return false;
+    t->tid = (uint32_t)syscall(SYS_gettid);
+    if (!claim_any(t)) {
+        t->retry = RETRY_CALLS;
+        atomic_fetch_add(&process.slot->no_ring, 1);
+        return false;
+    }
+    pthread_setspecific(process.key, t);
+    return true;
+}
+
+static void kick(void)
+{
+    struct shm_header *header = &process.control->header;
+    if (!atomic_load(&header->sleeping))
+        return;
+    atomic_fetch_add(&header->kick, 1);
+    raw_futex(&header->kick, FUTEX_WAKE, 1, NULL);
+}
+
+static bool collector_gone(void)
+{
+    return syscall(SYS_kill, process.control->header.collector_pid, 0) != 0 && errno == ESRCH;
+}
+
+static uint32_t heartbeat(void)
+{
+    return atomic_load_explicit(&process.control->header.heartbeat, memory_order_relaxed);
+}
+
+/* One step of waiting for the tail to move. Returns false when it is time to give up. */
+static bool wait_step(struct thread *t, uint64_t tail)
+{
+    uint32_t before = heartbeat();
+    uint64_t start = now_ns();
+    struct timespec step = {.tv_nsec = WAIT_STEP_NS};
+    kick();
+    raw_futex((_Atomic uint32_t *)&t->ring->tail, FUTEX_WAIT, (uint32_t)tail, &step);
+    uint64_t took = now_ns() - start;
+    atomic_fetch_add_explicit(&t->ring->wait_ns, took, memory_order_relaxed);
+    if (heartbeat() != before)
+        return true;
+    return atomic_fetch_add(&waited_ns, took) + took < WAIT_LIMIT_NS && !collector_gone();
+}
+
+/* Room for `need` bytes past head. The limit moves half a ring at a time, so that the collector is woken at half a ring. */
+static bool wait_for_room(struct thread *t, uint64_t need)
+{
+    bool counted = false;
+    for (;;) {
+        uint64_t tail = atomic_load_explicit(&t->ring->tail, memory_order_acquire);
+        if (!process.open || !atomic_load_explicit(&process.control->header.recording, memory_order_relaxed)) {
+            process_give_up(REASON_NONE);
+            return false;
+        }
+        if (t->head + need <= tail + RING_BYTES) {
+            uint64_t half = t->head + need + RING_BYTES / 2;
+            t->limit = half < tail + RING_BYTES ? half : tail + RING_BYTES;
+            if (t->head - tail > RING_BYTES / 2)
+                kick();
+            return true;
+        }
+        if (!counted)
+            atomic_fetch_add_explicit(&t->ring->waits, 1, memory_order_relaxed);
+        counted = true;
+        if (!wait_step(t, tail)) {
+            process_give_up(REASON_RING_FULL);
+            return false;
+        }
+    }
+}
+
+bool emit_ready_slowly(struct thread *t, uint64_t need)
+{
+    int saved = errno;
+    bool fresh = !t->ring;
+    bool ready = (t->ring || claim_ring(t)) && wait_for_room(t, need + (fresh ? EMIT_ROOM_BYTES + 8 : 0));
+    if (ready && fresh) {
+        emit_turn(t, atomic_load(&process.slot->turn)); /* the turn word may still name this ring for its last thread */
+        ready = emit3(t, RING_WORD(RING_THREAD, 0, t->tid), t->origin, 0);
+    }
+    errno = saved;
+    return ready;
+}
+
+void emit_turn(struct thread *t, uint64_t seen)
+{
+    uint64_t mine;
+    do {
+        mine = ((seen >> 16) + 1) << 16 | (t->ring_index + 1);
+    } while (!atomic_compare_exchange_weak_explicit(&process.slot->turn, &seen, mine, memory_order_acq_rel,
+                                                    memory_order_acquire));
+    emit_store(t, t->head, RING_WORD(RING_TURN, 0, mine >> 16));
+    t->head += 8;
+}
+
+bool emit_data(struct thread *t, const void *bytes, uint64_t count)
+{
+    const char *from = bytes;
+    while (count) {
+        uint64_t piece = count < RING_DATA_BYTES ? count : RING_DATA_BYTES;
+        if (t->head + piece + EMIT_ROOM_BYTES > t->limit && !emit_ready_slowly(t, piece + EMIT_ROOM_BYTES))
+            return false;
+        uint64_t words[1 + RING_DATA_BYTES / 8] = {RING_WORD(RING_DATA, 0, piece)};
+        memcpy(words + 1, from, piece);
+        if (!emit(t, words, 1 + (unsigned)((piece + 7) / 8)))
+            return false;
+        from += piece;
+        count -= piece;
+    }
+    return true;
+}
+
+void emit_close(struct thread *t)
+{
+    if (!t->ring)
+        return;
+    struct ring_entry *entry = &process.control->entries[t->ring_index];
+    t->ring = NULL;
+    t->head = t->limit = 0;
+    atomic_store(&entry->state, RING_STATE_CLOSED);
+}

@@ -1,0 +1,94 @@
+/* What all hooks share: entering our own code, the stack behind a call, the words of a block's life.
+ * The pattern of every hook: real call; if it may be recorded, enter; write; leave. Frees are written before the real call and
+ * allocations after it, so that no other thread can be given the address in between.
+ * Invariants: a hook returns what the real function returned, errno included; nothing in here allocates. */
+#ifndef RECORDER_PRELOAD_HOOKS_H
+#define RECORDER_PRELOAD_HOOKS_H
+
+#include "recorder/preload/emit.h"
+
+/* Claims the thread for our own code. False: not recorded, because recording is off or because we interrupted ourselves (counted), or
+ * because a real allocator is at work and this call lies beneath one that is recorded. */
+static inline bool hook_enter(struct thread *t)
+{
+    if (UNLIKELY(t->busy)) {
+        if (t->busy == BUSY_ALLOCATOR)
+            t->nested = 1;
+        else if (process.open)
+            atomic_fetch_add_explicit(&process.slot->reentered, 1, memory_order_relaxed);
+        return false;
+    }
+    if (UNLIKELY(!process_recording()))
+        return false;
+    t->busy = BUSY_HOOK;
+    atomic_signal_fence(memory_order_seq_cst);
+    return true;
+}
+
+static inline void hook_leave(struct thread *t)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    t->busy = BUSY_NO;
+}
+
+/* The node of the calling thread's stack: its Python frames, else those that created it. */
+static inline uint32_t hook_node(struct thread *t)
+{
+    uint32_t node = process.flags & SHM_STACKS ? walk_current(&t->walker) : NODE_NONE;
+    if (UNLIKELY(node == NODE_LOST))
+        atomic_fetch_add_explicit(&process.slot->lost_nodes, 1, memory_order_relaxed);
+    return node ? node : t->origin;
+}
+
+/* An allocation that succeeded. Call between enter and leave. */
+static inline void hook_alloc(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
+{
+    uint32_t node = hook_node(t);
+    if (LIKELY(bytes < UINT32_MAX))
+        emit2(t, RING_WORD(RING_ALLOC, allocator, (uintptr_t)block), bytes | (uint64_t)node << 32);
+    else
+        emit3(t, RING_WORD(RING_ALLOC_BIG, allocator, (uintptr_t)block), bytes, node);
+}
+
+/* The outcome of an allocating call: a block, or a failure. For entering and leaving around it, see hook_outcome. */
+static inline void hook_result(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
+{
+    if (LIKELY(block != NULL))
+        hook_alloc(t, block, bytes, allocator);
+    else
+        emit3(t, RING_WORD(RING_FAILED, allocator, 0), bytes, hook_node(t));
+}
+
+static inline void hook_outcome(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
+{
+    if (!hook_enter(t))
+        return;
+    hook_result(t, block, bytes, allocator);
+    hook_leave(t);
+}
+
+/* A block is about to be freed. Returns whether it was written. */
+static inline bool hook_free(struct thread *t, const void *block)
+{
+    if (!hook_enter(t)) {
+        if (UNLIKELY(process.rewrapped && t->busy == BUSY_ALLOCATOR))
+            emit1(t, RING_WORD(RING_FREE_NESTED, 0, (uintptr_t)block));
+        return false;
+    }
+    bool written = emit1(t, RING_WORD(RING_FREE, 0, (uintptr_t)block));
+    hook_leave(t);
+    return written;
+}
+
+/* The end of a realloc whose old block's free was written before (`freed`). */
+static inline void hook_realloc_outcome(struct thread *t, bool freed, void *old, const void *block, uint64_t bytes, unsigned allocator)
+{
+    if (!hook_enter(t))
+        return;
+    if (UNLIKELY(!block && freed))
+        emit1(t, RING_WORD(RING_UNDO_FREE, 0, (uintptr_t)old));
+    hook_result(t, block, bytes, allocator);
+    hook_leave(t);
+}
+
+#endif

@@ -1,0 +1,206 @@
+/* Mappings made by the program itself: mmap and its kin, and the break.
+ * What libc maps for its own malloc doesn't come through here. An anonymous mapping made while one of Python's allocators is at work is an
+ * arena for objects that count one by one. Unmapping is written before the call, mapping after it (hooks.h).
+ * Known gap: a mremap that moves is written after the call, so a mapping that another thread makes in the old place in
+ * between is taken for moved. Not here: what counts (format/ranges.h), residency (the collector samples it). */
+#define _GNU_SOURCE
+#include "recorder/preload/hooks.h"
+#include "recorder/preload/real.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Mappings are events also beneath an allocator that is being recorded, but not beneath our own code. */
+static bool map_enter(struct thread *t, uint8_t *before)
+{
+    *before = t->busy;
+    if (t->busy == BUSY_ALLOCATOR)
+        t->busy = BUSY_NO;
+    if (hook_enter(t))
+        return true;
+    t->busy = *before;
+    return false;
+}
+
+static void map_leave(struct thread *t, uint8_t before)
+{
+    hook_leave(t);
+    t->busy = before;
+}
+
+static enum map_kind file_kind(int fd)
+{
+    struct stat st;
+    struct statfs fs;
+    int saved = errno;
+    enum map_kind kind = MAP_KIND_FILE;
+    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 5))
+        kind = MAP_KIND_ANONYMOUS; /* /dev/zero */
+    else if (fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC))
+        kind = MAP_KIND_SHARED;
+    errno = saved;
+    return kind;
+}
+
+static enum map_kind map_kind(int protection, int flags, int fd, bool beneath)
+{
+    if (!(flags & MAP_ANONYMOUS))
+        return file_kind(fd);
+    if (beneath)
+        return MAP_KIND_ARENA;
+    if (flags & MAP_NORESERVE)
+        return MAP_KIND_NORESERVE;
+    return protection & (PROT_READ | PROT_WRITE) ? MAP_KIND_ANONYMOUS : MAP_KIND_RESERVED;
+}
+
+static void emit_map(struct thread *t, const void *address, uint64_t length, enum map_kind kind, unsigned allocator)
+{
+    uint64_t words[] = {RING_WORD(RING_MAP, kind, (uintptr_t)address), length, hook_node(t), allocator};
+    emit(t, words, 4);
+}
+
+static void emit_failed(struct thread *t, uint64_t length, unsigned allocator)
+{
+    emit3(t, RING_WORD(RING_FAILED, allocator, 0), length, hook_node(t));
+}
+
+static void *map_outcome(void *address, size_t length, int protection, int flags, int fd)
+{
+    struct thread *t = &thread_self;
+    uint8_t before;
+    if (!map_enter(t, &before))
+        return address;
+    if (address == MAP_FAILED)
+        emit_failed(t, length, ALLOCATOR_MMAP);
+    else
+        emit_map(t, address, length, map_kind(protection, flags, fd, before == BUSY_ALLOCATOR), ALLOCATOR_MMAP);
+    map_leave(t, before);
+    return address;
+}
+
+static void resolved(void)
+{
+    if (!real.mmap)
+        real_resolve();
+}
+
+EXPORT void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    resolved();
+    return map_outcome(real.mmap(hint, length, protection, flags, fd, offset), length, protection, flags, fd);
+}
+
+EXPORT void *mmap64(void *hint, size_t length, int protection, int flags, int fd, off64_t offset)
+{
+    return mmap(hint, length, protection, flags, fd, offset);
+}
+
+EXPORT int munmap(void *address, size_t length)
+{
+    struct thread *t = &thread_self;
+    uint8_t before;
+    resolved();
+    bool valid = length && ((uintptr_t)address & (4096 - 1)) == 0;
+    if (valid && map_enter(t, &before)) {
+        emit2(t, RING_WORD(RING_UNMAP, 0, (uintptr_t)address), length);
+        map_leave(t, before);
+    }
+    return real.munmap(address, length);
+}
+
+static void remap_outcome(void *old, size_t old_length, void *fresh, size_t length, int flags)
+{
+    struct thread *t = &thread_self;
+    uint8_t before;
+    if (!map_enter(t, &before))
+        return;
+    if (fresh == MAP_FAILED) {
+        emit_failed(t, length, ALLOCATOR_MREMAP);
+    } else {
+        uint64_t words[] = {RING_WORD(RING_REMAP, flags & MREMAP_DONTUNMAP ? 1 : 0, (uintptr_t)old), old_length,
+                            (uintptr_t)fresh, length, hook_node(t)};
+        emit(t, words, 5);
+    }
+    map_leave(t, before);
+}
+
+EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
+{
+    void *target = NULL;
+    resolved();
+    if (flags & MREMAP_FIXED || flags & MREMAP_DONTUNMAP) {
+        va_list rest;
+        va_start(rest, flags);
+        target = va_arg(rest, void *);
+        va_end(rest);
+    }
+    void *fresh = real.mremap(old, old_length, length, flags, target);
+    remap_outcome(old, old_length, fresh, length, flags);
+    return fresh;
+}
+
+EXPORT int mprotect(void *address, size_t length, int protection)
+{
+    struct thread *t = &thread_self;
+    uint8_t before;
+    resolved();
+    int status = real.mprotect(address, length, protection);
+    if (status == 0 && protection & PROT_WRITE && map_enter(t, &before)) {
+        emit2(t, RING_WORD(RING_PROTECT, 1, (uintptr_t)address), length);
+        map_leave(t, before);
+    }
+    return status;
+}
+
+EXPORT int madvise(void *address, size_t length, int advice)
+{
+    struct thread *t = &thread_self;
+    uint8_t before;
+    resolved();
+    int status = real.madvise(address, length, advice);
+    bool discards = advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE;
+    if (status == 0 && discards && map_enter(t, &before)) {
+        emit2(t, RING_WORD(RING_DISCARD, 0, (uintptr_t)address), length);
+        map_leave(t, before);
+    }
+    return status;
+}
+
+/* The break moved from `from` to `to`, by the program's own call. */
+static void break_moved(uintptr_t from, uintptr_t to)
+{
+    struct thread *t = &thread_self;
+    uint8_t before;
+    if (from == to || !map_enter(t, &before))
+        return;
+    if (to > from)
+        emit_map(t, (void *)from, to - from, MAP_KIND_BRK, ALLOCATOR_BRK);
+    else
+        emit2(t, RING_WORD(RING_UNMAP, 0, to), from - to);
+    map_leave(t, before);
+}
+
+EXPORT void *sbrk(intptr_t increment)
+{
+    resolved();
+    void *from = real.sbrk(increment);
+    if (from != (void *)-1 && increment)
+        break_moved((uintptr_t)from, (uintptr_t)from + (uintptr_t)increment);
+    return from;
+}
+
+EXPORT int brk(void *to)
+{
+    resolved();
+    uintptr_t from = (uintptr_t)real.sbrk(0);
+    int status = real.brk(to);
+    if (status == 0)
+        break_moved(from, (uintptr_t)to);
+    return status;
+}

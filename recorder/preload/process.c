@@ -1,0 +1,117 @@
+/* The state of this process as a recorded one (process.h). */
+#define _GNU_SOURCE
+#include "recorder/preload/process.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct process process;
+__thread struct thread thread_self __attribute__((tls_model("initial-exec")));
+
+static _Atomic uint32_t closed_gate;
+_Atomic uint32_t *process_gate = &closed_gate;
+
+void *raw_mmap(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset)
+{
+    return (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
+}
+
+long raw_futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
+{
+    return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
+}
+
+bool process_open(void)
+{
+    void *page = raw_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || syscall(SYS_madvise, page, 4096, MADV_WIPEONFORK) != 0)
+        return false;
+    process_gate = page;
+    process.open = true;
+    atomic_store(process_gate, 1);
+    return true;
+}
+
+void process_give_up(enum reason why)
+{
+    process.open = false;
+    atomic_store(process_gate, 0);
+    uint32_t none = REASON_NONE;
+    if (process.slot)
+        atomic_compare_exchange_strong(&process.slot->gave_up, &none, (uint32_t)why);
+}
+
+static struct process_slot *claim_slot(uint32_t *index)
+{
+    for (uint32_t i = 0; i < SLOT_LIMIT; i++) {
+        struct process_slot *slot = &process.control->slots[i];
+        uint32_t expected = SLOT_FREE;
+        if (atomic_load_explicit(&slot->state, memory_order_relaxed) == SLOT_FREE &&
+            atomic_compare_exchange_strong(&slot->state, &expected, SLOT_CLAIMED)) {
+            *index = i;
+            shm_raise(&process.control->header.slot_high, i + 1);
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+/* What the child has inherited but is its parent's: ring and slot. Nodes and the mapping stay good. */
+static bool become_child(void)
+{
+    struct process_slot *parent = process.slot;
+    uint32_t parent_serial = process.serial;
+    memset(&thread_self.ring, 0, sizeof thread_self.ring);
+    thread_self.tid = 0;
+    walk_after_fork();
+    struct process_slot *slot = claim_slot(&process.slot_index);
+    if (slot) {
+        process.pid = slot->pid = (uint32_t)getpid();
+        slot->serial = atomic_fetch_add(&process.control->header.next_serial, 1);
+        slot->parent_serial = parent_serial;
+        atomic_store(&slot->python, atomic_load(&parent->python));
+        process.serial = slot->serial;
+        atomic_store(&slot->state, SLOT_LIVE);
+    } else {
+        atomic_fetch_add(&parent->no_ring, 1);
+    }
+    if (process.fork_announced)
+        atomic_fetch_sub(&parent->forks_open, 1);
+    process.fork_announced = false;
+    process.root = false;
+    process.slot = slot;
+    return slot;
+}
+
+bool process_gate_closed(void)
+{
+    if (LIKELY(!process.open))
+        return false;
+    int saved = errno;
+    process.open = false; /* a signal handler in here finds the gate closed */
+    bool mine = become_child();
+    if (mine) {
+        process.open = true;
+        atomic_store(process_gate, 1);
+    }
+    errno = saved;
+    return mine;
+}
+
+void process_fork_prepare(void)
+{
+    walk_fork_prepare();
+    atomic_fetch_add(&process.slot->forks_open, 1);
+    process.fork_announced = true;
+}
+
+void process_fork_parent(bool failed)
+{
+    process.fork_announced = false;
+    if (failed)
+        atomic_fetch_sub(&process.slot->forks_open, 1);
+    walk_fork_parent();
+}

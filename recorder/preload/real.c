@@ -1,0 +1,106 @@
+/* Finding the real functions (real.h).
+ * Until they are found, the allocating entries of the table point at small resolvers, so that the hot path carries no check.
+ * Invariant: a block from the static area is recognised by its address and never given to a real free. */
+#define _GNU_SOURCE
+#include "recorder/preload/real.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define BOOTSTRAP_BYTES 8192
+
+static struct {
+    _Alignas(16) char bytes[BOOTSTRAP_BYTES];
+    _Atomic size_t used;
+    bool resolving;
+} bootstrap;
+
+bool real_is_bootstrap(const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)bootstrap.bytes < BOOTSTRAP_BYTES;
+}
+
+static void *bootstrap_take(size_t size)
+{
+    size_t need = (size + 15) & ~(size_t)15;
+    size_t at = atomic_fetch_add(&bootstrap.used, need);
+    if (need < size || at > BOOTSTRAP_BYTES || need > BOOTSTRAP_BYTES - at) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return bootstrap.bytes + at;
+}
+
+static void *first_malloc(size_t size)
+{
+    if (bootstrap.resolving)
+        return bootstrap_take(size);
+    real_resolve();
+    return real.malloc(size);
+}
+
+static void *first_calloc(size_t count, size_t size)
+{
+    if (bootstrap.resolving)
+        return size && count > SIZE_MAX / size ? NULL : bootstrap_take(count * size);
+    real_resolve();
+    return real.calloc(count, size);
+}
+
+static void *first_realloc(void *block, size_t size)
+{
+    if (bootstrap.resolving) {
+        void *fresh = bootstrap_take(size);
+        if (fresh && block)
+            memcpy(fresh, block, size); /* both lie in the static area, so reading past the old block is harmless */
+        return fresh;
+    }
+    real_resolve();
+    return real.realloc(block, size);
+}
+
+static void first_free(void *block)
+{
+    if (bootstrap.resolving || real_is_bootstrap(block))
+        return;
+    real_resolve();
+    real.free(block);
+}
+
+struct real real = {
+    .malloc = first_malloc,
+    .calloc = first_calloc,
+    .realloc = first_realloc,
+    .free = first_free,
+};
+
+static void resolve_into(struct real *found)
+{
+#define REAL(type, name, parameters)                                                                                   \
+    {                                                                                                                  \
+        void *symbol = dlsym(RTLD_NEXT, #name);                                                                        \
+        memcpy(&found->name, &symbol, sizeof symbol);                                                                  \
+    }
+#define OPTIONAL(type, name, parameters) REAL(type, name, parameters)
+#include "recorder/preload/real.def"
+#undef REAL
+#undef OPTIONAL
+}
+
+void real_resolve(void)
+{
+    static bool done;
+    if (done || bootstrap.resolving)
+        return;
+    int saved = errno;
+    struct real found;
+    bootstrap.resolving = true;
+    resolve_into(&found);
+    dlerror();
+    bootstrap.resolving = false;
+    real = found;
+    done = true;
+    errno = saved;
+}
