@@ -1,5 +1,6 @@
-/* CRC-32 by eight bytes a step ("slicing by 8"): tables[k][b] is the CRC of byte b followed by k zero bytes.
- * Why built at load: 8 KiB of constants are no source text, and a constructor runs before any thread. */
+/* CRC-32 by eight bytes a step ("slicing by 8"): tables[k][b] is the CRC of byte b followed by k
+ * zero bytes. Why built at load: 8 KiB of constants are no source text, and a constructor runs
+ * before any thread. */
 #include "format/crc32.h"
 #include "format/wire.h"
 

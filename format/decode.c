@@ -1,6 +1,7 @@
-/* The decoder: cursors over the columns of one block, and the running state that its header restarted.
- * Invariants: a cursor never passes its end; every id and index that an event carries lies below what the trace could have defined;
- * after damage the decoder says so until the next block is opened. Not here: fields of records (record.c), predictions (predict.c). */
+/* The decoder: cursors over the columns of one block, and the running state that its header
+ * restarted. Invariants: a cursor never passes its end; every id and index that an event carries
+ * lies below what the trace could have defined; after damage the decoder says so until the next
+ * block is opened. Not here: fields of records (record.c), predictions (predict.c). */
 #include "format/decode.h"
 #include "format/op.h"
 #include "format/predict.h"
@@ -23,9 +24,9 @@ struct decoder {
     uint32_t event_count; /* so far in the block */
     struct block_info info;
     struct record record;
-    const char *wrong;   /* what is damaged in the op that failed */
-    struct err failure;  /* code 0: none */
-    bool ended;          /* the block was read to its end and its counts held */
+    const char *wrong;  /* what is damaged in the op that failed */
+    struct err failure; /* code 0: none */
+    bool ended;         /* the block was read to its end and its counts held */
     struct text arguments[RECORD_ARGUMENT_LIMIT];
 };
 
@@ -64,7 +65,8 @@ static enum step damaged(struct decoder *d, const char *wrong)
     return STEP_DAMAGED;
 }
 
-/* Sets the cursors from the directory at the payload's start (FORMAT.md 3). Returns 0 or -ERR_DAMAGED. */
+/* Sets the cursors from the directory at the payload's start (FORMAT.md 3). Returns 0 or
+ * -ERR_DAMAGED. */
 static int open_columns(struct decoder *d, const uint8_t *payload)
 {
     const uint8_t *end = payload + d->info.payload_bytes;
@@ -337,23 +339,14 @@ static enum step decode_rare(struct decoder *d, unsigned op, struct event *out)
 {
     *out = (struct event){0};
     switch ((enum op)op) {
-    case OP_FREE_ADDRESS:
-        return decode_free_address(d, out);
-    case OP_ADDRESS:
-        return decode_alloc_address(d, out);
-    case OP_UNFREE:
-        out->kind = EVENT_UNFREE;
-        return STEP_EVENT;
-    case OP_THREAD:
-        return decode_thread(d, out);
-    case OP_TIME:
-        return decode_time(d, out);
-    case OP_STACK:
-        return decode_stack(d, out);
-    case OP_RECORD:
-        return decode_record(d, out);
-    default:
-        return damaged(d, "a reserved op");
+    case OP_FREE_ADDRESS: return decode_free_address(d, out);
+    case OP_ADDRESS: return decode_alloc_address(d, out);
+    case OP_UNFREE: out->kind = EVENT_UNFREE; return STEP_EVENT;
+    case OP_THREAD: return decode_thread(d, out);
+    case OP_TIME: return decode_time(d, out);
+    case OP_STACK: return decode_stack(d, out);
+    case OP_RECORD: return decode_record(d, out);
+    default: return damaged(d, "a reserved op");
     }
 }
 

@@ -1,7 +1,8 @@
-/* The encoder: one running state for ids, times and indices of the whole trace, and the columns of the open block.
- * Why fixed columns: a block's ops are counted, so each column has a known worst case (about 5 MiB in all, touched as used), and the
- * fast paths need one check. Invariants: what is appended can be decoded, whatever the caller passes (ids, indices are checked);
- * a failed call changes nothing. Not here: fields of records (record.c), predictions (predict.c). */
+/* The encoder: one running state for ids, times and indices of the whole trace, and the columns of
+ * the open block. Why fixed columns: a block's ops are counted, so each column has a known worst
+ * case (about 5 MiB in all, touched as used), and the fast paths need one check. Invariants: what
+ * is appended can be decoded, whatever the caller passes (ids, indices are checked); a failed call
+ * changes nothing. Not here: fields of records (record.c), predictions (predict.c). */
 #include "format/encode.h"
 #include "format/crc32.h"
 #include "format/op.h"
@@ -11,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPS_MAX (BLOCK_EVENTS + 1) /* ADDRESS and its ALLOC stay together */
-#define RECORDS_MAX (BLOCK_SEAL_BYTES + RECORD_MAX_BYTES + 4 * VARINT_MAX_BYTES)
+#define OPS_MAX             (BLOCK_EVENTS + 1) /* ADDRESS and its ALLOC stay together */
+#define RECORDS_MAX         (BLOCK_SEAL_BYTES + RECORD_MAX_BYTES + 4 * VARINT_MAX_BYTES)
 #define DIRECTORY_MAX_BYTES (VARINT_MAX_BYTES * (COLUMN_COUNT + 1))
 
 static const uint32_t column_max_bytes[COLUMN_COUNT] = {
@@ -25,7 +26,7 @@ static const uint32_t column_max_bytes[COLUMN_COUNT] = {
 };
 
 /* An op has at most an address, or a stack of 5 bytes and a size, beside what is in `records`. */
-_Static_assert(OPS_MAX * (1 + 5 + VARINT_MAX_BYTES) + RECORDS_MAX + DIRECTORY_MAX_BYTES <=
+_Static_assert(OPS_MAX *(1 + 5 + VARINT_MAX_BYTES) + RECORDS_MAX + DIRECTORY_MAX_BYTES <=
                    PAYLOAD_MAX_BYTES,
                "a block's payload fits its limit");
 
@@ -104,10 +105,7 @@ static inline uint32_t op_count(const struct encoder *e)
     return (uint32_t)(e->columns[COLUMN_OPS].at - e->columns[COLUMN_OPS].start);
 }
 
-static inline bool ops_full(const struct encoder *e)
-{
-    return op_count(e) >= BLOCK_EVENTS;
-}
+static inline bool ops_full(const struct encoder *e) { return op_count(e) >= BLOCK_EVENTS; }
 
 static inline bool records_full(const struct encoder *e)
 {
@@ -136,7 +134,8 @@ static void put_address(struct encoder *e, uint64_t address)
     e->last_address = address;
 }
 
-/* Writes one ALLOC op; there is room for two ops. Returns 0, -ERR_LIMIT, -ERR_NOMEM. address: NULL when coded by index. */
+/* Writes one ALLOC op; there is room for two ops. Returns 0, -ERR_LIMIT, -ERR_NOMEM. address: NULL
+ * when coded by index. */
 static inline int put_alloc(struct encoder *e, unsigned allocator, uint32_t stack,
                             uint64_t size_bytes, const uint64_t *address)
 {
@@ -262,7 +261,8 @@ static int append_stack(struct encoder *e, const struct event *ev, uint32_t *id)
     return 0;
 }
 
-/* The body is written first, behind the room that its length may take, and moved up when the length is known. */
+/* The body is written first, behind the room that its length may take, and moved up when the length
+ * is known. */
 static int append_record(struct encoder *e, const struct record *record, uint32_t *id)
 {
     int result = record_check(record, &e->next);
@@ -291,41 +291,24 @@ static int append_record(struct encoder *e, const struct record *record, uint32_
 int encoder_append(struct encoder *e, const struct event *ev, uint32_t *id)
 {
     switch ((enum event_kind)ev->kind) {
-    case EVENT_ALLOC:
-        return encoder_alloc(e, ev->allocator, ev->stack, ev->size_bytes);
-    case EVENT_FREE:
-        return encoder_free_index(e, ev->index);
+    case EVENT_ALLOC: return encoder_alloc(e, ev->allocator, ev->stack, ev->size_bytes);
+    case EVENT_FREE: return encoder_free_index(e, ev->index);
     case EVENT_ALLOC_ADDRESS:
-    case EVENT_FREE_ADDRESS:
-        return append_address_op(e, ev);
-    case EVENT_UNFREE:
-        return append_unfree(e);
-    case EVENT_THREAD:
-        return append_thread(e, ev->thread);
-    case EVENT_TIME:
-        return append_time(e, ev->time_ns);
-    case EVENT_STACK:
-        return append_stack(e, ev, id);
-    case EVENT_RECORD:
-        return append_record(e, ev->record, id);
+    case EVENT_FREE_ADDRESS: return append_address_op(e, ev);
+    case EVENT_UNFREE: return append_unfree(e);
+    case EVENT_THREAD: return append_thread(e, ev->thread);
+    case EVENT_TIME: return append_time(e, ev->time_ns);
+    case EVENT_STACK: return append_stack(e, ev, id);
+    case EVENT_RECORD: return append_record(e, ev->record, id);
     }
     return -ERR_USAGE;
 }
 
-uint64_t encoder_next_alloc(const struct encoder *e)
-{
-    return e->next.alloc;
-}
+uint64_t encoder_next_alloc(const struct encoder *e) { return e->next.alloc; }
 
-uint64_t encoder_events(const struct encoder *e)
-{
-    return e->events;
-}
+uint64_t encoder_events(const struct encoder *e) { return e->events; }
 
-bool encoder_empty(const struct encoder *e)
-{
-    return op_count(e) == 0;
-}
+bool encoder_empty(const struct encoder *e) { return op_count(e) == 0; }
 
 static size_t column_bytes(const struct encoder *e)
 {
@@ -340,10 +323,7 @@ bool encoder_full(const struct encoder *e)
     return ops_full(e) || column_bytes(e) >= BLOCK_SEAL_BYTES;
 }
 
-size_t encoder_bound(const struct encoder *e)
-{
-    return DIRECTORY_MAX_BYTES + column_bytes(e);
-}
+size_t encoder_bound(const struct encoder *e) { return DIRECTORY_MAX_BYTES + column_bytes(e); }
 
 /* Writes the directory and the columns. Returns the byte after them. */
 static uint8_t *put_columns(const struct encoder *e, uint8_t *out)

@@ -7,8 +7,7 @@
 const char *err_name(int code)
 {
     switch (code < 0 ? -code : code) {
-    case 0:
-        return "no error";
+    case 0: return "no error";
 #define ERROR(name, value, text)                                                                   \
     case value:                                                                                    \
         return text;

@@ -1,6 +1,6 @@
 /* Errors of the tools: one table of codes, and the details in a struct that the caller owns.
- * Why: a function returns 0 or -ERR_x; what a person needs (which file, which offset, what to do) travels beside it and is
- * printed by main alone. Not here: printing, exit codes. */
+ * Why: a function returns 0 or -ERR_x; what a person needs (which file, which offset, what to do)
+ * travels beside it and is printed by main alone. Not here: printing, exit codes. */
 #ifndef FORMAT_ERROR_H
 #define FORMAT_ERROR_H
 
@@ -18,8 +18,9 @@ struct err {
 /* Words for a code, with or without its minus sign; never NULL. Thread-safe. */
 const char *err_name(int code);
 
-/* Fills err (may be NULL) with the code and a printf-style sentence; control characters in it are replaced by '?'.
- * Returns -code so that `return err_set(err, ERR_IO, …)` reads well. */
-int err_set(struct err *err, enum err_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Fills err (may be NULL) with the code and a printf-style sentence; control characters in it are
+ * replaced by '?'. Returns -code so that `return err_set(err, ERR_IO, …)` reads well. */
+int err_set(struct err *err, enum err_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,6 +1,7 @@
-/* The decoded form of everything a trace's payload can say (FORMAT.md, sections 3 to 7): one struct for both directions.
- * Why one: the encoder takes what the decoder gives, so a round trip is an equality. Invariants: a kind uses the fields named
- * beside it and leaves the others 0. Not here: bytes (encode.h, decode.h), files (trace_file.h), meaning (replay/). */
+/* The decoded form of everything a trace's payload can say (FORMAT.md, sections 3 to 7): one struct
+ * for both directions. Why one: the encoder takes what the decoder gives, so a round trip is an
+ * equality. Invariants: a kind uses the fields named beside it and leaves the others 0. Not here:
+ * bytes (encode.h, decode.h), files (trace_file.h), meaning (replay/). */
 #ifndef FORMAT_EVENT_H
 #define FORMAT_EVENT_H
 
@@ -20,15 +21,15 @@ const char *allocator_name(unsigned allocator);
 int allocator_pooled(unsigned allocator);
 
 enum event_kind {
-    EVENT_ALLOC = 1,      /* allocator, stack, size, index */
-    EVENT_ALLOC_ADDRESS,  /* allocator, stack, size, address: coded by address, takes no index */
-    EVENT_FREE,           /* index */
-    EVENT_FREE_ADDRESS,   /* address */
-    EVENT_UNFREE,         /* the current thread's latest free did not happen */
-    EVENT_THREAD,         /* thread: from here on the current one */
-    EVENT_TIME,           /* size: trace time in ns, absolute (the bytes hold the difference) */
-    EVENT_STACK,          /* stack: the id defined; parent, function, line */
-    EVENT_RECORD,         /* record: one of the records of section 3.2 */
+    EVENT_ALLOC = 1,     /* allocator, stack, size, index */
+    EVENT_ALLOC_ADDRESS, /* allocator, stack, size, address: coded by address, takes no index */
+    EVENT_FREE,          /* index */
+    EVENT_FREE_ADDRESS,  /* address */
+    EVENT_UNFREE,        /* the current thread's latest free did not happen */
+    EVENT_THREAD,        /* thread: from here on the current one */
+    EVENT_TIME,          /* size: trace time in ns, absolute (the bytes hold the difference) */
+    EVENT_STACK,         /* stack: the id defined; parent, function, line */
+    EVENT_RECORD,        /* record: one of the records of section 3.2 */
 };
 
 /* 24 bytes, so that a window of decoded events stays in the cache. */
@@ -36,7 +37,8 @@ struct event {
     uint8_t kind;      /* enum event_kind */
     uint8_t allocator; /* enum allocator, < ALLOCATOR_LIMIT */
     uint16_t reserved;
-    uint32_t stack; /* stack node id: 0 empty, 1 unknown, from 2 on defined; STACK: the id it defines */
+    uint32_t stack; /* stack node id: 0 empty, 1 unknown, from 2 on defined; STACK: the id it
+                       defines */
     union {
         uint64_t size_bytes; /* ALLOC: requested bytes, 0..2^63 */
         uint64_t time_ns;    /* TIME */
@@ -44,7 +46,8 @@ struct event {
             uint32_t parent, function; /* STACK */
         };
         uint32_t thread;             /* THREAD */
-        const struct record *record; /* RECORD: borrowed; from the decoder valid until its next call */
+        const struct record *record; /* RECORD: borrowed; from the decoder valid until its next call
+                                      */
     };
     union {
         uint64_t index;   /* ALLOC, FREE: allocation index in the trace */
@@ -82,7 +85,16 @@ enum function_kind { FUNCTION_PYTHON, FUNCTION_NATIVE, FUNCTION_MODULE };
 enum process_how { PROCESS_ROOT, PROCESS_FORK, PROCESS_EXEC, PROCESS_NEW };
 enum process_flag { PROCESS_OBJECTS = 1, PROCESS_STACKS = 2, PROCESS_ARENAS = 4 };
 enum process_end { PROCESS_EXITED, PROCESS_EXECED, PROCESS_GIVEN_UP };
-enum map_kind { MAP_KIND_ANONYMOUS, MAP_KIND_RESERVED, MAP_KIND_NORESERVE, MAP_KIND_FILE, MAP_KIND_SHARED, MAP_KIND_ARENA, MAP_KIND_BRK, MAP_KIND_COUNT };
+enum map_kind {
+    MAP_KIND_ANONYMOUS,
+    MAP_KIND_RESERVED,
+    MAP_KIND_NORESERVE,
+    MAP_KIND_FILE,
+    MAP_KIND_SHARED,
+    MAP_KIND_ARENA,
+    MAP_KIND_BRK,
+    MAP_KIND_COUNT
+};
 enum reason {
     REASON_NONE,
     REASON_RING_FULL,
@@ -107,42 +119,114 @@ struct text {
     const char *bytes;
     uint32_t length; /* <= TEXT_LIMIT */
 };
-#define TEXT_LIMIT 65536u
+#define TEXT_LIMIT            65536u
 #define RECORD_ARGUMENT_LIMIT 1024u /* arguments kept of a command */
-#define RECORD_MAX_BYTES (1u << 20) /* a record's fields, ten bytes reckoned for each number and length */
-#define STACK_EMPTY 0u
-#define STACK_UNKNOWN 1u
-#define STACK_FIRST 2u
+#define RECORD_MAX_BYTES      (1u << 20) /* fields, ten bytes reckoned for a number or a length */
+#define STACK_EMPTY      0u
+#define STACK_UNKNOWN    1u
+#define STACK_FIRST      2u
 #define FUNCTION_UNKNOWN 0u
-#define FUNCTION_FIRST 1u
-#define ID_NONE 0xFFFFFFFFu /* no process, no thread */
+#define FUNCTION_FIRST   1u
+#define ID_NONE          0xFFFFFFFFu /* no process, no thread */
 
-/* One record. Fields as in FORMAT.md 3.2, in its order and units. Ids that a record defines are given back by the codec. */
+/* One record. Fields as in FORMAT.md 3.2, in its order and units. Ids that a record defines are
+ * given back by the codec. */
 struct record {
     enum record_type type;
     union {
-        struct { uint32_t id; uint8_t kind; struct text name, file; uint32_t first_line; } function;
-        struct { uint32_t id; uint32_t pid; uint32_t parent; /* or ID_NONE */ uint8_t how, flags; struct text python, executable;
-                 uint32_t argument_count; const struct text *arguments; } process;
-        struct { uint32_t process; uint8_t reason; int64_t status; /* raw wait status, -1 unknown */ } process_end;
-        struct { uint32_t id; uint32_t process, tid, origin_stack; struct text name; } thread;
-        struct { uint32_t thread; } thread_end;
-        struct { uint64_t address, length; uint8_t kind, allocator; uint32_t stack; } map;
-        struct { uint64_t address, length; } unmap;
-        struct { uint64_t old_address, old_length, new_address, new_length; uint32_t stack; uint8_t flags; } remap;
-        struct { uint64_t address, length; uint8_t writable; } protect;
-        struct { uint64_t address, length; } discard;
-        struct { uint64_t index, resident_bytes; } resident_block;
-        struct { uint32_t process; uint64_t address, length, resident_bytes; } resident_range;
-        struct { uint32_t process; uint64_t rss_bytes; } rss;
-        struct { uint8_t allocator; uint64_t size_bytes; uint32_t stack; } failed;
-        struct { struct text name; } mark;
-        struct { uint32_t process; /* or ID_NONE */ uint8_t reason; uint64_t count; } lost;
-        struct { uint32_t status; uint8_t oom; } exit;
-        struct { uint8_t reason; } stop;
-        struct { uint32_t process; struct text path, build_id; uint64_t address, length, file_offset; } module;
-        struct { uint32_t thread; struct text name; } name;
-        struct { uint32_t process; uint8_t walked; struct text version; } python;
+        struct {
+            uint32_t id;
+            uint8_t kind;
+            struct text name, file;
+            uint32_t first_line;
+        } function;
+        struct {
+            uint32_t id;
+            uint32_t pid;
+            uint32_t parent; /* or ID_NONE */
+            uint8_t how, flags;
+            struct text python, executable;
+            uint32_t argument_count;
+            const struct text *arguments;
+        } process;
+        struct {
+            uint32_t process;
+            uint8_t reason;
+            int64_t status; /* raw wait status, -1 unknown */
+        } process_end;
+        struct {
+            uint32_t id;
+            uint32_t process, tid, origin_stack;
+            struct text name;
+        } thread;
+        struct {
+            uint32_t thread;
+        } thread_end;
+        struct {
+            uint64_t address, length;
+            uint8_t kind, allocator;
+            uint32_t stack;
+        } map;
+        struct {
+            uint64_t address, length;
+        } unmap;
+        struct {
+            uint64_t old_address, old_length, new_address, new_length;
+            uint32_t stack;
+            uint8_t flags;
+        } remap;
+        struct {
+            uint64_t address, length;
+            uint8_t writable;
+        } protect;
+        struct {
+            uint64_t address, length;
+        } discard;
+        struct {
+            uint64_t index, resident_bytes;
+        } resident_block;
+        struct {
+            uint32_t process;
+            uint64_t address, length, resident_bytes;
+        } resident_range;
+        struct {
+            uint32_t process;
+            uint64_t rss_bytes;
+        } rss;
+        struct {
+            uint8_t allocator;
+            uint64_t size_bytes;
+            uint32_t stack;
+        } failed;
+        struct {
+            struct text name;
+        } mark;
+        struct {
+            uint32_t process; /* or ID_NONE */
+            uint8_t reason;
+            uint64_t count;
+        } lost;
+        struct {
+            uint32_t status;
+            uint8_t oom;
+        } exit;
+        struct {
+            uint8_t reason;
+        } stop;
+        struct {
+            uint32_t process;
+            struct text path, build_id;
+            uint64_t address, length, file_offset;
+        } module;
+        struct {
+            uint32_t thread;
+            struct text name;
+        } name;
+        struct {
+            uint32_t process;
+            uint8_t walked;
+            struct text version;
+        } python;
     };
 };
 

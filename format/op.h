@@ -1,5 +1,5 @@
-/* The op bytes of a payload and the order of its columns (FORMAT.md 3 and 3.1), for both directions.
- * Not here: what they carry (encode.c, decode.c). */
+/* The op bytes of a payload and the order of its columns (FORMAT.md 3 and 3.1), for both
+ * directions. Not here: what they carry (encode.c, decode.c). */
 #ifndef FORMAT_OP_H
 #define FORMAT_OP_H
 

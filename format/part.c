@@ -32,8 +32,8 @@ void part_put_header(const struct trace_header *h, uint8_t *out, uint32_t args_b
     put_u32(out + 60, header_crc(out, out + HEADER_TABLE_BYTES, args_bytes));
 }
 
-int part_get_header(struct trace_header *h, const uint8_t *in, uint32_t size,
-                    const uint8_t **args, uint32_t *args_bytes, struct err *err)
+int part_get_header(struct trace_header *h, const uint8_t *in, uint32_t size, const uint8_t **args,
+                    uint32_t *args_bytes, struct err *err)
 {
     uint16_t version = get_u16(in + 4), header_bytes = get_u16(in + 6);
     *args_bytes = get_u32(in + 12);

@@ -1,11 +1,13 @@
-/* The predictions of a block (FORMAT.md 3.1): which stack follows which, and the last size of each stack.
- * Why slots: a stack gets a slot when it is first used in the block, and a slot names its successor's slot, so a run of right
- * predictions follows links and hashes nothing; memory grows with the stacks of one block, whatever ids a hostile file names.
+/* The predictions of a block (FORMAT.md 3.1): which stack follows which, and the last size of each
+ * stack. Why slots: a stack gets a slot when it is first used in the block, and a slot names its
+ * successor's slot, so a run of right predictions follows links and hashes nothing; memory grows
+ * with the stacks of one block, whatever ids a hostile file names.
  *
- *   buckets: hash(stack) -> slot      slots: [0: stack 0][1: stack 17, next 2, size 64][2: stack 5, next 1, size 100] ...
+ *   buckets: hash(stack) -> slot
+ *   slots:   [0: stack 0] [1: stack 17, next 2, size 64] [2: stack 5, next 1, size 100] ...
  *
- * Invariants: slot 0 is stack 0 and is in no bucket (0 there means empty); every `next` is a slot below `count`.
- * Not here: bytes. Not thread-safe. */
+ * Invariants: slot 0 is stack 0 and is in no bucket (0 there means empty); every `next` is a slot
+ * below `count`. Not here: bytes. Not thread-safe. */
 #ifndef FORMAT_PREDICT_H
 #define FORMAT_PREDICT_H
 
@@ -26,11 +28,13 @@ struct predictor {
 
 /* Both tables empty, as at a block's start. Returns 0 or -ERR_NOMEM (nothing to release then). */
 int predictor_init(struct predictor *p);
+/* Also of one that is all zero. */
 void predictor_release(struct predictor *p);
 /* Back to a block's start; keeps the memory. */
 void predictor_reset(struct predictor *p);
 
-/* The slot of a stack, made if it has none. Returns 0 or -ERR_NOMEM (nothing changed). Slots may move in memory. */
+/* The slot of a stack, made if it has none. Returns 0 or -ERR_NOMEM (nothing changed). Slots may
+ * move in memory. */
 int predictor_find(struct predictor *p, uint32_t stack, uint32_t *slot);
 
 /* The slot that the next allocation is predicted to have. */

@@ -1,14 +1,15 @@
 /* Mapped pieces in one sorted array: binary search, and a memmove where a piece comes or goes.
- * Why an array: 40 bytes a piece, walked in order by the sampler, and the kernel's own limit is 65,530 mappings. Every operation
- * first cuts pieces at its borders, so that what follows is about whole pieces; room for all that it can add is reserved before
- * the first change. Not here: sums, sites. */
+ * Why an array: 40 bytes a piece, walked in order by the sampler, and the kernel's own limit is
+ * 65,530 mappings. Every operation first cuts pieces at its borders, so that what follows is about
+ * whole pieces; room for all that it can add is reserved before the first change. Not here: sums,
+ * sites. */
 #include "format/ranges.h"
 #include "format/error.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define PAGE_MASK (~(uint64_t)(RANGE_PAGE_BYTES - 1))
-#define END_MAX PAGE_MASK /* the last page of 2^64 is never mapped: ends fit 64 bits */
+#define END_MAX   PAGE_MASK /* the last page of 2^64 is never mapped: ends fit 64 bits */
 
 /* Whom to tell of changes. */
 struct listener {
@@ -27,17 +28,12 @@ static void tell(const struct listener *to, const struct range *before, const st
         to->change(to->context, before, after);
 }
 
-static uint64_t range_end(const struct range *piece)
-{
-    return piece->address + piece->length;
-}
+static uint64_t range_end(const struct range *piece) { return piece->address + piece->length; }
 
-static uint64_t lower_of(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
+static uint64_t lower_of(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-/* Rounds outwards to pages; empty when length is 0 or nothing is left below the end of the address space. */
+/* Rounds outwards to pages; empty when length is 0 or nothing is left below the end of the address
+ * space. */
 static struct span span_of(uint64_t address, uint64_t length)
 {
     uint64_t start = address & PAGE_MASK, end = END_MAX;
@@ -48,15 +44,9 @@ static struct span span_of(uint64_t address, uint64_t length)
     return start < end ? (struct span){start, end} : (struct span){0, 0};
 }
 
-static bool span_empty(struct span span)
-{
-    return span.start == span.end;
-}
+static bool span_empty(struct span span) { return span.start == span.end; }
 
-void ranges_init(struct ranges *r)
-{
-    *r = (struct ranges){0};
-}
+void ranges_init(struct ranges *r) { *r = (struct ranges){0}; }
 
 void ranges_release(struct ranges *r)
 {
@@ -110,7 +100,8 @@ static void insert(struct ranges *r, const struct range *piece)
     insert_at(r, first_after(r, piece->address), piece);
 }
 
-/* The first `length` bytes of a piece, and what is behind them; resident bytes in proportion, whole pages to the first part. */
+/* The first `length` bytes of a piece, and what is behind them; resident bytes in proportion, whole
+ * pages to the first part. */
 static void cut(const struct range *piece, uint64_t length, struct range *first,
                 struct range *second)
 {
@@ -122,7 +113,8 @@ static void cut(const struct range *piece, uint64_t length, struct range *first,
         return;
     unsigned __int128 share = (unsigned __int128)piece->resident_bytes * length / piece->length;
     first->resident_bytes = (uint64_t)share & PAGE_MASK;
-    second->resident_bytes = lower_of(piece->resident_bytes - first->resident_bytes, second->length);
+    second->resident_bytes =
+        lower_of(piece->resident_bytes - first->resident_bytes, second->length);
 }
 
 /* Makes the address a border between pieces if it lies inside one. There is room for one more. */
@@ -218,8 +210,8 @@ static void resize(struct ranges *r, struct span old, struct span new, uint64_t 
     }
 }
 
-/* Takes the pieces of a span, whose borders are cut already, out of the array, or (keep) leaves them there without their pages.
- * moved has room for them. Returns how many. */
+/* Takes the pieces of a span, whose borders are cut already, out of the array, or (keep) leaves
+ * them there without their pages. moved has room for them. Returns how many. */
 static size_t lift(struct ranges *r, struct span span, bool keep, struct range *moved,
                    const struct listener *to)
 {
@@ -234,8 +226,9 @@ static size_t lift(struct ranges *r, struct span span, bool keep, struct range *
     return end - from;
 }
 
-/* mremap to another place. moved has room for the old range's pieces, r for as many and six more. A longer new range means that
- * all of the old one moves, so the last piece moved is the one that grows. */
+/* mremap to another place. moved has room for the old range's pieces, r for as many and six more. A
+ * longer new range means that all of the old one moves, so the last piece moved is the one that
+ * grows. */
 static void move(struct ranges *r, struct span old, struct span new, uint64_t tag, bool keep_old,
                  struct range *moved, const struct listener *to)
 {
@@ -335,13 +328,11 @@ uint64_t range_counted(const struct range *piece)
 {
     switch ((enum map_kind)piece->kind) {
     case MAP_KIND_ANONYMOUS:
-    case MAP_KIND_BRK:
-        return piece->length;
+    case MAP_KIND_BRK: return piece->length;
     case MAP_KIND_RESERVED:
     case MAP_KIND_NORESERVE:
         return piece->resident_bytes == RANGE_UNSAMPLED ? 0 : piece->resident_bytes;
-    default:
-        return 0;
+    default: return 0;
     }
 }
 

@@ -28,7 +28,10 @@ struct field {
 };
 
 #define FIELDS_MAX 8
-#define FIELD(kind, member) {kind, offsetof(struct record, member)}
+#define FIELD(kind, member)                                                                        \
+    {                                                                                              \
+        kind, offsetof(struct record, member)                                                      \
+    }
 
 static const struct field fields_of[RECORD_LIMIT][FIELDS_MAX + 1] = {
     [RECORD_FUNCTION] = {FIELD(U8, function.kind), FIELD(TEXT, function.name),
@@ -75,10 +78,7 @@ static const struct field fields_of[RECORD_LIMIT][FIELDS_MAX + 1] = {
 
 _Static_assert(sizeof(struct record) <= UINT8_MAX, "a field's offset is a byte");
 
-bool record_known(uint64_t type)
-{
-    return type > 0 && type < RECORD_LIMIT;
-}
+bool record_known(uint64_t type) { return type > 0 && type < RECORD_LIMIT; }
 
 bool record_counts(enum record_type type)
 {
@@ -88,10 +88,8 @@ bool record_counts(enum record_type type)
     case RECORD_REMAP:
     case RECORD_PROTECT:
     case RECORD_DISCARD:
-    case RECORD_FAILED:
-        return true;
-    default:
-        return false;
+    case RECORD_FAILED: return true;
+    default: return false;
     }
 }
 
@@ -103,17 +101,12 @@ static uint64_t field_value(const struct record *record, struct field field)
     case U8:
     case FLAGS:
     case ALLOCATOR:
-    case MAP_KIND:
-        return *(const uint8_t *)member;
+    case MAP_KIND: return *(const uint8_t *)member;
     case U64:
-    case ALLOC:
-        return *(const uint64_t *)member;
-    case STATUS:
-        return (uint64_t)*(const int64_t *)member + 1;
-    case ANY_PROCESS:
-        return (uint32_t)(*(const uint32_t *)member + 1);
-    default:
-        return *(const uint32_t *)member;
+    case ALLOC: return *(const uint64_t *)member;
+    case STATUS: return (uint64_t) * (const int64_t *)member + 1;
+    case ANY_PROCESS: return (uint32_t)(*(const uint32_t *)member + 1);
+    default: return *(const uint32_t *)member;
     }
 }
 
@@ -124,22 +117,12 @@ static void field_store(struct record *record, struct field field, uint64_t valu
     case U8:
     case FLAGS:
     case ALLOCATOR:
-    case MAP_KIND:
-        *(uint8_t *)member = (uint8_t)value;
-        break;
+    case MAP_KIND: *(uint8_t *)member = (uint8_t)value; break;
     case U64:
-    case ALLOC:
-        *(uint64_t *)member = value;
-        break;
-    case STATUS:
-        *(int64_t *)member = (int64_t)(value - 1);
-        break;
-    case ANY_PROCESS:
-        *(uint32_t *)member = (uint32_t)value - 1;
-        break;
-    default:
-        *(uint32_t *)member = (uint32_t)value;
-        break;
+    case ALLOC: *(uint64_t *)member = value; break;
+    case STATUS: *(int64_t *)member = (int64_t)(value - 1); break;
+    case ANY_PROCESS: *(uint32_t *)member = (uint32_t)value - 1; break;
+    default: *(uint32_t *)member = (uint32_t)value; break;
     }
 }
 
@@ -147,28 +130,17 @@ static void field_store(struct record *record, struct field field, uint64_t valu
 static bool value_fits(enum field_kind kind, uint64_t value, const struct ids *ids)
 {
     switch (kind) {
-    case U8:
-        return value <= UINT8_MAX;
-    case U32:
-        return value <= UINT32_MAX;
-    case ALLOCATOR:
-        return value < ALLOCATOR_LIMIT;
-    case MAP_KIND:
-        return value < MAP_KIND_COUNT;
-    case STATUS:
-        return value <= (uint64_t)INT64_MAX + 1;
-    case PROCESS:
-        return value < ids->process;
-    case ANY_PROCESS:
-        return value <= ids->process;
-    case THREAD:
-        return value < ids->thread;
-    case STACK:
-        return value < ids->stack;
-    case ALLOC:
-        return value < ids->alloc;
-    default:
-        return true;
+    case U8: return value <= UINT8_MAX;
+    case U32: return value <= UINT32_MAX;
+    case ALLOCATOR: return value < ALLOCATOR_LIMIT;
+    case MAP_KIND: return value < MAP_KIND_COUNT;
+    case STATUS: return value <= (uint64_t)INT64_MAX + 1;
+    case PROCESS: return value < ids->process;
+    case ANY_PROCESS: return value <= ids->process;
+    case THREAD: return value < ids->thread;
+    case STACK: return value < ids->stack;
+    case ALLOC: return value < ids->alloc;
+    default: return true;
     }
 }
 
@@ -324,13 +296,9 @@ int record_define(enum record_type type, struct ids *ids, uint32_t *id)
 {
     *id = 0;
     switch (type) {
-    case RECORD_FUNCTION:
-        return take_id(&ids->function, id);
-    case RECORD_PROCESS:
-        return take_id(&ids->process, id);
-    case RECORD_THREAD:
-        return take_id(&ids->thread, id);
-    default:
-        return 0;
+    case RECORD_FUNCTION: return take_id(&ids->function, id);
+    case RECORD_PROCESS: return take_id(&ids->process, id);
+    case RECORD_THREAD: return take_id(&ids->thread, id);
+    default: return 0;
     }
 }

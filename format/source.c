@@ -8,10 +8,7 @@
 
 #define READ_BYTES ((size_t)256 << 10)
 
-void source_init(struct source *s, int fd)
-{
-    *s = (struct source){.fd = fd};
-}
+void source_init(struct source *s, int fd) { *s = (struct source){.fd = fd}; }
 
 void source_release(struct source *s)
 {

@@ -1,7 +1,8 @@
 /* Reading parts from a stream, with recovery (FORMAT.md 1 and 2).
- * A part is looked at before it is consumed: what turns out bad is one damaged region that reaches to the next block header or trailer
- * that is right. Invariants: sequence numbers that were given out only grow, and so do the counters of the headers that are accepted;
- * memory is bounded by PAYLOAD_MAX_BYTES and the frame of such a payload, and by the bytes that the file really has. */
+ * A part is looked at before it is consumed: what turns out bad is one damaged region that reaches
+ * to the next block header or trailer that is right. Invariants: sequence numbers that were given
+ * out only grow, and so do the counters of the headers that are accepted; memory is bounded by
+ * PAYLOAD_MAX_BYTES and the frame of such a payload, and by the bytes that the file really has. */
 #include "format/crc32.h"
 #include "format/part.h"
 #include "format/source.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAME_MAX_BYTES (PAYLOAD_MAX_BYTES + (64u << 10)) /* incompressible, its headers and checksums */
+#define FRAME_MAX_BYTES                                                                            \
+    (PAYLOAD_MAX_BYTES + (64u << 10)) /* incompressible, its headers and checksums */
 #define BLOCK_PART_BYTES (SKIPPABLE_BYTES + BLOCK_TABLE_BYTES)
 
 struct trace_reader {
@@ -24,9 +26,9 @@ struct trace_reader {
     uint8_t *payload;
     size_t payload_capacity;
     struct block_info expected; /* sequence and lowest counters of the next block */
-    bool gap;     /* blocks were lost since the last good one: counters may jump */
-    bool trailer; /* a good one was given out */
-    bool trailing; /* and something came after it */
+    bool gap;                   /* blocks were lost since the last good one: counters may jump */
+    bool trailer;               /* a good one was given out */
+    bool trailing;              /* and something came after it */
     bool ended;
     uint64_t cut;
 };
@@ -108,7 +110,7 @@ static int read_header(struct trace_reader *r, struct err *err)
     result = part_get_header(&r->header, source_at(&r->source) + SKIPPABLE_BYTES, size, &args,
                              &args_bytes, &detail);
     if (result)
-        return err_set(err, (enum err_code)-result, "%s: %s", r->name, detail.text);
+        return err_set(err, (enum err_code) - result, "%s: %s", r->name, detail.text);
     result = keep_arguments(r, args, args_bytes, err);
     source_consume(&r->source, SKIPPABLE_BYTES + (size_t)size);
     return result;
@@ -148,25 +150,13 @@ void trace_reader_close(struct trace_reader *r)
     free(r);
 }
 
-const struct trace_header *trace_reader_header(const struct trace_reader *r)
-{
-    return &r->header;
-}
+const struct trace_header *trace_reader_header(const struct trace_reader *r) { return &r->header; }
 
-bool trace_reader_complete(const struct trace_reader *r)
-{
-    return r->trailer && !r->trailing;
-}
+bool trace_reader_complete(const struct trace_reader *r) { return r->trailer && !r->trailing; }
 
-uint64_t trace_reader_cut(const struct trace_reader *r)
-{
-    return r->cut;
-}
+uint64_t trace_reader_cut(const struct trace_reader *r) { return r->cut; }
 
-uint64_t trace_reader_offset(const struct trace_reader *r)
-{
-    return r->source.offset;
-}
+uint64_t trace_reader_offset(const struct trace_reader *r) { return r->source.offset; }
 
 /* Do counters go on from what was read? Exactly where no block is missing, else not backwards. */
 static bool counters_fit(const struct trace_reader *r, uint32_t sequence, uint64_t events,
@@ -178,7 +168,8 @@ static bool counters_fit(const struct trace_reader *r, uint32_t sequence, uint64
            allocs >= r->expected.first_alloc;
 }
 
-/* Is this the header of a block of this trace that may come now? in: a part's table of `size` bytes, BLOCK_TABLE_BYTES of them there. */
+/* Is this the header of a block of this trace that may come now? in: a part's table of `size`
+ * bytes, BLOCK_TABLE_BYTES of them there. */
 static bool block_fits(const struct trace_reader *r, const uint8_t *in, uint32_t size,
                        struct block_info *info, uint32_t *frame_bytes)
 {
@@ -203,8 +194,8 @@ static bool trailer_fits(const struct trace_reader *r, const uint8_t *in, uint32
     return part_get_trailer(in, size, t) && counters_fit(r, t->blocks, t->events, t->allocs);
 }
 
-/* Is a block header or trailer at the source's start that is right? Returns 1, 0 or a negative error; *sequence is the block's, or
- * the trailer's number of blocks. */
+/* Is a block header or trailer at the source's start that is right? Returns 1, 0 or a negative
+ * error; *sequence is the block's, or the trailer's number of blocks. */
 static int part_fits(struct trace_reader *r, uint32_t *sequence)
 {
     int result = source_need(&r->source, TRACE_TRAILER_BYTES);
@@ -230,7 +221,8 @@ static int part_fits(struct trace_reader *r, uint32_t *sequence)
     return fits;
 }
 
-/* Consumes up to the next good part, or to the end. Returns 1, 0 at the end, or a negative error. */
+/* Consumes up to the next good part, or to the end. Returns 1, 0 at the end, or a negative error.
+ */
 static int find_part(struct trace_reader *r, uint32_t *sequence)
 {
     static const uint8_t magic[4] = {SKIPPABLE_MAGIC & 0xFF, SKIPPABLE_MAGIC >> 8 & 0xFF,
@@ -265,7 +257,8 @@ static void tell_gap(struct trace_reader *r, uint32_t sequence, struct trace_dam
     r->expected.sequence = sequence;
 }
 
-/* One damaged region from here on, of at least `skip` available bytes; known_blocks of it are known to be lost. */
+/* One damaged region from here on, of at least `skip` available bytes; known_blocks of it are known
+ * to be lost. */
 static int recover(struct trace_reader *r, size_t skip, uint32_t known_blocks, const char *what,
                    struct trace_damage *damage, struct err *err)
 {
@@ -386,7 +379,8 @@ static int read_trailer(struct trace_reader *r, struct trace_trailer *trailer,
     return TRACE_TRAILER;
 }
 
-/* Passes over a part. *crc_right: do its last four bytes hold the CRC of those before? Returns 1, 0 at the end, or a negative error. */
+/* Passes over a part. *crc_right: do its last four bytes hold the CRC of those before? Returns 1, 0
+ * at the end, or a negative error. */
 static int pass_over(struct trace_reader *r, uint32_t size, bool *crc_right)
 {
     struct source *s = &r->source;
@@ -409,7 +403,8 @@ static int pass_over(struct trace_reader *r, uint32_t size, bool *crc_right)
     return 1;
 }
 
-/* A part that readers need not understand: the index, a checkpoint, one with an unknown tag. Returns PART_PASSED to go on. */
+/* A part that readers need not understand: the index, a checkpoint, one with an unknown tag.
+ * Returns PART_PASSED to go on. */
 enum { PART_PASSED = 100 };
 static int read_other(struct trace_reader *r, uint32_t tag, uint32_t size,
                       struct trace_damage *damage, struct err *err)
@@ -429,7 +424,8 @@ static int read_other(struct trace_reader *r, uint32_t tag, uint32_t size,
     return TRACE_DAMAGE;
 }
 
-/* Bytes after the trailer are no trace; they are read to the end, so that a pipe's writer is not cut off. */
+/* Bytes after the trailer are no trace; they are read to the end, so that a pipe's writer is not
+ * cut off. */
 static int read_trailing(struct trace_reader *r, struct trace_damage *damage, struct err *err)
 {
     struct source *s = &r->source;

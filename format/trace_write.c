@@ -1,5 +1,6 @@
-/* Writers of single parts (FORMAT.md 1). Why into memory: the collector decides when and how bytes reach the disk.
- * The frame is made by LZ4's frame library with content size and content checksum, as stock tools expect it. */
+/* Writers of single parts (FORMAT.md 1). Why into memory: the collector decides when and how bytes
+ * reach the disk. The frame is made by LZ4's frame library with content size and content checksum,
+ * as stock tools expect it. */
 #include "format/crc32.h"
 #include "format/part.h"
 #include "format/wire.h"
@@ -88,7 +89,8 @@ size_t trace_block_bound(size_t payload_bytes)
     return SKIPPABLE_BYTES + BLOCK_TABLE_BYTES + frame_bound(payload_bytes);
 }
 
-/* One LZ4 frame of the payload at out[capacity]. Returns its bytes, or 0 when the library failed. */
+/* One LZ4 frame of the payload at out[capacity]. Returns its bytes, or 0 when the library failed.
+ */
 static size_t compress_frame(struct compressor *c, const uint8_t *payload, size_t payload_bytes,
                              uint8_t *out, size_t capacity)
 {
@@ -113,8 +115,8 @@ int64_t trace_block_write(struct compressor *c, uint64_t trace_id, const struct 
     if (capacity < trace_block_bound(info->payload_bytes))
         return -ERR_FULL;
     uint8_t *table = part_put_frame(out, BLOCK_TABLE_BYTES), *frame = table + BLOCK_TABLE_BYTES;
-    size_t frame_bytes = compress_frame(c, payload, info->payload_bytes, frame,
-                                        capacity - (size_t)(frame - out));
+    size_t frame_bytes =
+        compress_frame(c, payload, info->payload_bytes, frame, capacity - (size_t)(frame - out));
     if (frame_bytes == 0)
         return -ERR_NOMEM;
     part_put_block(trace_id, info, (uint32_t)frame_bytes, table);

@@ -1,6 +1,7 @@
 /* The smallest pieces of the wire: little-endian integers, varints, zigzag (FORMAT.md, opening).
- * Why inline: they sit in the inner loops of both directions. Invariants: no read past `end`, whatever the bytes are.
- * Not here: anything that knows a field. All are async-signal-safe and thread-safe. */
+ * Why inline: they sit in the inner loops of both directions. Invariants: no read past `end`,
+ * whatever the bytes are. Not here: anything that knows a field. All are async-signal-safe and
+ * thread-safe. */
 #ifndef FORMAT_WIRE_H
 #define FORMAT_WIRE_H
 
@@ -33,10 +34,19 @@ static inline uint32_t get_u32(const uint8_t *in)
     return (uint32_t)in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16 | (uint32_t)in[3] << 24;
 }
 
-static inline uint64_t get_u64(const uint8_t *in) { return get_u32(in) | (uint64_t)get_u32(in + 4) << 32; }
+static inline uint64_t get_u64(const uint8_t *in)
+{
+    return get_u32(in) | (uint64_t)get_u32(in + 4) << 32;
+}
 
-static inline uint64_t zigzag(int64_t value) { return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63); }
-static inline int64_t unzigzag(uint64_t value) { return (int64_t)(value >> 1) ^ -(int64_t)(value & 1); }
+static inline uint64_t zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+}
+static inline int64_t unzigzag(uint64_t value)
+{
+    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
 
 /* Writes value at out, which has VARINT_MAX_BYTES to spare. Returns the byte after it. */
 static inline uint8_t *put_varint(uint8_t *out, uint64_t value)
@@ -67,8 +77,8 @@ static inline const uint8_t *get_long_varint(const uint8_t *in, const uint8_t *e
     return 0;
 }
 
-/* Reads a varint from [in, end) into *value. Returns the byte after it, or NULL when the bytes end too early or the value
- * does not fit 64 bits; *value is then 0. */
+/* Reads a varint from [in, end) into *value. Returns the byte after it, or NULL when the bytes end
+ * too early or the value does not fit 64 bits; *value is then 0. */
 static inline const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, uint64_t *value)
 {
     if (in < end && *in < 0x80) {
