@@ -120,14 +120,14 @@ struct text {
     uint32_t length; /* <= TEXT_LIMIT */
 };
 #define TEXT_LIMIT            65536u
-#define RECORD_ARGUMENT_LIMIT 1024u /* arguments kept of a command */
+#define RECORD_ARGUMENT_LIMIT 1024u      /* arguments kept of a command */
 #define RECORD_MAX_BYTES      (1u << 20) /* fields, ten bytes reckoned for a number or a length */
-#define STACK_EMPTY      0u
-#define STACK_UNKNOWN    1u
-#define STACK_FIRST      2u
-#define FUNCTION_UNKNOWN 0u
-#define FUNCTION_FIRST   1u
-#define ID_NONE          0xFFFFFFFFu /* no process, no thread */
+#define STACK_EMPTY           0u
+#define STACK_UNKNOWN         1u
+#define STACK_FIRST           2u
+#define FUNCTION_UNKNOWN      0u
+#define FUNCTION_FIRST        1u
+#define ID_NONE               0xFFFFFFFFu /* no process, no thread */
 
 /* One record. Fields as in FORMAT.md 3.2, in its order and units. Ids that a record defines are
  * given back by the codec. */

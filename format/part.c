@@ -2,6 +2,7 @@
 #include "format/part.h"
 #include "format/crc32.h"
 #include "format/wire.h"
+#include <string.h>
 
 uint8_t *part_put_frame(uint8_t *out, uint32_t size)
 {
@@ -57,6 +58,37 @@ int part_get_header(struct trace_header *h, const uint8_t *in, uint32_t size, co
         .page_bytes = get_u32(in + 52),
     };
     return 0;
+}
+
+uint8_t *part_put_arguments(const struct trace_header *h, uint8_t *out)
+{
+    out = put_varint(out, h->argument_count);
+    for (uint32_t i = 0; i < h->argument_count; i++) {
+        out = put_varint(out, h->arguments[i].length);
+        if (h->arguments[i].length)
+            memcpy(out, h->arguments[i].bytes, h->arguments[i].length);
+        out += h->arguments[i].length;
+    }
+    return out;
+}
+
+bool part_get_arguments(const uint8_t *args, uint32_t args_bytes, struct text *texts,
+                        uint32_t *count)
+{
+    const uint8_t *at = args, *end = args + args_bytes;
+    uint64_t texts_there = 0, length;
+    if (args_bytes)
+        at = get_varint(at, end, &texts_there);
+    if (!at || texts_there > RECORD_ARGUMENT_LIMIT)
+        return false;
+    for (uint64_t i = 0; i < texts_there; i++, at += length) {
+        at = get_varint(at, end, &length);
+        if (!at || length > TEXT_LIMIT || length > (uint64_t)(end - at))
+            return false;
+        texts[i] = (struct text){(const char *)at, (uint32_t)length};
+    }
+    *count = (uint32_t)texts_there;
+    return true;
 }
 
 void part_put_block(uint64_t trace_id, const struct block_info *info, uint32_t frame_bytes,

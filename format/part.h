@@ -36,6 +36,14 @@ void part_put_header(const struct trace_header *h, uint8_t *out, uint32_t args_b
 int part_get_header(struct trace_header *h, const uint8_t *in, uint32_t size, const uint8_t **args,
                     uint32_t *args_bytes, struct err *err);
 
+/* The arguments behind it. put: out has room for the header's bound, limits were checked; returns
+ * the byte after them. get: texts borrow from args, texts[RECORD_ARGUMENT_LIMIT]; false when they
+ * don't fit. */
+uint8_t *part_put_arguments(const struct trace_header *h, uint8_t *out);
+/* See above. */
+bool part_get_arguments(const uint8_t *args, uint32_t args_bytes, struct text *texts,
+                        uint32_t *count);
+
 /* Writes a block header's table, BLOCK_TABLE_BYTES; frame_bytes is the size of the LZ4 frame behind
  * it. */
 void part_put_block(uint64_t trace_id, const struct block_info *info, uint32_t frame_bytes,

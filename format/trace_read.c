@@ -15,6 +15,9 @@
 #define FRAME_MAX_BYTES                                                                            \
     (PAYLOAD_MAX_BYTES + (64u << 10)) /* incompressible, its headers and checksums */
 #define BLOCK_PART_BYTES (SKIPPABLE_BYTES + BLOCK_TABLE_BYTES)
+#define CRC_WITH_ITSELF  0x2144DF1Cu /* the CRC of any bytes with their own CRC behind them */
+
+enum part_search { PART_FOUND = 1, PART_PASSED = 100 };
 
 struct trace_reader {
     struct source source;
@@ -30,6 +33,7 @@ struct trace_reader {
     bool trailer;               /* a good one was given out */
     bool trailing;              /* and something came after it */
     bool ended;
+    uint32_t passed_crc; /* of what was passed over */
     uint64_t cut;
 };
 
@@ -42,32 +46,18 @@ static int io_error(struct trace_reader *r, int result, struct err *err)
                    strerror(r->source.error));
 }
 
-/* Copies the arguments and points texts at them. args: a part that is about to be consumed. */
+/* Copies the arguments and points texts at them. args: of a part that is about to be consumed. */
 static int keep_arguments(struct trace_reader *r, const uint8_t *args, uint32_t args_bytes,
                           struct err *err)
 {
-    uint64_t count = 0, length;
     r->argument_bytes = malloc(args_bytes + 1u);
-    if (!r->argument_bytes)
+    r->arguments = calloc(RECORD_ARGUMENT_LIMIT, sizeof *r->arguments);
+    if (!r->argument_bytes || !r->arguments)
         return err_set(err, ERR_NOMEM, "%s: out of memory", r->name);
     memcpy(r->argument_bytes, args, args_bytes);
-    const uint8_t *at = r->argument_bytes, *end = at + args_bytes;
-    if (args_bytes)
-        at = get_varint(at, end, &count);
-    if (!at || count > RECORD_ARGUMENT_LIMIT)
-        return err_set(err, ERR_DAMAGED, "%s: the command in the file header is damaged", r->name);
-    r->arguments = calloc(count + 1, sizeof *r->arguments);
-    if (!r->arguments)
-        return err_set(err, ERR_NOMEM, "%s: out of memory", r->name);
-    for (uint64_t i = 0; i < count; i++, at += length) {
-        at = get_varint(at, end, &length);
-        if (!at || length > TEXT_LIMIT || length > (uint64_t)(end - at))
-            return err_set(err, ERR_DAMAGED, "%s: the command in the file header is damaged",
-                           r->name);
-        r->arguments[i] = (struct text){(const char *)at, (uint32_t)length};
-    }
     r->header.arguments = r->arguments;
-    r->header.argument_count = (uint32_t)count;
+    if (!part_get_arguments(r->argument_bytes, args_bytes, r->arguments, &r->header.argument_count))
+        return err_set(err, ERR_DAMAGED, "%s: the command in the file header is damaged", r->name);
     return 0;
 }
 
@@ -221,33 +211,42 @@ static int part_fits(struct trace_reader *r, uint32_t *sequence)
     return fits;
 }
 
-/* Consumes up to the next good part, or to the end. Returns 1, 0 at the end, or a negative error.
- */
-static int find_part(struct trace_reader *r, uint32_t *sequence)
+/* Consumes bytes that nobody looks at; passed_crc goes over them. */
+static void pass(struct trace_reader *r, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    r->passed_crc = crc32_update(r->passed_crc, source_at(&r->source), bytes);
+    source_consume(&r->source, bytes);
+}
+
+/* Consumes up to the next good part that starts before the file offset `limit`, or else up to
+ * there. Returns PART_FOUND, PART_PASSED (at the limit), 0 at the end, or a negative error. */
+static int find_part(struct trace_reader *r, uint64_t limit, uint32_t *sequence)
 {
     static const uint8_t magic[4] = {SKIPPABLE_MAGIC & 0xFF, SKIPPABLE_MAGIC >> 8 & 0xFF,
                                      SKIPPABLE_MAGIC >> 16 & 0xFF, SKIPPABLE_MAGIC >> 24};
     struct source *s = &r->source;
-    for (;;) {
-        size_t available = source_available(s);
-        const uint8_t *in = available ? source_at(s) : magic;
-        const uint8_t *hit = available ? memmem(in, available, magic, sizeof magic) : NULL;
+    while (s->offset < limit) {
+        uint64_t left = limit - s->offset;
+        size_t window = source_available(s) < left ? source_available(s) : (size_t)left;
+        const uint8_t *hit = window ? memmem(source_at(s), window, magic, sizeof magic) : NULL;
         if (hit) {
-            source_consume(s, (size_t)(hit - in));
+            pass(r, (size_t)(hit - source_at(s)));
             int result = part_fits(r, sequence);
             if (result)
                 return result;
-            source_consume(s, 1);
+            pass(r, 1);
             continue;
         }
-        if (available >= sizeof magic)
-            source_consume(s, available - (sizeof magic - 1));
-        int result = source_more(s);
+        pass(r, window == left ? window : window < sizeof magic ? 0 : window - (sizeof magic - 1));
+        int result = s->offset < limit ? source_more(s) : 1;
         if (result <= 0) {
-            source_consume(s, source_available(s));
+            pass(r, source_available(s));
             return result;
         }
     }
+    return PART_PASSED;
 }
 
 static void tell_gap(struct trace_reader *r, uint32_t sequence, struct trace_damage *damage)
@@ -266,7 +265,7 @@ static int recover(struct trace_reader *r, size_t skip, uint32_t known_blocks, c
     snprintf(damage->what, sizeof damage->what, "%s", what);
     source_consume(&r->source, skip);
     uint32_t sequence;
-    int result = find_part(r, &sequence);
+    int result = find_part(r, UINT64_MAX, &sequence);
     if (result < 0)
         return io_error(r, result, err);
     damage->length = r->source.offset - damage->offset;
@@ -379,48 +378,32 @@ static int read_trailer(struct trace_reader *r, struct trace_trailer *trailer,
     return TRACE_TRAILER;
 }
 
-/* Passes over a part. *crc_right: do its last four bytes hold the CRC of those before? Returns 1, 0
- * at the end, or a negative error. */
-static int pass_over(struct trace_reader *r, uint32_t size, bool *crc_right)
-{
-    struct source *s = &r->source;
-    uint32_t crc = 0;
-    source_consume(s, SKIPPABLE_BYTES);
-    for (size_t left = size; left > 4;) {
-        int result = source_need(s, 5);
-        if (result <= 0)
-            return result;
-        size_t step = source_available(s) < left - 4 ? source_available(s) : left - 4;
-        crc = crc32_update(crc, source_at(s), step);
-        source_consume(s, step);
-        left -= step;
-    }
-    int result = source_need(s, 4);
-    if (result <= 0)
-        return result;
-    *crc_right = get_u32(source_at(s)) == crc;
-    source_consume(s, 4);
-    return 1;
-}
-
-/* A part that readers need not understand: the index, a checkpoint, one with an unknown tag.
- * Returns PART_PASSED to go on. */
-enum { PART_PASSED = 100 };
+/* A part that readers need not understand: the index, a checkpoint, one with an unknown tag. It is
+ * passed over, but not what turns out to be the next block: then its size was wrong. As
+ * trace_reader_next, or PART_PASSED. */
 static int read_other(struct trace_reader *r, uint32_t tag, uint32_t size,
                       struct trace_damage *damage, struct err *err)
 {
-    uint64_t offset = r->source.offset;
-    bool crc_right;
-    int result = pass_over(r, size, &crc_right);
+    struct source *s = &r->source;
+    uint64_t offset = s->offset;
+    uint32_t sequence = r->expected.sequence;
+    source_consume(s, SKIPPABLE_BYTES);
+    r->passed_crc = 0;
+    int result = find_part(r, s->offset + size, &sequence);
     if (result < 0)
         return io_error(r, result, err);
     if (result == 0)
         return end_at(r, offset);
-    if (crc_right || (tag != TAG_INDEX && tag != TAG_CHECKPOINT))
+    bool checked = tag == TAG_INDEX || tag == TAG_CHECKPOINT;
+    if (result == PART_PASSED && !(checked && r->passed_crc != CRC_WITH_ITSELF))
         return PART_PASSED;
-    *damage = (struct trace_damage){.offset = offset, .length = r->source.offset - offset};
-    snprintf(damage->what, sizeof damage->what, "the %s is damaged",
-             tag == TAG_INDEX ? "index" : "checkpoint");
+    *damage = (struct trace_damage){.offset = offset, .length = s->offset - offset};
+    snprintf(damage->what, sizeof damage->what, "%s is damaged",
+             tag == TAG_INDEX ? "the index"
+             : checked        ? "a checkpoint"
+                              : "a part");
+    if (result == PART_FOUND)
+        tell_gap(r, sequence, damage);
     return TRACE_DAMAGE;
 }
 

@@ -6,7 +6,6 @@
 #include "format/wire.h"
 #include <lz4frame.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct compressor {
     LZ4F_cctx *context;
@@ -37,13 +36,7 @@ int trace_header_write(const struct trace_header *h, uint8_t *out, size_t capaci
     if (capacity < trace_header_bound(h))
         return -ERR_FULL;
     uint8_t *table = out + SKIPPABLE_BYTES, *args = table + HEADER_TABLE_BYTES;
-    uint8_t *at = put_varint(args, h->argument_count);
-    for (uint32_t i = 0; i < h->argument_count; i++) {
-        at = put_varint(at, h->arguments[i].length);
-        if (h->arguments[i].length)
-            memcpy(at, h->arguments[i].bytes, h->arguments[i].length);
-        at += h->arguments[i].length;
-    }
+    uint8_t *at = part_put_arguments(h, args);
     part_put_frame(out, (uint32_t)(at - table));
     part_put_header(h, table, (uint32_t)(at - args));
     return (int)(at - out);

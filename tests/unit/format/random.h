@@ -1,0 +1,244 @@
+/* Numbers that look random and are the same in every run, and random events that an encoder takes.
+ * Not here: what becomes of them. */
+#ifndef TESTS_FORMAT_RANDOM_H
+#define TESTS_FORMAT_RANDOM_H
+
+#include "tests/unit/format/built.h"
+
+/* splitmix64; the seed is the state. */
+static inline uint64_t random_bits(uint64_t *seed)
+{
+    uint64_t z = *seed += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+/* 0 .. below - 1 */
+static inline uint64_t random_below(uint64_t *seed, uint64_t below)
+{
+    return random_bits(seed) % below;
+}
+
+/* A number of random width, so that varints of every length come up. */
+static inline uint64_t random_wide(uint64_t *seed)
+{
+    return random_bits(seed) >> random_below(seed, 64);
+}
+
+/* Ids that random events may name: how many there are. */
+struct defined {
+    uint32_t functions, stacks, processes, threads; /* the next ids */
+    uint64_t allocs, time_ns;
+    uint32_t thread;
+};
+
+static inline struct text random_text(uint64_t *seed, char *room, uint32_t below)
+{
+    struct text text = {room, (uint32_t)random_below(seed, below)};
+    for (uint32_t i = 0; i < text.length; i++)
+        room[i] = (char)random_bits(seed);
+    return text;
+}
+
+/* A record of this type with random fields; texts live in static storage until the next call. */
+static inline struct record random_record(uint64_t *seed, enum record_type type,
+                                          const struct defined *d)
+{
+    static char rooms[6][300];
+    static struct text arguments[3];
+    uint32_t process = (uint32_t)random_below(seed, d->processes);
+    uint32_t thread = (uint32_t)random_below(seed, d->threads);
+    uint32_t stack = (uint32_t)random_below(seed, d->stacks);
+    uint64_t a = random_wide(seed), b = random_wide(seed), c = random_wide(seed);
+    struct text text = random_text(seed, rooms[0], 300), other = random_text(seed, rooms[1], 20);
+    struct record r = {.type = type};
+    for (int i = 0; i < 3; i++)
+        arguments[i] = random_text(seed, rooms[2 + i], 30);
+    switch (type) {
+    case RECORD_FUNCTION:
+        r.function.kind = (uint8_t)a;
+        r.function.name = text;
+        r.function.file = other;
+        r.function.first_line = (uint32_t)b;
+        break;
+    case RECORD_PROCESS:
+        r.process.pid = (uint32_t)a;
+        r.process.parent = b % 2 ? process : ID_NONE;
+        r.process.how = (uint8_t)b;
+        r.process.flags = (uint8_t)c;
+        r.process.python = other;
+        r.process.executable = text;
+        r.process.argument_count = (uint32_t)(c % 4);
+        r.process.arguments = arguments;
+        break;
+    case RECORD_PROCESS_END:
+        r.process_end.process = process;
+        r.process_end.reason = (uint8_t)a;
+        r.process_end.status = b % 2 ? (int64_t)(c >> 1) : -1;
+        break;
+    case RECORD_THREAD:
+        r.thread.process = process;
+        r.thread.tid = (uint32_t)a;
+        r.thread.origin_stack = stack;
+        r.thread.name = other;
+        break;
+    case RECORD_THREAD_END: r.thread_end.thread = thread; break;
+    case RECORD_MAP:
+        r.map.address = a;
+        r.map.length = b;
+        r.map.kind = (uint8_t)(c % MAP_KIND_COUNT);
+        r.map.allocator = (uint8_t)(c % ALLOCATOR_LIMIT);
+        r.map.stack = stack;
+        break;
+    case RECORD_UNMAP:
+        r.unmap.address = a;
+        r.unmap.length = b;
+        break;
+    case RECORD_REMAP:
+        r.remap.old_address = a;
+        r.remap.old_length = b;
+        r.remap.new_address = c;
+        r.remap.new_length = random_wide(seed);
+        r.remap.stack = stack;
+        r.remap.flags = (uint8_t)random_bits(seed);
+        break;
+    case RECORD_PROTECT:
+        r.protect.address = a;
+        r.protect.length = b;
+        r.protect.writable = c % 2;
+        break;
+    case RECORD_DISCARD:
+        r.discard.address = a;
+        r.discard.length = b;
+        break;
+    case RECORD_RESIDENT_BLOCK:
+        r.resident_block.index = random_below(seed, d->allocs);
+        r.resident_block.resident_bytes = a;
+        break;
+    case RECORD_RESIDENT_RANGE:
+        r.resident_range.process = process;
+        r.resident_range.address = a;
+        r.resident_range.length = b;
+        r.resident_range.resident_bytes = c;
+        break;
+    case RECORD_RSS:
+        r.rss.process = process;
+        r.rss.rss_bytes = a;
+        break;
+    case RECORD_FAILED:
+        r.failed.allocator = (uint8_t)(a % ALLOCATOR_LIMIT);
+        r.failed.size_bytes = b;
+        r.failed.stack = stack;
+        break;
+    case RECORD_MARK: r.mark.name = text; break;
+    case RECORD_LOST:
+        r.lost.process = a % 2 ? process : ID_NONE;
+        r.lost.reason = (uint8_t)b;
+        r.lost.count = c;
+        break;
+    case RECORD_EXIT:
+        r.exit.status = (uint32_t)a;
+        r.exit.oom = (uint8_t)b;
+        break;
+    case RECORD_STOP: r.stop.reason = (uint8_t)a; break;
+    case RECORD_MODULE:
+        r.module.process = process;
+        r.module.path = text;
+        r.module.build_id = other;
+        r.module.address = a;
+        r.module.length = b;
+        r.module.file_offset = c;
+        break;
+    case RECORD_NAME:
+        r.name.thread = thread;
+        r.name.name = other;
+        break;
+    default:
+        r.python.process = process;
+        r.python.walked = a % 2;
+        r.python.version = other;
+        break;
+    }
+    return r;
+}
+
+/* Defines one function, stack, process, thread and allocation, so that random records have some to
+ * name. */
+static inline void random_begin(struct built *b, struct defined *d)
+{
+    built_record(b, (struct record){.type = RECORD_FUNCTION, .function.name = {"f", 1}});
+    built_record(b, (struct record){.type = RECORD_PROCESS, .process.parent = ID_NONE});
+    built_record(b, (struct record){.type = RECORD_THREAD});
+    built_append(b, (struct event){.kind = EVENT_THREAD, .thread = 0});
+    built_append(b, (struct event){.kind = EVENT_STACK, .function = 1, .line = 7});
+    built_append(b, (struct event){.kind = EVENT_ALLOC, .stack = 2, .size_bytes = 100});
+    *d = (struct defined){2, 3, 1, 1, 1, 0, 0};
+}
+
+static inline void random_definition(struct built *b, struct defined *d, uint64_t *seed)
+{
+    struct record record = random_record(seed, 1 + random_below(seed, RECORD_LIMIT - 1), d);
+    d->functions += record.type == RECORD_FUNCTION;
+    d->processes += record.type == RECORD_PROCESS;
+    d->threads += record.type == RECORD_THREAD;
+    built_record(b, record);
+}
+
+/* A stack that often follows the last one, as in real programs. */
+static inline uint32_t random_stack(const struct defined *d, uint64_t *seed)
+{
+    uint64_t among = random_below(seed, 4) ? (d->stacks < 8 ? d->stacks : 8) : d->stacks;
+    return (uint32_t)random_below(seed, among);
+}
+
+static inline void random_allocation(struct built *b, struct defined *d, uint64_t *seed)
+{
+    uint64_t size = random_below(seed, 3) ? 64 : random_wide(seed) >> 1;
+    struct event ev = {.kind = random_below(seed, 8) ? EVENT_ALLOC : EVENT_ALLOC_ADDRESS,
+                       .allocator = (uint8_t)random_below(seed, ALLOCATOR_LIMIT),
+                       .stack = random_stack(d, seed),
+                       .size_bytes = size};
+    if (ev.kind == EVENT_ALLOC_ADDRESS)
+        ev.address = random_wide(seed);
+    else
+        d->allocs++;
+    built_append(b, ev);
+}
+
+static inline void random_free(struct built *b, struct defined *d, uint64_t *seed)
+{
+    uint64_t span = random_below(seed, 2) && d->allocs > 40 ? 40 : d->allocs;
+    built_append(
+        b, (struct event){.kind = EVENT_FREE, .index = d->allocs - 1 - random_below(seed, span)});
+}
+
+/* Appends one event of a random kind. */
+static inline void random_event(struct built *b, struct defined *d, uint64_t *seed)
+{
+    uint64_t die = random_below(seed, 100);
+    if (die < 45) {
+        random_allocation(b, d, seed);
+    } else if (die < 80) {
+        random_free(b, d, seed);
+    } else if (die < 84) {
+        built_append(b, (struct event){.kind = EVENT_FREE_ADDRESS, .address = random_wide(seed)});
+    } else if (die < 85) {
+        built_append(b, (struct event){.kind = EVENT_UNFREE});
+    } else if (die < 88) {
+        d->time_ns += 1 + (random_wide(seed) >> 34);
+        built_append(b, (struct event){.kind = EVENT_TIME, .time_ns = d->time_ns});
+    } else if (die < 91 && d->threads > 1) {
+        d->thread = (d->thread + 1 + (uint32_t)random_below(seed, d->threads - 1)) % d->threads;
+        built_append(b, (struct event){.kind = EVENT_THREAD, .thread = d->thread});
+    } else if (die < 96) {
+        built_append(b, (struct event){.kind = EVENT_STACK,
+                                       .parent = (uint32_t)random_below(seed, d->stacks++),
+                                       .function = (uint32_t)random_below(seed, d->functions),
+                                       .line = random_wide(seed)});
+    } else {
+        random_definition(b, d, seed);
+    }
+}
+
+#endif

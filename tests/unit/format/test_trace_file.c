@@ -1,0 +1,551 @@
+/* The file under every kind of damage: what a reader gives is right, or it says that something is
+ * missing. */
+#include "format/crc32.h"
+#include "format/part.h"
+#include "format/wire.h"
+#include "tests/unit/format/random.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+/* A few blocks of random events, about 2 KiB. */
+static void build_small(struct built *b)
+{
+    struct defined d;
+    uint64_t seed = 11;
+    built_start(b);
+    random_begin(b, &d);
+    for (int block = 0; block < 5; block++) {
+        for (int i = 0; i < 15; i++)
+            random_event(b, &d, &seed);
+        built_seal(b);
+    }
+    built_finish(b);
+}
+
+/* Where each part of the file starts, from the written frames. */
+static bool is_part_border(const struct built *b, size_t length)
+{
+    bool border = length == b->blocks[0].offset || length == b->index_offset ||
+                  length == b->trailer_offset || length == b->length;
+    for (uint32_t i = 0; i < b->block_count; i++)
+        border = border || length == b->blocks[i].offset;
+    return border;
+}
+
+static void test_trace_file__the_header_comes_back(void **state)
+{
+    (void)state;
+    struct built b;
+    struct trace_reader *reader;
+    build_small(&b);
+    int fd = memfd_create("trace", 0);
+    assert_int_equal(write(fd, b.bytes, b.length), b.length);
+    lseek(fd, 0, SEEK_SET);
+    assert_int_equal(trace_reader_open(&reader, fd, "a trace", NULL), 0);
+    const struct trace_header *h = trace_reader_header(reader);
+    assert_int_equal(h->version, 1);
+    assert_int_equal(h->flags, TRACE_OBJECTS | TRACE_STACKS);
+    assert_true(h->started_unix_ns == 1700000000123456789u && h->started_mono_ns == 5000000000u);
+    assert_true(h->sample_bytes == 0 && h->trace_id == BUILT_TRACE_ID);
+    assert_true(h->root_pid == 4242 && h->page_bytes == 4096 && h->argument_count == 3);
+    assert_memory_equal(h->arguments[0].bytes, "python3", 7);
+    assert_memory_equal(h->arguments[1].bytes, "job.py", 6);
+    assert_int_equal(h->arguments[2].length, 0);
+    trace_reader_close(reader);
+    close(fd);
+    built_release(&b);
+}
+
+static void test_trace_file__a_file_cut_anywhere_is_read_up_to_the_cut(void **state)
+{
+    (void)state;
+    struct built b;
+    build_small(&b);
+    for (size_t length = 0; length < b.length; length++) {
+        struct seen s;
+        seen_read(&s, b.bytes, length);
+        if (length < b.blocks[0].offset) {
+            assert_int_equal(s.open, length ? -ERR_TRUNCATED : -ERR_NOT_A_TRACE);
+            continue;
+        }
+        uint32_t whole = 0;
+        while (whole < b.block_count &&
+               (whole + 1 < b.block_count ? b.blocks[whole + 1].offset : b.index_offset) <= length)
+            whole++;
+        assert_int_equal(s.open, 0);
+        assert_int_equal(s.block_count, whole);
+        assert_true(seen_blocks_right(&s, &b));
+        assert_int_equal(s.damage_count, 0);
+        assert_int_equal(s.end, TRACE_END);
+        assert_false(s.complete);
+        assert_int_equal(s.cut == 0, is_part_border(&b, length));
+        seen_release(&s);
+    }
+    built_release(&b);
+}
+
+/* Nothing wrong may be given, and nothing may be missing without a word. */
+static void check_changed(const struct built *b, const uint8_t *bytes, size_t length)
+{
+    struct seen s;
+    seen_read(&s, bytes, length);
+    if (s.open == 0) {
+        assert_true(seen_blocks_right(&s, b));
+        assert_int_equal(s.end, TRACE_END);
+        bool told = s.damage_count > 0 || s.cut > 0 || !s.complete;
+        assert_true(told || s.block_count == b->block_count);
+    } else {
+        assert_true(strlen(s.err.text) > 10);
+        assert_int_equal(s.err.code, s.open);
+    }
+    seen_release(&s);
+}
+
+static void test_trace_file__no_flipped_bit_gives_wrong_events(void **state)
+{
+    (void)state;
+    struct built b;
+    build_small(&b);
+    for (size_t at = 0; at < b.length; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            b.bytes[at] ^= (uint8_t)(1 << bit);
+            check_changed(&b, b.bytes, b.length);
+            b.bytes[at] ^= (uint8_t)(1 << bit);
+        }
+    built_release(&b);
+}
+
+static void test_trace_file__no_changed_byte_gives_wrong_events(void **state)
+{
+    (void)state;
+    static const uint8_t values[] = {0x00, 0xFF};
+    struct built b;
+    build_small(&b);
+    for (size_t at = 0; at < b.length; at++)
+        for (size_t i = 0; i < sizeof values; i++) {
+            uint8_t was = b.bytes[at];
+            b.bytes[at] = values[i];
+            check_changed(&b, b.bytes, b.length);
+            b.bytes[at] = was;
+        }
+    built_release(&b);
+}
+
+static void test_trace_file__removed_and_doubled_stretches_give_no_wrong_events(void **state)
+{
+    (void)state;
+    struct built b;
+    uint64_t seed = 17;
+    build_small(&b);
+    uint8_t *changed = malloc(2 * b.length);
+    for (int round = 0; round < 3000; round++) {
+        size_t at = random_below(&seed, b.length);
+        size_t span = random_below(&seed, b.length - at);
+        size_t kept = random_below(&seed, 2) ? at : at + span; /* removes, or writes it twice */
+        memcpy(changed, b.bytes, kept);
+        size_t from = kept == at ? at + span : at;
+        memcpy(changed + kept, b.bytes + from, b.length - from);
+        check_changed(&b, changed, kept + b.length - from);
+    }
+    free(changed);
+    built_release(&b);
+}
+
+static size_t block_bytes(const struct built *b, uint32_t block)
+{
+    return (block + 1 < b->block_count ? b->blocks[block + 1].offset : b->index_offset) -
+           b->blocks[block].offset;
+}
+
+static void test_trace_file__a_damaged_block_costs_that_block_only(void **state)
+{
+    (void)state;
+    for (uint32_t victim = 0; victim < 5; victim++) {
+        struct built b;
+        struct seen s;
+        build_small(&b);
+        assert_int_equal(b.block_count, 5);
+        b.bytes[b.blocks[victim].offset + SKIPPABLE_BYTES + BLOCK_TABLE_BYTES + 30] ^= 0x10;
+        seen_read(&s, b.bytes, b.length);
+        assert_int_equal(s.open, 0);
+        assert_int_equal(s.block_count, 4);
+        assert_true(seen_blocks_right(&s, &b));
+        assert_int_equal(s.damage_count, 1);
+        assert_int_equal(s.lost_blocks, 1);
+        assert_int_equal(s.damages[0].offset, b.blocks[victim].offset);
+        /* without an own part behind it, the region of the last block ends at the trailer */
+        size_t end = victim == 4 ? b.trailer_offset : b.blocks[victim + 1].offset;
+        assert_int_equal(s.damages[0].offset + s.damages[0].length, end);
+        assert_true(s.complete);
+        seen_release(&s);
+        built_release(&b);
+    }
+}
+
+static void test_trace_file__missing_blocks_are_told_by_their_numbers(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    size_t gone = block_bytes(&b, 1) + block_bytes(&b, 2);
+    memmove(b.bytes + b.blocks[1].offset, b.bytes + b.blocks[3].offset,
+            b.length - b.blocks[3].offset);
+    seen_read(&s, b.bytes, b.length - gone);
+    assert_int_equal(s.block_count, 3);
+    assert_true(seen_blocks_right(&s, &b));
+    assert_int_equal(s.damage_count, 1);
+    assert_int_equal(s.lost_blocks, 2);
+    assert_int_equal(s.damages[0].length, 0);
+    assert_int_equal(s.damages[0].offset, b.blocks[1].offset);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_trace_file__blocks_missing_before_the_trailer_are_told(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    memmove(b.bytes + b.blocks[3].offset, b.bytes + b.trailer_offset, TRACE_TRAILER_BYTES);
+    seen_read(&s, b.bytes, b.blocks[3].offset + TRACE_TRAILER_BYTES);
+    assert_int_equal(s.block_count, 3);
+    assert_int_equal(s.lost_blocks, 2);
+    assert_true(s.complete);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_trace_file__garbage_between_blocks_costs_no_block(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    size_t at = b.blocks[2].offset, junk = 1 << 20; /* more than a window of the source */
+    uint8_t *bytes = malloc(b.length + junk);
+    uint64_t seed = 1;
+    memcpy(bytes, b.bytes, at);
+    for (size_t i = 0; i < junk; i++) /* half of it looks like the start of a part */
+        bytes[at + i] =
+            i % 8 < 4 ? (uint8_t)(SKIPPABLE_MAGIC >> 8 * (i % 4)) : (uint8_t)random_bits(&seed);
+    memcpy(bytes + at + junk, b.bytes + at, b.length - at);
+    seen_read(&s, bytes, b.length + junk);
+    assert_int_equal(s.block_count, b.block_count);
+    assert_true(seen_blocks_right(&s, &b));
+    assert_true(s.damage_count >= 1);
+    assert_int_equal(s.lost_blocks, 0);
+    assert_true(s.complete);
+    seen_release(&s);
+    free(bytes);
+    built_release(&b);
+}
+
+static void test_trace_file__a_block_of_another_trace_is_not_taken(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *table = b.bytes + b.blocks[2].offset + SKIPPABLE_BYTES;
+    put_u64(table + 24, BUILT_TRACE_ID + 1);
+    put_u32(table + 92, crc32_update(0, table, 92));
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, 4);
+    assert_int_equal(s.lost_blocks, 1);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_trace_file__counters_that_jump_without_a_gap_are_damage(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *table = b.bytes + b.blocks[2].offset + SKIPPABLE_BYTES;
+    put_u64(table + 40, (uint64_t)1 << 61);
+    put_u32(table + 92, crc32_update(0, table, 92));
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, 4);
+    assert_int_equal(s.lost_blocks, 1);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_trace_file__bytes_after_the_trailer_are_damage(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *twice = malloc(2 * b.length);
+    memcpy(twice, b.bytes, b.length);
+    memcpy(twice + b.length, b.bytes, b.length);
+    seen_read(&s, twice, 2 * b.length);
+    assert_int_equal(s.block_count, b.block_count);
+    assert_int_equal(s.damage_count, 1);
+    assert_int_equal(s.damages[0].offset, b.length);
+    assert_int_equal(s.damages[0].length, b.length);
+    assert_false(s.complete);
+    seen_release(&s);
+    free(twice);
+    built_release(&b);
+}
+
+static void test_trace_file__parts_of_later_versions_are_passed_over(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    size_t at = b.blocks[2].offset, extra = SKIPPABLE_BYTES + 300000;
+    uint8_t *bytes = calloc(1, b.length + extra);
+    memcpy(bytes, b.bytes, at);
+    memcpy(part_put_frame(bytes + at, 300000), "MRZZ", 4);
+    memcpy(bytes + at + extra, b.bytes + at, b.length - at);
+    seen_read(&s, bytes, b.length + extra);
+    assert_true(seen_whole(&s, &b));
+    seen_release(&s);
+    free(bytes);
+    built_release(&b);
+}
+
+static void test_trace_file__a_wrong_index_is_told_and_costs_nothing(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    b.bytes[b.index_offset + 30] ^= 1;
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, b.block_count);
+    assert_int_equal(s.damage_count, 1);
+    assert_int_equal(s.damages[0].offset, b.index_offset);
+    assert_int_equal(s.lost_blocks, 0);
+    assert_true(s.complete);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_trace_file__the_index_names_the_blocks(void **state)
+{
+    (void)state;
+    struct built b;
+    build_small(&b);
+    const uint8_t *table = b.bytes + b.index_offset + SKIPPABLE_BYTES;
+    uint32_t size = get_u32(b.bytes + b.index_offset + 4);
+    assert_memory_equal(table, "MRIX", 4);
+    assert_int_equal(get_u32(table + 4), 5);
+    assert_int_equal(size, 4 + 4 + 5 * 40 + 4);
+    for (uint32_t i = 0; i < 5; i++) {
+        const uint8_t *entry = table + 8 + 40 * i;
+        assert_memory_equal(b.bytes + get_u64(entry) + SKIPPABLE_BYTES, "MRBK", 4);
+        assert_int_equal(get_u64(entry + 8), b.infos[i].start_ns);
+        assert_int_equal(get_u64(entry + 16), b.infos[i].first_event);
+        assert_int_equal(get_u64(entry + 24), b.infos[i].first_alloc);
+    }
+    assert_int_equal(get_u32(table + size - 4), crc32_update(0, table, size - 4));
+    built_release(&b);
+}
+
+static void test_trace_file__other_files_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"PK\3\4 a zip file of some length",
+                                         "\x04\x22\x4D\x18 an LZ4 frame", "#!/usr/bin/python3\n",
+                                         "x"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct seen s;
+        seen_read(&s, (const uint8_t *)others[i], strlen(others[i]));
+        assert_int_equal(s.open, -ERR_NOT_A_TRACE);
+        assert_non_null(strstr(s.err.text, "a trace: is not a memrec trace"));
+    }
+}
+
+static void test_trace_file__a_newer_version_is_refused_as_such(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *table = b.bytes + SKIPPABLE_BYTES;
+    put_u16(table + 4, 2);
+    uint32_t crc = crc32_update(0, table, 60);
+    put_u32(table + 60, crc32_update(crc, table + 64, get_u32(table + 12)));
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.open, -ERR_VERSION);
+    assert_non_null(strstr(s.err.text, "version 2"));
+    built_release(&b);
+}
+
+static void test_trace_file__longer_tables_of_later_writers_are_read(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    /* the file header grows by 8 bytes between its table and the arguments */
+    uint8_t *bytes = calloc(1, b.length + 8), *table = bytes + SKIPPABLE_BYTES;
+    size_t front = SKIPPABLE_BYTES + HEADER_TABLE_BYTES;
+    memcpy(bytes, b.bytes, front);
+    memcpy(bytes + front + 8, b.bytes + front, b.length - front);
+    put_u32(bytes + 4, get_u32(bytes + 4) + 8);
+    put_u16(table + 6, HEADER_TABLE_BYTES + 8);
+    uint32_t crc = crc32_update(0, table, 60);
+    put_u32(table + 60, crc32_update(crc, table + 72, get_u32(table + 12)));
+    seen_read(&s, bytes, b.length + 8);
+    assert_true(seen_whole(&s, &b));
+    seen_release(&s);
+    free(bytes);
+    built_release(&b);
+}
+
+/* A frame that would unpack to 3 GiB behind a header that claims a small payload. */
+static void test_trace_file__a_payload_larger_than_declared_is_damage(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *table = b.bytes + b.blocks[1].offset + SKIPPABLE_BYTES;
+    put_u32(table + 16, b.infos[1].payload_bytes - 1);
+    put_u32(table + 92, crc32_update(0, table, 92));
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, 4);
+    assert_int_equal(s.lost_blocks, 1);
+    put_u32(table + 16, PAYLOAD_MAX_BYTES + 1);
+    put_u32(table + 92, crc32_update(0, table, 92));
+    seen_release(&s);
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, 4);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_trace_file__writers_refuse_what_readers_would(void **state)
+{
+    (void)state;
+    uint8_t out[2000];
+    char *big = calloc(1, TEXT_LIMIT + 1);
+    struct text text = {big, TEXT_LIMIT + 1};
+    struct trace_header header = {.argument_count = 1, .arguments = &text};
+    assert_int_equal(trace_header_write(&header, out, sizeof out), -ERR_LIMIT);
+    text.length = 10;
+    assert_int_equal(trace_header_write(&header, out, trace_header_bound(&header) - 1), -ERR_FULL);
+    header.argument_count = RECORD_ARGUMENT_LIMIT + 1;
+    struct text *many = calloc(header.argument_count, sizeof *many);
+    header.arguments = many;
+    assert_int_equal(trace_header_write(&header, out, sizeof out), -ERR_LIMIT);
+    struct trace_trailer trailer = {0};
+    assert_int_equal(trace_trailer_write(&trailer, out, TRACE_TRAILER_BYTES - 1), -ERR_FULL);
+    struct compressor *c = compressor_new();
+    struct block_info info = {.payload_bytes = 0};
+    assert_int_equal(trace_block_write(c, 1, &info, out, out, sizeof out), -ERR_LIMIT);
+    info.payload_bytes = 10;
+    assert_int_equal(trace_block_write(c, 1, &info, out, out, trace_block_bound(10) - 1),
+                     -ERR_FULL);
+    compressor_free(c);
+    free(many);
+    free(big);
+}
+
+static void test_trace_file__a_pipe_that_dribbles_is_read_whole(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    int ends[2];
+    build_small(&b);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        for (size_t at = 0; at < b.length; at++)
+            if (write(ends[1], b.bytes + at, 1) != 1)
+                _exit(1);
+        _exit(0);
+    }
+    close(ends[1]);
+    seen_read_fd(&s, ends[0]);
+    int status;
+    waitpid(child, &status, 0);
+    assert_true(seen_whole(&s, &b));
+    seen_release(&s);
+    close(ends[0]);
+    built_release(&b);
+}
+
+static void test_trace_file__a_descriptor_that_fails_is_an_error_of_reading(void **state)
+{
+    (void)state;
+    struct seen s;
+    int folder = open("/", O_RDONLY | O_DIRECTORY);
+    seen_read_fd(&s, folder);
+    assert_int_equal(s.open, -ERR_IO);
+    assert_non_null(strstr(s.err.text, strerror(EISDIR)));
+    close(folder);
+}
+
+/* The stock tool accepts the file and gives the payloads, one after another. */
+static void test_trace_file__lz4_accepts_it(void **state)
+{
+    (void)state;
+    if (system("command -v lz4 >/dev/null 2>&1") != 0)
+        skip();
+    struct built b;
+    char path[] = "/tmp/memrec-test-XXXXXX", command[100];
+    build_small(&b);
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, b.bytes, b.length), b.length);
+    close(fd);
+    snprintf(command, sizeof command, "lz4 -q -t < %s", path);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof command, "lz4 -q -d -c < %s", path);
+    FILE *output = popen(command, "r");
+    size_t total = 0, payloads = 0;
+    for (int c; (c = fgetc(output)) != EOF;)
+        total++;
+    assert_int_equal(pclose(output), 0);
+    for (uint32_t i = 0; i < b.block_count; i++)
+        payloads += b.infos[i].payload_bytes;
+    assert_int_equal(total, payloads);
+    unlink(path);
+    built_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_trace_file__the_header_comes_back),
+        cmocka_unit_test(test_trace_file__a_file_cut_anywhere_is_read_up_to_the_cut),
+        cmocka_unit_test(test_trace_file__no_flipped_bit_gives_wrong_events),
+        cmocka_unit_test(test_trace_file__no_changed_byte_gives_wrong_events),
+        cmocka_unit_test(test_trace_file__removed_and_doubled_stretches_give_no_wrong_events),
+        cmocka_unit_test(test_trace_file__a_damaged_block_costs_that_block_only),
+        cmocka_unit_test(test_trace_file__missing_blocks_are_told_by_their_numbers),
+        cmocka_unit_test(test_trace_file__blocks_missing_before_the_trailer_are_told),
+        cmocka_unit_test(test_trace_file__garbage_between_blocks_costs_no_block),
+        cmocka_unit_test(test_trace_file__a_block_of_another_trace_is_not_taken),
+        cmocka_unit_test(test_trace_file__counters_that_jump_without_a_gap_are_damage),
+        cmocka_unit_test(test_trace_file__bytes_after_the_trailer_are_damage),
+        cmocka_unit_test(test_trace_file__parts_of_later_versions_are_passed_over),
+        cmocka_unit_test(test_trace_file__a_wrong_index_is_told_and_costs_nothing),
+        cmocka_unit_test(test_trace_file__the_index_names_the_blocks),
+        cmocka_unit_test(test_trace_file__other_files_are_refused_by_name),
+        cmocka_unit_test(test_trace_file__a_newer_version_is_refused_as_such),
+        cmocka_unit_test(test_trace_file__longer_tables_of_later_writers_are_read),
+        cmocka_unit_test(test_trace_file__a_payload_larger_than_declared_is_damage),
+        cmocka_unit_test(test_trace_file__writers_refuse_what_readers_would),
+        cmocka_unit_test(test_trace_file__a_pipe_that_dribbles_is_read_whole),
+        cmocka_unit_test(test_trace_file__a_descriptor_that_fails_is_an_error_of_reading),
+        cmocka_unit_test(test_trace_file__lz4_accepts_it),
+    };
+    return cmocka_run_group_tests_name("trace_file", tests, NULL, NULL);
+}
