@@ -1,0 +1,111 @@
+/* Frames in words: see frame.h. */
+#include "analyzer/frame.h"
+
+#include "analyzer/glyph.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Where the part begins that follows `marker`, or NULL. */
+static const char *after(const char *path, const char *marker)
+{
+    const char *found = strstr(path, marker);
+    return found ? found + strlen(marker) : 0;
+}
+
+/* The path below the standard library's folder (…/lib/python3.11/), or NULL. */
+static const char *below_stdlib(const char *path)
+{
+    const char *at = after(path, "/lib/python3.");
+    return at && strchr(at, '/') ? strchr(at, '/') + 1 : 0;
+}
+
+static const char *below_packages(const char *path)
+{
+    const char *at = after(path, "/site-packages/");
+    return at ? at : after(path, "/dist-packages/");
+}
+
+/* The path inside an installed package or the standard library; NULL for the program's own files. */
+static const char *library_path(const char *path)
+{
+    const char *at = below_packages(path);
+    return at ? at : below_stdlib(path);
+}
+
+static const char *short_path(const char *path, const struct frame_style *style)
+{
+    const char *at = library_path(path);
+    if (at)
+        return at;
+    const struct name *home = style->home;
+    if (home && !strncmp(path, home->bytes, home->length) && path[home->length])
+        return path + home->length;
+    return path;
+}
+
+void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line, const struct frame_style *style)
+{
+    const struct function *f = symbols_function(s, id);
+    size_t used = 0;
+    out[0] = 0;
+    if (f && f->name->length)
+        glyph_append(out, capacity, &used, f->name->bytes, f->name->length, style->ascii);
+    else if (f && f->kind == FUNCTION_MODULE)
+        snprintf(out, capacity, "+0x%" PRIx64, line);
+    else
+        snprintf(out, capacity, "(unknown function)");
+}
+
+void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line, const struct frame_style *style)
+{
+    const struct function *f = symbols_function(s, id);
+    size_t used = 0;
+    out[0] = 0;
+    if (!f || !f->file->length)
+        return;
+    const char *path = short_path(f->file->bytes, style);
+    glyph_append(out, capacity, &used, path, f->file->length - (size_t)(path - f->file->bytes), style->ascii);
+    if (f->kind != FUNCTION_MODULE && line)
+        snprintf(out + used, capacity - used, ":%" PRIu64, line);
+}
+
+bool frame_library(const struct symbols *s, uint32_t id)
+{
+    const struct function *f = symbols_function(s, id);
+    if (!f)
+        return false;
+    return f->kind != FUNCTION_PYTHON || library_path(f->file->bytes) || !strncmp(f->file->bytes, "<frozen ", 8);
+}
+
+void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id, const struct frame_style *style)
+{
+    const struct function *f = symbols_function(s, id);
+    const char *path = f ? library_path(f->file->bytes) : 0;
+    size_t used = 0;
+    out[0] = 0;
+    if (!path && f && !strncmp(f->file->bytes, "<frozen ", 8))
+        path = f->file->bytes + 8;
+    if (!path)
+        return;
+    size_t length = strcspn(path, "/.>");
+    glyph_append(out, capacity, &used, path, length, style->ascii);
+}
+
+static bool is_main(const struct function *f)
+{
+    return f->kind == FUNCTION_PYTHON && !strcmp(f->name->bytes, "<module>") && f->file->bytes[0] == '/' &&
+           !library_path(f->file->bytes);
+}
+
+const struct name *frame_home(struct symbols *s)
+{
+    for (uint32_t id = FUNCTION_FIRST; id < s->functions.limit; id++) {
+        const struct function *f = symbols_function(s, id);
+        if (!f || !is_main(f))
+            continue;
+        size_t length = (size_t)(strrchr(f->file->bytes, '/') - f->file->bytes) + 1;
+        return symbols_name(s, (struct text){f->file->bytes, (uint32_t)length});
+    }
+    return 0;
+}

@@ -1,0 +1,51 @@
+/* Heads of text reports: see heading.h. */
+#include "analyzer/heading.h"
+
+#include "analyzer/glyph.h"
+#include "analyzer/quantity.h"
+#include <stdarg.h>
+
+void heading_command_text(const struct report *report, char *out, size_t capacity)
+{
+    const struct trace_header *h = trace_reader_header(report->rec->reader.trace);
+    size_t used = 0;
+    out[0] = 0;
+    for (uint32_t i = 0; i < h->argument_count; i++) {
+        if (i)
+            glyph_append(out, capacity, &used, " ", 1, true);
+        glyph_append(out, capacity, &used, h->arguments[i].bytes, h->arguments[i].length, report->frames.ascii);
+    }
+}
+
+void heading_command(const struct report *report)
+{
+    const struct process *root = model_root(&report->rec->replay.model);
+    char text[2048], about[256] = "", version[64] = "";
+    struct row row;
+    size_t used = 0;
+    heading_command_text(report, text, sizeof text);
+    if (root && root->python->length)
+        glyph_append(version, sizeof version, &used, root->python->bytes, root->python->length, true);
+    if (root)
+        snprintf(about, sizeof about, "  %s%s%spid %u", version[0] ? "Python " : "", version, version[0] ? ", " : "",
+                 root->pid);
+    row_begin(&row, &report->terminal);
+    row_put(&row, STYLE_BOLD, text[0] ? text : "(command unknown)", row_left(&row) - glyph_text_columns(about));
+    row_put(&row, STYLE_DIM, about, row_left(&row));
+    row_end(&row);
+}
+
+void heading_bytes(const struct report *report, enum style style, uint64_t bytes, const char *format, ...)
+{
+    char text[512];
+    struct row row;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    row_begin(&row, &report->terminal);
+    row_right(&row, style, quantity_size(bytes).text, 9);
+    row_put(&row, STYLE_PLAIN, "  ", 2);
+    row_put(&row, STYLE_PLAIN, text, row_left(&row));
+    row_end(&row);
+}

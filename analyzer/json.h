@@ -1,0 +1,37 @@
+/* A streaming JSON writer: objects and arrays as they come, commas and indentation by itself.
+ * Why our own: a peak can have a million stacks, and nothing of it needs to be in memory. Invariants: what was begun is ended by the
+ * caller; output is ASCII-safe UTF-8; numbers are integers. Names that are not UTF-8 come out as `\xNN` in text.
+ * Not here: which fields a report has. Write errors show in ferror(). Not thread-safe. */
+#ifndef ANALYZER_JSON_H
+#define ANALYZER_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define JSON_MAX_DEPTH 16
+
+struct json {
+    FILE *out;
+    int depth;
+    bool first, flat[JSON_MAX_DEPTH]; /* flat: on one line */
+};
+
+/* Starts writing to out (borrowed). */
+void json_init(struct json *j, FILE *out);
+/* key NULL in an array and at the top. */
+void json_object(struct json *j, const char *key);
+void json_array(struct json *j, const char *key);
+/* As json_object, but on one line. */
+void json_flat_object(struct json *j, const char *key);
+void json_end_object(struct json *j);
+void json_end_array(struct json *j);
+void json_number(struct json *j, const char *key, uint64_t value);
+void json_signed(struct json *j, const char *key, int64_t value);
+void json_bool(struct json *j, const char *key, bool value);
+void json_null(struct json *j, const char *key);
+void json_text(struct json *j, const char *key, const char *bytes, size_t length);
+void json_string(struct json *j, const char *key, const char *text);
+
+#endif

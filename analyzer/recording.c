@@ -1,0 +1,237 @@
+/* Opening and replaying a trace: see recording.h. */
+#include "analyzer/recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int refuse_kind(const struct recording *rec, const struct stat *st, struct err *err)
+{
+    char head[16] = "";
+    if (S_ISDIR(st->st_mode))
+        return err_set(err, ERR_NOT_A_TRACE, "%s is a folder; give the trace file inside it", rec->name);
+    if (!S_ISREG(st->st_mode))
+        return 0;
+    if (st->st_size == 0)
+        return err_set(err, ERR_NOT_A_TRACE, "%s is empty: nothing was recorded into it; record again with `memrec run -o`", rec->name);
+    if (pread(rec->fd, head, sizeof head, 0) == sizeof head && !memcmp(head, "SQLite format 3", 16))
+        return err_set(err, ERR_USAGE, "%s is a database; this version reads traces only", rec->name);
+    return 0;
+}
+
+static int open_file(struct recording *rec, const char *name, struct err *err)
+{
+    struct stat st;
+    bool is_stdin = !strcmp(name, "-");
+    rec->name = is_stdin ? "stdin" : name;
+    rec->fd = is_stdin ? dup(0) : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (rec->fd < 0 && errno == ENOENT)
+        return err_set(err, ERR_NOT_FOUND, "%s: there is no such file; record one with: memrec run -o %s job.py", name, name);
+    if (rec->fd < 0 || fstat(rec->fd, &st))
+        return err_set(err, ERR_IO, "%s cannot be opened: %s", rec->name, strerror(errno));
+    rec->regular = S_ISREG(st.st_mode);
+    rec->file_bytes = rec->regular ? (uint64_t)st.st_size : 0;
+    return refuse_kind(rec, &st, err);
+}
+
+int recording_open(struct recording *rec, const char *name, struct err *err)
+{
+    *rec = (struct recording){.fd = -1};
+    int rc = open_file(rec, name, err);
+    return rc ? rc : reader_open(&rec->reader, rec->fd, rec->name, err);
+}
+
+void recording_close(struct recording *rec)
+{
+    reader_close(&rec->reader);
+    replay_release(&rec->replay);
+    if (rec->fd >= 0)
+        close(rec->fd);
+    rec->fd = -1;
+}
+
+/* Reads the trace once for its last time alone. */
+static int scan_duration(struct recording *rec, uint64_t *duration_ns, struct err *err)
+{
+    struct reader *reader = &rec->reader;
+    struct batch batch;
+    int rc;
+    *duration_ns = 0;
+    while ((rc = reader_read(reader, &batch, err)) > 0)
+        for (int i = 0; i < batch.count; i++)
+            if (batch.events[i].kind == EVENT_TIME && batch.events[i].time_ns > *duration_ns)
+                *duration_ns = batch.events[i].time_ns;
+    if (rc)
+        return rc;
+    if (reader->has_trailer && reader->trailer.end_ns > *duration_ns)
+        *duration_ns = reader->trailer.end_ns;
+    reader_close(reader);
+    if (lseek(rec->fd, 0, SEEK_SET) < 0)
+        return err_set(err, ERR_IO, "%s cannot be read twice: %s", rec->name, strerror(errno));
+    return reader_open(reader, rec->fd, rec->name, err);
+}
+
+static bool needs_duration(const struct options *o)
+{
+    return o->at.kind == WHEN_SHARE || o->from.kind == WHEN_SHARE || o->to.kind == WHEN_SHARE;
+}
+
+static uint64_t when_ns(const struct when *when, uint64_t duration_ns, uint64_t otherwise)
+{
+    switch (when->kind) {
+    case WHEN_START:
+        return 0;
+    case WHEN_TIME:
+        return when->time_ns;
+    case WHEN_SHARE:
+        return (uint64_t)((__uint128_t)duration_ns * when->share_ppm / 1000000);
+    default:
+        return otherwise;
+    }
+}
+
+static struct moment_choice choose(const struct options *o, uint64_t duration_ns)
+{
+    static const enum moment_kind kinds[] = {[WHEN_NONE] = MOMENT_PEAK, [WHEN_PEAK] = MOMENT_PEAK,
+                                             [WHEN_START] = MOMENT_TIME, [WHEN_END] = MOMENT_END,
+                                             [WHEN_TIME] = MOMENT_TIME, [WHEN_SHARE] = MOMENT_TIME,
+                                             [WHEN_MARK] = MOMENT_MARK};
+    return (struct moment_choice){.kind = kinds[o->at.kind],
+                                  .time_ns = when_ns(&o->at, duration_ns, 0),
+                                  .from_ns = when_ns(&o->from, duration_ns, 0),
+                                  .to_ns = when_ns(&o->to, duration_ns, UINT64_MAX),
+                                  .mark = o->at.text};
+}
+
+static int make_options(struct recording *rec, const struct options *o, struct replay_options *made, struct err *err)
+{
+    uint64_t duration_ns = 0;
+    bool stops = o->command == COMMAND_leaks || o->command == COMMAND_temporary;
+    if (stops && o->at.kind == WHEN_PEAK)
+        return err_set(err, ERR_USAGE, "what was alive at the peak is what `memreplay peak` shows");
+    if (needs_duration(o)) {
+        if (!rec->regular)
+            return err_set(err, ERR_USAGE, "a share of the duration needs a file, not a pipe; give a time such as 12.5s");
+        int rc = scan_duration(rec, &duration_ns, err);
+        if (rc)
+            return rc;
+    }
+    *made = (struct replay_options){.moment = choose(o, duration_ns), .has_pid = o->has_pid, .pid = o->pid};
+    made->stop_at_moment = stops;
+    made->temporary_threshold = o->command == COMMAND_temporary ? o->threshold : 0;
+    if (made->moment.from_ns > made->moment.to_ns)
+        return err_set(err, ERR_USAGE, "--from lies after --to");
+    return 0;
+}
+
+static int no_such_mark(const struct recording *rec, const char *wanted, struct err *err)
+{
+    const struct model *m = &rec->replay.model;
+    char known[300] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < m->mark_count && used < sizeof known - 64; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%.40s", i ? ", " : "", m->marks[i].name->bytes);
+    return err_set(err, ERR_USAGE, "%s has no mark named %s (%s%s); a time is written 12.5s or 80%%", rec->name, wanted,
+                   used ? "its marks: " : "it has none", known);
+}
+
+static int check_moment(const struct recording *rec, const struct options *o, struct err *err)
+{
+    uint64_t last_ms = rec->replay.time_ns / 1000000;
+    if (rec->replay.moment.chosen)
+        return 0;
+    if (o->at.kind == WHEN_MARK)
+        return no_such_mark(rec, o->at.text, err);
+    return err_set(err, ERR_USAGE, "%s ends %" PRIu64 ".%03" PRIu64 " s after its start, before the time asked for", rec->name,
+                   last_ms / 1000, last_ms % 1000);
+}
+
+static int check_pid(const struct recording *rec, const struct options *o, struct err *err)
+{
+    const struct model *m = &rec->replay.model;
+    char known[200] = "";
+    size_t used = 0;
+    for (uint32_t i = 0; o->has_pid && i < m->processes.limit; i++) {
+        const struct process *p = model_process_at(m, i);
+        if (p && p->in_scope)
+            return 0;
+        if (p && used < sizeof known - 24)
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%u", used ? ", " : "", p->pid);
+    }
+    return o->has_pid ? err_set(err, ERR_USAGE, "no process %u was recorded; there are: %s", o->pid, known) : 0;
+}
+
+bool recording_thread_is(const struct recording *rec, uint32_t id, const char *wanted)
+{
+    const struct thread *t = sparse_get(&rec->replay.model.threads, id);
+    char *end;
+    if (!t || !t->defined)
+        return false;
+    unsigned long tid = strtoul(wanted, &end, 10);
+    if (*wanted && !*end && wanted[0] >= '0' && wanted[0] <= '9' && tid == t->tid)
+        return true;
+    return t->name->length == strlen(wanted) && !memcmp(t->name->bytes, wanted, t->name->length);
+}
+
+static int check_thread(const struct recording *rec, const struct options *o, struct err *err)
+{
+    if (!o->thread)
+        return 0;
+    for (uint32_t id = 0; id < rec->replay.model.threads.limit; id++)
+        if (recording_thread_is(rec, id, o->thread))
+            return 0;
+    return err_set(err, ERR_USAGE, "no thread with the tid or name %s was recorded", o->thread);
+}
+
+struct relay {
+    recording_progress *progress;
+    void *context;
+    uint64_t of_bytes;
+};
+
+static void relay(void *context, uint64_t bytes)
+{
+    const struct relay *r = context;
+    r->progress(r->context, bytes, r->of_bytes);
+}
+
+int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress, void *context,
+                     struct err *err)
+{
+    struct replay_options made;
+    struct relay relayed = {progress, context, rec->file_bytes};
+    int rc = make_options(rec, o, &made, err);
+    if (rc)
+        return rc;
+    if (replay_init(&rec->replay, &made))
+        return err_set(err, ERR_NOMEM, "out of memory");
+    rc = replay_run(&rec->replay, &rec->reader, progress ? relay : 0, &relayed, err);
+    if (rc)
+        return rc;
+    if (!rec->regular)
+        rec->file_bytes = trace_reader_offset(rec->reader.trace);
+    rec->duration_ns = rec->replay.time_ns;
+    if (rec->reader.has_trailer && rec->reader.trailer.end_ns > rec->duration_ns)
+        rec->duration_ns = rec->reader.trailer.end_ns;
+    rc = check_moment(rec, o, err);
+    rc = rc ? rc : check_pid(rec, o, err);
+    return rc ? rc : check_thread(rec, o, err);
+}
+
+uint64_t recording_lost_events(const struct recording *rec)
+{
+    uint64_t declared = reader_declared_events(&rec->reader), applied = rec->replay.totals.events;
+    uint64_t damaged = rec->reader.damage_count && declared > applied && !rec->replay.stopped ? declared - applied : 0;
+    return damaged + model_lost_events(&rec->replay.model);
+}
+
+uint32_t recording_damaged_blocks(const struct recording *rec)
+{
+    uint32_t blocks = rec->reader.lost_blocks;
+    return blocks ? blocks : rec->reader.damage_count > 0;
+}

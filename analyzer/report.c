@@ -1,0 +1,55 @@
+/* Common parts of reports: see report.h. */
+#include "analyzer/report.h"
+
+void report_init(struct report *report, const struct options *options, struct recording *rec, FILE *out)
+{
+    *report = (struct report){.options = options, .rec = rec};
+    terminal_init(&report->terminal, out, options->no_color);
+    report->frames = (struct frame_style){!report->terminal.utf8, frame_home(&rec->replay.model.symbols)};
+}
+
+void selection_start(struct selection *s, const struct report *report, enum measure measure)
+{
+    *s = (struct selection){.report = report, .measure = measure};
+}
+
+static struct site_values values_of(const struct selection *s, uint32_t id)
+{
+    const struct sites *sites = &s->report->rec->replay.sites;
+    const struct site *site = &sites->items[id];
+    switch (s->measure) {
+    case MEASURE_LEAKS:
+        return site_leak(sites, id);
+    case MEASURE_TEMPORARY:
+        return (struct site_values){site->temporary_bytes, site->temporary_bytes, 0, site->temporary_count};
+    default:
+        return site_then(sites, id);
+    }
+}
+
+bool selection_next(struct selection *s)
+{
+    const struct recording *rec = s->report->rec;
+    const char *thread = s->report->options->thread;
+    while (++s->site < rec->replay.sites.count) {
+        s->values = values_of(s, s->site);
+        if (!s->values.count && !s->values.bytes)
+            continue;
+        if (!thread || recording_thread_is(rec, rec->replay.sites.items[s->site].thread, thread))
+            return true;
+    }
+    return false;
+}
+
+struct site_values selection_total(const struct report *report, enum measure measure)
+{
+    struct selection s;
+    struct site_values total = {0};
+    for (selection_start(&s, report, measure); selection_next(&s);) {
+        total.bytes += s.values.bytes;
+        total.resident_bytes += s.values.resident_bytes;
+        total.unsampled_bytes += s.values.unsampled_bytes;
+        total.count += s.values.count;
+    }
+    return total;
+}

@@ -1,0 +1,39 @@
+/* `memreplay temporary`: allocations that the same thread freed again within N further allocations of its own.
+ * Why: memory that is asked for and given back at once costs time, and often a better place for it is near.
+ * Bytes are summed over the whole run, so they may exceed the peak by far. Not here: the counting (replay/replay.c). */
+#include "analyzer/heading.h"
+#include "analyzer/quantity.h"
+#include "analyzer/table_view.h"
+#include "analyzer/trace_json.h"
+#include "analyzer/tree_view.h"
+
+static int write_json(struct report *report, const struct site_values *total)
+{
+    struct json j;
+    json_init(&j, report->terminal.out);
+    json_report(&j, report);
+    json_number(&j, "threshold", report->options->threshold);
+    json_total(&j, total);
+    int rc = json_stacks(&j, report, MEASURE_TEMPORARY);
+    json_end_object(&j);
+    return rc;
+}
+
+int temporary_report(struct report *report)
+{
+    struct site_values total = selection_total(report, MEASURE_TEMPORARY);
+    const struct totals *all = &report->rec->replay.totals;
+    if (report->options->json)
+        return write_json(report, &total);
+    heading_command(report);
+    fputc('\n', report->terminal.out);
+    heading_bytes(report, STYLE_HOT, total.bytes, "allocated and freed again within %s allocation%s of its thread",
+                  quantity_count(report->options->threshold).text, report->options->threshold == 1 ? "" : "s");
+    fprintf(report->terminal.out, "           %s of %s allocations (%s)\n", quantity_count(total.count).text,
+            quantity_count(all->allocations).text, quantity_share(total.count, all->allocations).text);
+    if (!total.count)
+        return 0;
+    fputc('\n', report->terminal.out);
+    return report->options->table ? table_view(report, MEASURE_TEMPORARY, total.bytes)
+                                  : tree_view(report, MEASURE_TEMPORARY, total.bytes);
+}

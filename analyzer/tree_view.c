@@ -1,0 +1,307 @@
+/* The tree on a terminal: see tree_view.h. */
+#include "analyzer/tree_view.h"
+
+#include "analyzer/glyph.h"
+#include "analyzer/quantity.h"
+#include "analyzer/tree.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_COLUMNS 9
+#define SHARE_COLUMNS 8
+#define BAR_COLUMNS 10
+#define BAR_LEAST_WIDTH 96
+#define MAX_DEPTH 200    /* of branchings; without --full, each leaves a fold's share behind */
+#define MAX_CHILDREN 12
+#define RUN_LEAST 4      /* frames of a library in a row that are folded */
+
+struct view {
+    const struct report *report;
+    const struct terminal *t;
+    struct tree tree;
+    uint64_t of_bytes, fold_bytes, tell_bytes;
+    bool last[MAX_DEPTH + 2]; /* per level: is the branch at its last child? */
+    int left;             /* column where the tree begins */
+};
+
+static enum style heat(const struct view *v, uint64_t bytes)
+{
+    if (bytes >= v->of_bytes / 2)
+        return STYLE_HOT;
+    return bytes >= v->of_bytes / 10 ? STYLE_WARM : STYLE_PLAIN;
+}
+
+static void put_numbers(struct row *row, const struct view *v, uint64_t bytes)
+{
+    row_right(row, heat(v, bytes), quantity_size(bytes).text, BYTES_COLUMNS);
+    row_right(row, STYLE_PLAIN, quantity_share(bytes, v->of_bytes).text, SHARE_COLUMNS);
+    if (v->left <= BYTES_COLUMNS + SHARE_COLUMNS + 2)
+        return;
+    row_to(row, BYTES_COLUMNS + SHARE_COLUMNS + 2);
+    row_bar(row, heat(v, bytes), bytes, v->of_bytes, BAR_COLUMNS);
+}
+
+/* The lines of the levels above; head: this row carries the branch itself. */
+static void put_branch(struct row *row, const struct view *v, int depth, bool head)
+{
+    bool utf8 = v->t->utf8;
+    row_to(row, v->left);
+    for (int level = 1; level <= depth && row_left(row) > 24; level++) {
+        const char *text = v->last[level] ? "   " : utf8 ? "│  " : "|  ";
+        if (level == depth && head)
+            text = v->last[level] ? (utf8 ? "└─ " : "`- ") : utf8 ? "├─ " : "|- ";
+        row_put(row, STYLE_LINE, text, 3);
+    }
+}
+
+static void put_process(struct row *row, const struct view *v, uint32_t id)
+{
+    const struct process *p = model_process(&v->report->rec->replay.model, id);
+    char text[512], pid[32];
+    size_t used = 0;
+    snprintf(pid, sizeof pid, "process %u", p->pid);
+    row_put(row, STYLE_BOLD, pid, row_left(row));
+    for (uint32_t i = 0; i < p->argument_count && used < 300; i++) {
+        glyph_append(text, sizeof text, &used, " ", 1, true);
+        glyph_append(text, sizeof text, &used, p->arguments[i]->bytes, p->arguments[i]->length,
+                     v->report->frames.ascii);
+    }
+    row_put(row, STYLE_DIM, used ? text : "", row_left(row));
+}
+
+static void put_frame(struct row *row, const struct view *v, const struct node *n)
+{
+    const struct symbols *s = &v->report->rec->replay.model.symbols;
+    char function[1024], place[2048];
+    frame_function(function, sizeof function, s, n->function, n->line, &v->report->frames);
+    frame_place(place, sizeof place, s, n->function, n->line, &v->report->frames);
+    int wanted = glyph_text_columns(place) + 1, room = row_left(row);
+    int half = room / 2, name = glyph_text_columns(function);
+    row_put(row, STYLE_BOLD, function, wanted + name > room && name > half ? (wanted > half ? half : room - wanted) : room);
+    row_put(row, STYLE_PLAIN, " ", 1);
+    row_put(row, STYLE_DIM, place, row_left(row));
+}
+
+static void put_node(struct row *row, const struct view *v, const struct node *n)
+{
+    switch (n->kind) {
+    case NODE_PROCESS:
+        put_process(row, v, n->function);
+        break;
+    case NODE_NO_STACK:
+        row_put(row, STYLE_DIM, "(no Python stack)", row_left(row));
+        break;
+    case NODE_UNKNOWN:
+        row_put(row, STYLE_DIM, "(stack unknown)", row_left(row));
+        break;
+    default:
+        put_frame(row, v, n);
+    }
+}
+
+static uint64_t children_bytes(const struct node *n)
+{
+    return n->bytes - n->own_bytes;
+}
+
+/* The only child worth showing, if the rest is too little to tell; else 0. */
+static uint32_t chain_next(const struct view *v, const struct node *n)
+{
+    uint32_t child = n->first_child;
+    if (!child || n->kind == NODE_PROCESS)
+        return 0;
+    uint64_t rest = n->bytes - v->tree.nodes[child].bytes;
+    bool alone = !v->tree.nodes[child].next_sibling && !n->own_bytes;
+    return alone || rest < v->tell_bytes ? child : 0;
+}
+
+/* May this frame of a chain be folded away: of a library, or the same function again? */
+static bool foldable(const struct view *v, const struct node *n)
+{
+    const struct node *parent = &v->tree.nodes[n->parent];
+    if (n->kind != NODE_FRAME || v->report->options->full)
+        return false;
+    return frame_library(&v->report->rec->replay.model.symbols, n->function) ||
+           (parent->kind == NODE_FRAME && parent->function == n->function);
+}
+
+/* How many frames of the chain from `at` on are foldable; *last is the last of them. */
+static uint32_t run_length(const struct view *v, uint32_t at, uint32_t *last)
+{
+    uint32_t length = 0;
+    for (uint32_t i = at; i && foldable(v, &v->tree.nodes[i]); i = chain_next(v, &v->tree.nodes[i])) {
+        *last = i;
+        length++;
+    }
+    return length;
+}
+
+static void print_fold(const struct view *v, int depth, uint32_t frames, uint32_t first)
+{
+    char package[256], text[400];
+    struct row row;
+    const struct node *n = &v->tree.nodes[first];
+    frame_package(package, sizeof package, &v->report->rec->replay.model.symbols, n->function, &v->report->frames);
+    if (!package[0])
+        frame_function(package, sizeof package, &v->report->rec->replay.model.symbols, n->function, n->line,
+                       &v->report->frames);
+    snprintf(text, sizeof text, "%s %s more in %s", v->t->utf8 ? "⋮" : ":", quantity_count(frames).text, package);
+    row_begin(&row, v->t);
+    put_branch(&row, v, depth, false);
+    row_put(&row, STYLE_DIM, text, row_left(&row));
+    row_end(&row);
+}
+
+static void print_chain_frame(const struct view *v, uint32_t at, int depth, bool head)
+{
+    struct row row;
+    row_begin(&row, v->t);
+    if (head)
+        put_numbers(&row, v, v->tree.nodes[at].bytes);
+    put_branch(&row, v, depth, head);
+    put_node(&row, v, &v->tree.nodes[at]);
+    row_end(&row);
+}
+
+/* Prints a node and the chain below it; returns the chain's last node. */
+static uint32_t print_chain(const struct view *v, uint32_t at, int depth)
+{
+    bool head = true;
+    for (;; head = false) {
+        uint32_t last = at, run = run_length(v, at, &last);
+        print_chain_frame(v, at, depth, head);
+        if (run >= RUN_LEAST) {
+            print_fold(v, depth, run - 2, at);
+            print_chain_frame(v, last, depth, false);
+            at = last;
+        }
+        uint32_t next = chain_next(v, &v->tree.nodes[at]);
+        if (!next)
+            return at;
+        at = next;
+    }
+}
+
+/* What is not shown of a node's children, or what it allocated itself. */
+static void print_rest(struct view *v, int depth, uint64_t bytes, const char *what)
+{
+    struct row row;
+    row_begin(&row, v->t);
+    put_numbers(&row, v, bytes);
+    put_branch(&row, v, depth, true);
+    row_put(&row, STYLE_DIM, what, row_left(&row));
+    row_end(&row);
+}
+
+struct shown {
+    uint32_t children, others;
+    uint64_t others_bytes;
+    bool own;
+};
+
+static struct shown choose_shown(const struct view *v, const struct node *n, int depth)
+{
+    struct shown s = {0};
+    bool full = v->report->options->full;
+    s.own = n->own_bytes && n->first_child && n->own_bytes >= v->tell_bytes;
+    for (uint32_t c = n->first_child; c; c = v->tree.nodes[c].next_sibling) {
+        bool big = v->tree.nodes[c].bytes >= v->fold_bytes && s.children < MAX_CHILDREN;
+        if ((big || full) && depth + 1 < MAX_DEPTH && !s.others) {
+            s.children++;
+            continue;
+        }
+        s.others++;
+        s.others_bytes += v->tree.nodes[c].bytes;
+    }
+    return s;
+}
+
+static void print_node(struct view *v, uint32_t at, int depth);
+
+static void print_children(struct view *v, const struct node *n, int depth)
+{
+    struct shown s = choose_shown(v, n, depth);
+    bool others = s.others && (s.others_bytes >= v->tell_bytes || !s.children);
+    char text[64];
+    uint32_t child = n->first_child;
+    for (uint32_t i = 0; i < s.children; i++, child = v->tree.nodes[child].next_sibling) {
+        v->last[depth + 1] = i + 1 == s.children && !others && !s.own;
+        print_node(v, child, depth + 1);
+    }
+    v->last[depth + 1] = !others;
+    if (s.own)
+        print_rest(v, depth + 1, n->own_bytes, "(allocated here)");
+    v->last[depth + 1] = true;
+    snprintf(text, sizeof text, "%s %s other%s", v->t->utf8 ? "…" : "...", quantity_count(s.others).text,
+             s.others == 1 ? "" : "s");
+    if (others)
+        print_rest(v, depth + 1, s.others_bytes, text);
+}
+
+static void print_node(struct view *v, uint32_t at, int depth)
+{
+    at = print_chain(v, at, depth);
+    print_children(v, &v->tree.nodes[at], depth);
+}
+
+/* Several processes held something: then they are the first level. */
+static bool several_processes(const struct report *report, enum measure measure)
+{
+    struct selection s;
+    uint32_t first = 0;
+    for (selection_start(&s, report, measure); selection_next(&s);) {
+        const struct site *sites = report->rec->replay.sites.items;
+        if (first && sites[first].process != sites[s.site].process)
+            return true;
+        first = first ? first : s.site;
+    }
+    return false;
+}
+
+static int build(struct view *v, enum measure measure)
+{
+    const struct replay *r = &v->report->rec->replay;
+    bool group = several_processes(v->report, measure);
+    struct selection s;
+    for (selection_start(&s, v->report, measure); selection_next(&s);) {
+        const struct site *site = &r->sites.items[s.site];
+        uint32_t node = group ? tree_process(&v->tree, site->process) : 0;
+        if ((group && !node) || tree_add(&v->tree, &r->model.symbols, node, site->stack, s.values.bytes, s.values.count))
+            return -ERR_NOMEM;
+    }
+    return tree_finish(&v->tree);
+}
+
+static void print_title(const struct view *v)
+{
+    struct row row;
+    row_begin(&row, v->t);
+    row_right(&row, STYLE_DIM, "bytes", BYTES_COLUMNS);
+    row_right(&row, STYLE_DIM, "share", SHARE_COLUMNS);
+    row_to(&row, v->left);
+    row_put(&row, STYLE_DIM, "function and line", row_left(&row));
+    row_end(&row);
+}
+
+int tree_view(const struct report *report, enum measure measure, uint64_t of_bytes)
+{
+    struct view v = {.report = report, .t = &report->terminal, .of_bytes = of_bytes};
+    v.fold_bytes = report->options->full ? 0 : of_bytes / 100;
+    v.tell_bytes = report->options->full ? 0 : of_bytes / 1000;
+    v.left = BYTES_COLUMNS + SHARE_COLUMNS + 2 + (v.t->width >= BAR_LEAST_WIDTH ? BAR_COLUMNS + 2 : 0);
+    int rc = tree_init(&v.tree);
+    rc = rc ? rc : build(&v, measure);
+    if (!rc && children_bytes(&v.tree.nodes[0]) + v.tree.nodes[0].count) {
+        print_title(&v);
+        struct shown s = choose_shown(&v, &v.tree.nodes[0], 0);
+        uint32_t child = v.tree.nodes[0].first_child;
+        for (uint32_t i = 0; i < s.children; i++, child = v.tree.nodes[child].next_sibling)
+            print_node(&v, child, 0);
+        char text[64];
+        snprintf(text, sizeof text, "%s %s other%s", v.t->utf8 ? "…" : "...", quantity_count(s.others).text, s.others == 1 ? "" : "s");
+        if (s.others)
+            print_rest(&v, 0, s.others_bytes, text);
+    }
+    tree_release(&v.tree);
+    return rc;
+}

@@ -1,0 +1,145 @@
+/* memreplay: from the command line to a report, and to an exit status.
+ * Why here alone: only this file prints to stderr and decides how the process ends (0 done, 1 a check that fails, 2 wrong usage,
+ * 3 a file that cannot be read, is no trace, or is damaged). Not here: what reports say (analyzer/). */
+#include "analyzer/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MEMREC_VERSION
+#define MEMREC_VERSION "0.1.0"
+#endif
+
+enum { STATUS_DONE = 0, STATUS_USAGE = 2, STATUS_FILE = 3 };
+
+static int complain(const struct err *err)
+{
+    fprintf(stderr, "memreplay: %s\n", err->text);
+    return err->code == -ERR_USAGE || err->code == ERR_USAGE ? STATUS_USAGE : STATUS_FILE;
+}
+
+/* A bar on a terminal's stderr once the work takes longer than a second. */
+struct progress {
+    struct timespec start;
+    bool on, shown;
+    int percent;
+};
+
+static void progress_start(struct progress *p)
+{
+    *p = (struct progress){.on = isatty(STDERR_FILENO), .percent = -1};
+    clock_gettime(CLOCK_MONOTONIC, &p->start);
+}
+
+static void progress_show(void *context, uint64_t bytes, uint64_t of_bytes)
+{
+    struct progress *p = context;
+    struct timespec now;
+    int percent = of_bytes ? (int)(bytes * 100 / of_bytes) : 0;
+    if (!p->on || !of_bytes || percent == p->percent)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec - p->start.tv_sec - (now.tv_nsec < p->start.tv_nsec) < 1)
+        return;
+    p->percent = percent;
+    p->shown = true;
+    fprintf(stderr, "\rreading [%-25.*s] %3d%%", percent / 4, "#########################", percent);
+}
+
+static void progress_end(const struct progress *p)
+{
+    if (p->shown)
+        fprintf(stderr, "\r%*s\r", 42, "");
+}
+
+/* Opens -o FILE, or gives stdout. NULL with err filled. */
+static FILE *open_output(const struct options *o, struct err *err)
+{
+    if (!o->output || !strcmp(o->output, "-"))
+        return stdout;
+    int fd = open(o->output, O_WRONLY | O_CREAT | O_CLOEXEC | (o->force ? O_TRUNC : O_EXCL), 0666);
+    FILE *out = fd >= 0 ? fdopen(fd, "w") : 0;
+    if (!out && errno == EEXIST)
+        err_set(err, ERR_USAGE, "%s exists; -f replaces it", o->output);
+    else if (!out)
+        err_set(err, ERR_USAGE, "%s cannot be written: %s", o->output, strerror(errno));
+    return out;
+}
+
+static int close_output(const struct options *o, FILE *out, struct err *err)
+{
+    bool failed = fflush(out) || ferror(out);
+    if (out != stdout)
+        failed |= fclose(out) != 0;
+    if (failed)
+        return err_set(err, ERR_IO, "%s cannot be written: %s", out == stdout ? "stdout" : o->output, strerror(errno));
+    return 0;
+}
+
+static int write_report(const struct options *o, struct recording *rec, FILE *out)
+{
+    static int (*const reports[])(struct report *) = {
+#define COMMAND(name, operands, summary, options, example) name##_report,
+#define LATER(name, summary)
+#include "replay/commands.def"
+#undef COMMAND
+#undef LATER
+    };
+    struct report report;
+    report_init(&report, o, rec, out);
+    return reports[o->command](&report);
+}
+
+/* Everything between a parsed command line and its exit status but the clean-up of rec. */
+static int run_on(const struct options *o, struct recording *rec)
+{
+    struct err err = {0};
+    struct progress progress;
+    progress_start(&progress);
+    int rc = recording_open(rec, o->trace, &err);
+    rc = rc ? rc : recording_replay(rec, o, progress_show, &progress, &err);
+    progress_end(&progress);
+    FILE *out = rc ? 0 : open_output(o, &err);
+    if (!out)
+        return complain(&err);
+    rc = write_report(o, rec, out);
+    if (rc)
+        err_set(&err, ERR_NOMEM, "out of memory");
+    int closed = close_output(o, out, &err);
+    if (rc || closed)
+        return complain(&err);
+    report_notes(rec, "memreplay: note: ", stderr);
+    return rec->reader.damage_count ? STATUS_FILE : STATUS_DONE;
+}
+
+static int run(const struct options *o)
+{
+    struct recording *rec = calloc(1, sizeof *rec);
+    if (!rec)
+        return STATUS_FILE;
+    int status = run_on(o, rec);
+    recording_close(rec);
+    free(rec);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct err err = {0};
+    setlocale(LC_CTYPE, "");
+    if (options_parse(&options, argc, argv, &err))
+        return complain(&err);
+    if (options.help)
+        options_help(&options, stdout);
+    else if (options.version)
+        puts("memreplay " MEMREC_VERSION);
+    else
+        return run(&options);
+    return fflush(stdout) ? STATUS_FILE : STATUS_DONE;
+}

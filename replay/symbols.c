@@ -1,0 +1,216 @@
+/* Texts, functions, stack nodes: see symbols.h. */
+#include "replay/symbols.h"
+
+#include "format/error.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_BYTES (256u << 10)
+
+struct name_slot {
+    const struct name *name;
+    uint64_t hash;
+};
+
+struct function_slot {
+    uint32_t id; /* 0: empty */
+};
+
+struct text_chunk {
+    struct text_chunk *next;
+    size_t used_bytes, capacity_bytes;
+    char bytes[];
+};
+
+static uint64_t mix(uint64_t h)
+{
+    h = (h ^ h >> 32) * 0xD6E8FEB86659FD93u;
+    return h ^ h >> 32;
+}
+
+static uint64_t text_hash(const char *bytes, uint32_t length)
+{
+    uint64_t h = 0xCBF29CE484222325u ^ length;
+    for (uint32_t i = 0; i < length; i++)
+        h = (h ^ (uint8_t)bytes[i]) * 0x100000001B3u;
+    return mix(h);
+}
+
+static void *chunk_take(struct symbols *s, size_t bytes)
+{
+    bytes = (bytes + 7) & ~(size_t)7;
+    if (!s->chunks || s->chunks->capacity_bytes - s->chunks->used_bytes < bytes) {
+        size_t capacity = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+        struct text_chunk *chunk = malloc(sizeof *chunk + capacity);
+        if (!chunk)
+            return 0;
+        *chunk = (struct text_chunk){.next = s->chunks, .capacity_bytes = capacity};
+        s->chunks = chunk;
+    }
+    s->chunks->used_bytes += bytes;
+    return s->chunks->bytes + s->chunks->used_bytes - bytes;
+}
+
+static int names_grow(struct symbols *s)
+{
+    uint64_t mask = s->names ? s->name_mask * 2 + 1 : 1023;
+    struct name_slot *slots = calloc(mask + 1, sizeof *slots);
+    if (!slots)
+        return -ERR_NOMEM;
+    for (uint64_t i = 0; s->names && i <= s->name_mask; i++) {
+        if (!s->names[i].name)
+            continue;
+        uint64_t at = s->names[i].hash & mask;
+        while (slots[at].name)
+            at = (at + 1) & mask;
+        slots[at] = s->names[i];
+    }
+    free(s->names);
+    s->names = slots;
+    s->name_mask = mask;
+    return 0;
+}
+
+static const struct name *name_new(struct symbols *s, struct text text)
+{
+    struct name *name = chunk_take(s, sizeof *name + text.length + 1);
+    if (!name)
+        return 0;
+    name->length = text.length;
+    if (text.length)
+        memcpy(name->bytes, text.bytes, text.length);
+    name->bytes[text.length] = 0;
+    return name;
+}
+
+static bool name_is(const struct name *name, struct text text)
+{
+    return name->length == text.length && (!text.length || !memcmp(name->bytes, text.bytes, text.length));
+}
+
+const struct name *symbols_name(struct symbols *s, struct text text)
+{
+    if ((!s->names || (s->name_count + 1) * 2 > s->name_mask) && names_grow(s))
+        return 0;
+    uint64_t hash = text_hash(text.bytes, text.length), at = hash & s->name_mask;
+    for (; s->names[at].name; at = (at + 1) & s->name_mask)
+        if (s->names[at].hash == hash && name_is(s->names[at].name, text))
+            return s->names[at].name;
+    const struct name *name = name_new(s, text);
+    if (name) {
+        s->names[at] = (struct name_slot){name, hash};
+        s->name_count++;
+    }
+    return name;
+}
+
+int symbols_init(struct symbols *s)
+{
+    *s = (struct symbols){0};
+    sparse_init(&s->functions, sizeof(struct function), 8);
+    sparse_init(&s->stacks, sizeof(struct stack_node), 10);
+    s->empty = symbols_name(s, (struct text){"", 0});
+    return s->empty ? 0 : -ERR_NOMEM;
+}
+
+void symbols_release(struct symbols *s)
+{
+    while (s->chunks) {
+        struct text_chunk *next = s->chunks->next;
+        free(s->chunks);
+        s->chunks = next;
+    }
+    free(s->names);
+    free(s->equals);
+    sparse_release(&s->functions);
+    sparse_release(&s->stacks);
+    s->names = 0;
+    s->equals = 0;
+}
+
+static uint64_t function_hash(const struct function *f)
+{
+    return mix((uintptr_t)f->name * 31 + mix((uintptr_t)f->file + f->kind));
+}
+
+static bool function_equal(const struct function *a, const struct function *b)
+{
+    return a->name == b->name && a->file == b->file && a->kind == b->kind;
+}
+
+static void equals_place(const struct symbols *s, struct function_slot *slots, uint64_t mask, uint32_t id)
+{
+    uint64_t at = function_hash(sparse_get(&s->functions, id)) & mask;
+    while (slots[at].id)
+        at = (at + 1) & mask;
+    slots[at].id = id;
+}
+
+static int equals_grow(struct symbols *s)
+{
+    uint64_t mask = s->equals ? s->equal_mask * 2 + 1 : 1023;
+    struct function_slot *slots = calloc(mask + 1, sizeof *slots);
+    if (!slots)
+        return -ERR_NOMEM;
+    for (uint64_t i = 0; s->equals && i <= s->equal_mask; i++)
+        if (s->equals[i].id)
+            equals_place(s, slots, mask, s->equals[i].id);
+    free(s->equals);
+    s->equals = slots;
+    s->equal_mask = mask;
+    return 0;
+}
+
+/* The first id with an equal function: `id` itself when it is new. */
+static int function_same(struct symbols *s, uint32_t id, struct function *f)
+{
+    if ((!s->equals || (s->equal_count + 1) * 2 > s->equal_mask) && equals_grow(s))
+        return -ERR_NOMEM;
+    uint64_t at = function_hash(f) & s->equal_mask;
+    for (; s->equals[at].id; at = (at + 1) & s->equal_mask) {
+        if (!function_equal(sparse_get(&s->functions, s->equals[at].id), f))
+            continue;
+        f->same = s->equals[at].id;
+        return 0;
+    }
+    s->equals[at].id = f->same = id;
+    s->equal_count++;
+    return 0;
+}
+
+int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name, struct text file, uint32_t first_line)
+{
+    if (id < FUNCTION_FIRST || id == ID_NONE || symbols_function(s, id))
+        return 0;
+    struct function f = {.first_line = first_line, .kind = kind};
+    if (!(f.name = symbols_name(s, name)) || !(f.file = symbols_name(s, file)))
+        return -ERR_NOMEM;
+    struct function *item = sparse_put(&s->functions, id);
+    if (!item || function_same(s, id, &f))
+        return -ERR_NOMEM;
+    *item = f;
+    return 0;
+}
+
+int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function, uint64_t line)
+{
+    if (id < STACK_FIRST || id == ID_NONE || symbols_stack(s, id))
+        return 0;
+    struct stack_node *node = sparse_put(&s->stacks, id);
+    if (!node)
+        return -ERR_NOMEM;
+    *node = (struct stack_node){(parent < id ? parent : STACK_UNKNOWN) + 1, function, line};
+    return 0;
+}
+
+const struct stack_node *symbols_stack(const struct symbols *s, uint32_t id)
+{
+    const struct stack_node *node = sparse_get(&s->stacks, id);
+    return node && node->parent_plus_1 ? node : 0;
+}
+
+const struct function *symbols_function(const struct symbols *s, uint32_t id)
+{
+    const struct function *f = sparse_get(&s->functions, id);
+    return f && f->name ? f : 0;
+}
