@@ -36,7 +36,7 @@ static int32_t find_in_pairs(const struct line_table *t, int64_t lasti) {
   return 0;
 }
 
-/* 3.11+: an entry's first byte has bit 7 set, its others don't; bits 3 to 6 are the kind of the entry,
+/* 3.11+: an entry's first byte has bit 7 set, its others don't; bits 3 to 6 are the entry's kind,
  * bits 0 to 2 the 2-byte units of the stretch, less one. */
 enum {
   ENTRY_FIRST = 0x80,

@@ -1,0 +1,250 @@
+/* The collector's loop (collect.h): drain, sample, sleep; until the program and every recorded process have ended, or the launcher is gone. */
+#define _GNU_SOURCE
+#include "recorder/collector/collect.h"
+#include "recorder/collector/control.h"
+#include "recorder/collector/merge.h"
+#include "recorder/collector/sample.h"
+
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ADDRESS_BUDGET_BYTES (size_t)(32u << 20)
+#define SLEEP_MIN_NS 1000000
+#define SLEEP_MAX_NS 10000000
+#define BUSY_BYTES (RING_BYTES / 4) /* a drain that found this much is followed by another at once */
+#define OOM_ALLOCS 20000            /* a failed allocation this close before the end is its cause */
+#define EXIT_GRACE_ROUNDS 3
+
+struct collector {
+    const struct collect *config;
+    struct shared shared;
+    struct output output;
+    struct serve *serve;
+    struct processes processes;
+    struct merge *merge;
+    uint64_t sampled_ns;
+    long sleep_ns;
+    bool ended;         /* the program has */
+    bool launcher_gone; /* its end of the pair is closed, or it was told that we go on alone */
+    bool told;          /* the launcher knows how it ended */
+    bool refused;
+    uint32_t status, kills;
+};
+
+static void say(const struct collector *c, const struct control *message)
+{
+    if (!c->launcher_gone)
+        send(c->config->control, message, sizeof *message, MSG_NOSIGNAL);
+}
+
+static void say_failed(const struct collect *config, const struct err *err)
+{
+    struct control message = {.kind = CONTROL_FAILED};
+    memcpy(message.text, err->text, sizeof message.text);
+    send(config->control, &message, sizeof message, MSG_NOSIGNAL);
+}
+
+/* Takes one message of the launcher. Returns false when there is none. */
+static bool hear(struct collector *c, int timeout_ms)
+{
+    struct control message;
+    struct pollfd watch = {.fd = c->config->control, .events = POLLIN};
+    if (c->launcher_gone || poll(&watch, 1, timeout_ms) <= 0)
+        return false;
+    ssize_t got = recv(c->config->control, &message, sizeof message, 0);
+    if (got != (ssize_t)sizeof message) {
+        c->launcher_gone = true;
+        return false;
+    }
+    if (message.kind == CONTROL_STARTED) {
+        c->processes.root_pid = message.pid;
+        serve_set_root(c->serve, message.pid);
+    } else if (message.kind == CONTROL_ENDED) {
+        c->ended = true;
+        c->status = message.status;
+        c->kills = message.kills;
+    }
+    return true;
+}
+
+/* The outcome of the check on the first frames of each process. */
+static void look_at_pythons(struct collector *c)
+{
+    for (struct recorded *p = c->processes.first; p; p = p->next) {
+        if (p->ended || p->python_told)
+            continue;
+        uint32_t python = atomic_load(&c->shared.control->slots[p->slot_index].python);
+        if (python == SLOT_PYTHON_WAITING || python == SLOT_PYTHON_NONE)
+            continue;
+        p->python_told = true;
+        struct record record = {.type = RECORD_PYTHON, .python = {.process = p->id, .walked = python == SLOT_PYTHON_OK}};
+        output_record(&c->output, &record, NULL);
+        if (python != SLOT_PYTHON_FAILED)
+            continue;
+        c->processes.not_recorded++;
+        struct control message = {.kind = CONTROL_REFUSED, .text = "its frames do not look as its version's should"};
+        if (p->root)
+            say(c, &message);
+    }
+}
+
+static void sleep_until_kicked(struct collector *c)
+{
+    struct shm_header *header = &c->shared.control->header;
+    struct timespec limit = {.tv_nsec = c->sleep_ns};
+    uint32_t kick = atomic_load(&header->kick);
+    atomic_store(&header->sleeping, 1);
+    syscall(SYS_futex, &header->kick, FUTEX_WAIT, kick, &limit, NULL, 0);
+    atomic_store(&header->sleeping, 0);
+}
+
+static void sample_if_due(struct collector *c)
+{
+    if (c->output.now_ns - c->sampled_ns < SAMPLE_TICK_NS)
+        return;
+    c->sampled_ns = c->output.now_ns;
+    sample_tick(&c->processes);
+}
+
+/* One round: drain, look around, sleep if there was little to do. Returns the bytes drained. */
+static uint64_t round_once(struct collector *c)
+{
+    atomic_fetch_add(&c->shared.control->header.heartbeat, 1);
+    uint64_t bytes = merge_drain(c->merge);
+    look_at_pythons(c);
+    sample_if_due(c);
+    if (c->output.stopped)
+        atomic_store(&c->shared.control->header.recording, 0);
+    if (bytes >= BUSY_BYTES) {
+        c->sleep_ns = SLEEP_MIN_NS;
+        return bytes;
+    }
+    c->sleep_ns = bytes ? SLEEP_MIN_NS : c->sleep_ns * 2 < SLEEP_MAX_NS ? c->sleep_ns * 2 : SLEEP_MAX_NS;
+    return bytes;
+}
+
+static enum oom_cause oom_cause(const struct collector *c)
+{
+    int status = (int)c->status;
+    bool failed = WIFEXITED(status) ? WEXITSTATUS(status) == 1 : WTERMSIG(status) == SIGABRT;
+    uint64_t last = c->processes.root_last_failure;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && c->kills)
+        return OOM_KERNEL;
+    return failed && last && c->processes.root_allocs - (last - 1) < OOM_ALLOCS ? OOM_PROGRAM : OOM_NO;
+}
+
+static void write_exit(struct collector *c)
+{
+    struct record record = {.type = RECORD_EXIT, .exit = {c->status, (uint8_t)oom_cause(c)}};
+    struct record lost = {.type = RECORD_LOST, .lost = {ID_NONE, REASON_NOT_RECORDED, c->processes.not_recorded}};
+    if (c->processes.not_recorded)
+        output_record(&c->output, &lost, NULL);
+    output_record(&c->output, &record, NULL);
+}
+
+static void tell_launcher(struct collector *c, uint64_t events)
+{
+    struct control message = {.kind = CONTROL_DONE};
+    message.living = c->processes.living;
+    message.oom = oom_cause(c);
+    message.stopped = c->output.stopped;
+    message.not_recorded = c->processes.not_recorded;
+    message.lost_events = c->processes.lost_events;
+    message.lost_stacks = c->processes.lost_stacks;
+    message.events = events;
+    say(c, &message);
+    c->launcher_gone = true;
+}
+
+/* The program has ended; its own record closes within a few drains. Is it time to tell the launcher that others live on? */
+static bool only_others_live(const struct collector *c)
+{
+    for (const struct recorded *p = c->processes.first; p; p = p->next)
+        if (p->root && !p->ended)
+            return false;
+    return c->processes.living > 0;
+}
+
+static void collect_loop(struct collector *c)
+{
+    unsigned quiet = 0;
+    c->sleep_ns = SLEEP_MIN_NS;
+    for (;;) {
+        uint64_t bytes = round_once(c);
+        while (hear(c, 0))
+            ;
+        if (c->launcher_gone && !c->told)
+            return output_stop(&c->output, REASON_KILLED);
+        if (c->ended && !bytes && !c->processes.living && ++quiet >= EXIT_GRACE_ROUNDS)
+            return;
+        if (c->ended && !c->told && !bytes && only_others_live(c) && ++quiet >= EXIT_GRACE_ROUNDS) {
+            write_exit(c);
+            c->told = true;
+            tell_launcher(c, encoder_events(c->output.encoder));
+        }
+        if (bytes < BUSY_BYTES && !(c->ended && !c->told))
+            sleep_until_kicked(c);
+    }
+}
+
+static int start(struct collector *c, struct err *err)
+{
+    const struct collect *config = c->config;
+    int status = shared_make(&c->shared, config->flags, err);
+    if (status)
+        return status;
+    c->shared.control->header.collector_pid = (uint32_t)getpid();
+    status = output_start(&c->output, config->trace, &config->header, &config->limits, err);
+    if (!status)
+        status = serve_start(&c->serve, &c->shared, config->listener, config->control, err);
+    if (status)
+        return status;
+    c->merge = malloc(sizeof *c->merge);
+    if (!c->merge)
+        return err_set(err, ERR_NOMEM, "no memory for the collector");
+    processes_init(&c->processes, &c->shared, &c->output, c->serve, ADDRESS_BUDGET_BYTES);
+    merge_init(c->merge, &c->shared, &c->processes, &c->output);
+    return 0;
+}
+
+static void finish(struct collector *c)
+{
+    atomic_store(&c->shared.control->header.recording, 0);
+    serve_stop(c->serve);
+    if (!c->told && !c->launcher_gone)
+        write_exit(c);
+    uint64_t events = output_finish(&c->output);
+    if (!c->told)
+        tell_launcher(c, events);
+    merge_release(c->merge);
+    free(c->merge);
+    processes_release(&c->processes);
+    shared_release(&c->shared);
+}
+
+int collect_run(const struct collect *config)
+{
+    static struct collector c; /* large */
+    struct err err;
+    struct control ready = {.kind = CONTROL_READY};
+    c.config = config;
+    if (start(&c, &err) != 0) {
+        say_failed(config, &err);
+        return 1;
+    }
+    say(&c, &ready);
+    while (!c.processes.root_pid && !c.launcher_gone)
+        hear(&c, -1);
+    say(&c, &ready); /* the program may run: its pid is known here */
+    collect_loop(&c);
+    finish(&c);
+    return 0;
+}

@@ -1,0 +1,12 @@
+/* The closing block on stderr: peak and largest holders, how the program ended, where the trace is, what to type next.
+ * Not here: the numbers, which memreplay takes from the trace itself. */
+#ifndef RECORDER_COLLECTOR_FAREWELL_H
+#define RECORDER_COLLECTOR_FAREWELL_H
+
+#include "recorder/collector/control.h"
+#include "recorder/collector/target.h"
+
+/* status: the program's raw wait status; done: what the collector told. */
+void farewell(const struct target *t, const char *trace, int status, const struct control *done);
+
+#endif

@@ -1,0 +1,298 @@
+/* Starting, waiting, ending (launch.h). */
+#define _GNU_SOURCE
+#include "recorder/collector/launch.h"
+#include "recorder/collector/cgroup.h"
+#include "recorder/collector/collect.h"
+#include "recorder/collector/control.h"
+#include "recorder/collector/farewell.h"
+#include "recorder/collector/signals.h"
+#include "recorder/collector/trace_name.h"
+#include "recorder/rendezvous.h"
+#include "recorder/ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SOCKET_NAME_BYTES 48
+
+struct launch {
+    const struct options *options;
+    const struct target *target;
+    char trace[PATH_MAX];
+    char socket_name[SOCKET_NAME_BYTES];
+    int control; /* our end of the pair */
+    pid_t program, collector;
+    bool refused;
+    char refusal[512];
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* An abstract socket with a random name, listening. Returns -1. */
+static int open_listener(char *name)
+{
+    uint64_t random[2];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return -1;
+    int length = snprintf(name, SOCKET_NAME_BYTES, "memrec-%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+    memcpy(address.sun_path + 1, name, (size_t)length);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0 && listen(fd, 128) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void fill_header(const struct launch *l, struct trace_header *header, struct text *words)
+{
+    uint32_t count = 0;
+    for (char **word = l->target->arguments; *word && count < RECORD_ARGUMENT_LIMIT; word++) {
+        size_t length = strnlen(*word, TEXT_LIMIT);
+        words[count++] = (struct text){*word, (uint32_t)length};
+    }
+    *header = (struct trace_header){.version = TRACE_VERSION,
+                                    .flags = (l->options->objects ? TRACE_OBJECTS : 0) | (l->options->stacks ? TRACE_STACKS : 0),
+                                    .started_unix_ns = clock_ns(CLOCK_REALTIME),
+                                    .started_mono_ns = clock_ns(CLOCK_MONOTONIC),
+                                    .page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
+                                    .argument_count = count,
+                                    .arguments = words};
+    if (getrandom(&header->trace_id, sizeof header->trace_id, 0) < 0)
+        header->trace_id = header->started_mono_ns;
+}
+
+/* Closes everything but the descriptors given (ascending). */
+static void keep_only(const int *keep, unsigned count)
+{
+    unsigned from = 3;
+    for (unsigned i = 0; i < count; i++) {
+        if ((unsigned)keep[i] > from)
+            syscall(SYS_close_range, from, (unsigned)keep[i] - 1, 0);
+        from = (unsigned)keep[i] + 1;
+    }
+    syscall(SYS_close_range, from, ~0u, 0);
+}
+
+static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* In the collector process: cut every tie to the terminal and to whoever started us, then collect. */
+static void become_collector(struct collect *c)
+{
+    setsid();
+    signals_restore();
+    signal(SIGPIPE, SIG_IGN);
+    int keep[] = {c->control, c->listener, c->trace};
+    qsort(keep, 3, sizeof keep[0], by_number);
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < 3; fd++)
+        if (null >= 0)
+            dup2(null, fd);
+    keep_only(keep, 3);
+    _exit(collect_run(c));
+}
+
+/* Moves a descriptor out of the range of the standard ones, in case those were closed. */
+static int above_standard(int fd)
+{
+    int moved = fd >= 0 && fd < 3 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
+    if (moved != fd)
+        close(fd);
+    return moved;
+}
+
+static int hear(struct launch *l, struct control *message)
+{
+    ssize_t got;
+    do {
+        got = recv(l->control, message, sizeof *message, 0);
+    } while (got < 0 && errno == EINTR);
+    return got == (ssize_t)sizeof *message ? 0 : -1;
+}
+
+static int start_collector(struct launch *l, int trace, struct err *err)
+{
+    int pair[2], listener = above_standard(open_listener(l->socket_name));
+    struct text words[RECORD_ARGUMENT_LIMIT];
+    struct collect c = {.trace = trace, .listener = listener, .limits = {.max_bytes = l->options->max_bytes}};
+    struct control message;
+    if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s", strerror(errno));
+    fill_header(l, &c.header, words);
+    c.flags = (l->options->objects ? SHM_OBJECTS : 0) | (l->options->stacks ? SHM_STACKS : 0);
+    l->control = above_standard(pair[0]);
+    c.control = above_standard(pair[1]);
+    l->collector = fork();
+    if (l->collector == 0)
+        become_collector(&c);
+    close(c.control);
+    close(listener);
+    close(trace);
+    if (l->collector < 0)
+        return err_set(err, ERR_SYSTEM, "the collector cannot be started: %s", strerror(errno));
+    if (hear(l, &message) != 0 || message.kind != CONTROL_READY)
+        return err_set(err, ERR_SYSTEM, "the collector cannot start: %.400s", message.kind == CONTROL_FAILED ? message.text : "it ended at once");
+    return 0;
+}
+
+static void set_environment(const struct launch *l)
+{
+    char preload[2 * PATH_MAX], variable[128];
+    const char *others = getenv("LD_PRELOAD");
+    snprintf(preload, sizeof preload, "%s%s%s", l->target->library, others && *others ? ":" : "", others ? others : "");
+    snprintf(variable, sizeof variable, "%s,%c,%u,%c", l->socket_name, l->options->children, (unsigned)getpid(), l->target->any || l->options->children == 'a' ? '1' : '0');
+    setenv("LD_PRELOAD", preload, 1);
+    setenv(RENDEZVOUS_VARIABLE, variable, 1);
+}
+
+/* In the child: wait until the collector knows us, then become the program. A failed exec is told through `report`. */
+static void become_program(const struct launch *l, int gate, int report)
+{
+    char go;
+    set_environment(l);
+    if (read(gate, &go, 1) != 1)
+        _exit(EXIT_OUR_FAILURE);
+    signals_restore();
+    execv(l->target->path, l->target->arguments);
+    int why = errno;
+    ssize_t told = write(report, &why, sizeof why);
+    _exit(told == sizeof why ? EXIT_NOT_EXECUTABLE : EXIT_OUR_FAILURE);
+}
+
+static int exec_failure(const struct launch *l, int report, struct err *err)
+{
+    int why;
+    if (read(report, &why, sizeof why) != sizeof why)
+        return 0;
+    err_set(err, ERR_SYSTEM, "%s cannot be started: %s", l->target->path, strerror(why));
+    waitpid(l->program, NULL, 0);
+    return why == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+/* Starts the program. Returns 0, or an exit status with err filled. */
+static int start_program(struct launch *l, struct err *err)
+{
+    int gate[2], report[2];
+    if (pipe2(gate, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0 || (l->program = fork()) < 0) {
+        err_set(err, ERR_SYSTEM, "the program cannot be started: %s", strerror(errno));
+        return EXIT_OUR_FAILURE;
+    }
+    if (l->program == 0)
+        become_program(l, gate[0], report[1]);
+    close(gate[0]);
+    close(report[1]);
+    signals_forward_to(l->program);
+    struct control started = {.kind = CONTROL_STARTED, .pid = (uint32_t)l->program}, ready;
+    bool known = send(l->control, &started, sizeof started, MSG_NOSIGNAL) > 0 && hear(l, &ready) == 0;
+    if (!known || write(gate[1], "g", 1) != 1)
+        kill(l->program, SIGKILL);
+    close(gate[1]);
+    int status = exec_failure(l, report[0], err);
+    close(report[0]);
+    return status;
+}
+
+/* A refusal may come while the program waits for its end. */
+static void look_for_refusal(struct launch *l)
+{
+    struct control message;
+    if (recv(l->control, &message, sizeof message, MSG_DONTWAIT) != (ssize_t)sizeof message || message.kind != CONTROL_REFUSED)
+        return;
+    l->refused = true;
+    message.text[sizeof message.text - 1] = 0;
+    memcpy(l->refusal, message.text, sizeof l->refusal);
+    kill(l->program, SIGKILL);
+}
+
+/* Waits for the program's end; as PID 1 also reaps whoever is orphaned to us. Returns its raw wait status. */
+static int wait_program(struct launch *l)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, l->program, 0), status;
+    bool control_open = true;
+    for (;;) {
+        struct pollfd watch[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = control_open ? l->control : -1, .events = POLLIN}};
+        poll(watch, 2, getpid() == 1 ? 1000 : pidfd < 0 ? 10 : -1);
+        if (watch[1].revents & POLLIN)
+            look_for_refusal(l);
+        if (watch[1].revents & (POLLHUP | POLLERR) && !(watch[1].revents & POLLIN))
+            control_open = false;
+        if (waitpid(l->program, &status, WNOHANG) == l->program)
+            break;
+        while (getpid() == 1 && waitpid(-1, NULL, WNOHANG | __WNOTHREAD) > 0)
+            ;
+    }
+    if (pidfd >= 0)
+        close(pidfd);
+    return status;
+}
+
+static int exit_status(int status, const struct control *done)
+{
+    if (done->oom != OOM_NO)
+        return 53;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Tells the collector how it ended and hears what became of the trace. */
+static void close_recording(struct launch *l, int status, uint64_t kills_before, struct control *done)
+{
+    uint64_t kills = cgroup_oom_kills();
+    struct control ended = {.kind = CONTROL_ENDED, .status = (uint32_t)status, .kills = (uint32_t)(kills - kills_before)};
+    memset(done, 0, sizeof *done);
+    if (send(l->control, &ended, sizeof ended, MSG_NOSIGNAL) <= 0)
+        return;
+    while (hear(l, done) == 0 && done->kind != CONTROL_DONE)
+        ;
+    if (done->kind == CONTROL_DONE && !done->living)
+        waitpid(l->collector, NULL, 0);
+}
+
+static int refusal(struct launch *l, struct err *err)
+{
+    unlink(l->trace);
+    err_set(err, ERR_USAGE, "this Python cannot be recorded with its stacks: %.250s; supported are CPython 3.9 to 3.15; record sizes without stacks with --no-python-stacks", l->refusal);
+    return EXIT_OUR_FAILURE;
+}
+
+int launch_run(const struct options *o, const struct target *t, struct err *err)
+{
+    struct launch l = {.options = o, .target = t, .control = -1};
+    uint64_t kills = cgroup_oom_kills();
+    int trace = above_standard(trace_name_open(o, t, l.trace, err));
+    if (trace < 0)
+        return EXIT_OUR_FAILURE;
+    signals_take();
+    int status = start_collector(&l, trace, err) ? EXIT_OUR_FAILURE : start_program(&l, err);
+    if (status) {
+        unlink(l.trace);
+        return status;
+    }
+    struct control done;
+    int ended = wait_program(&l);
+    if (l.refused)
+        return refusal(&l, err);
+    close_recording(&l, ended, kills, &done);
+    if (!o->quiet)
+        farewell(t, l.trace, ended, &done);
+    return exit_status(ended, &done);
+}

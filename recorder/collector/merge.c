@@ -1,0 +1,225 @@
+/* Cutting and merging (merge.h). */
+#define _GNU_SOURCE
+#include "recorder/collector/merge.h"
+
+#include <string.h>
+
+void merge_init(struct merge *m, struct shared *shared, struct processes *processes, struct output *output)
+{
+    memset(m, 0, sizeof *m);
+    m->shared = shared;
+    m->processes = processes;
+    m->transcoder = (struct transcoder){.output = output, .thread = ID_NONE};
+    for (uint32_t i = 0; i < RING_LIMIT; i++) {
+        m->streams[i].ring = shared_ring(shared, i);
+        m->streams[i].thread = ID_NONE;
+    }
+}
+
+void merge_release(struct merge *m)
+{
+    for (uint32_t i = 0; i < RING_LIMIT; i++)
+        stream_release(&m->streams[i]);
+}
+
+static struct process_slot *slot_of(const struct merge *m, const struct recorded *p)
+{
+    return &m->shared->control->slots[p->slot_index];
+}
+
+static void read_turn(struct merge *m, const struct recorded *p)
+{
+    uint64_t turn = atomic_load_explicit(&slot_of(m, p)->turn, memory_order_acquire);
+    m->turn[p->slot_index] = turn >> 16;
+    m->owner[p->slot_index] = turn & 0xFFFF;
+    m->first[p->slot_index] = 0;
+}
+
+/* A ring that belongs to a living process joins that process's list. */
+static void list_ring(struct merge *m, uint32_t index)
+{
+    struct ring_entry *entry = &m->shared->control->entries[index];
+    struct stream *s = &m->streams[index];
+    uint32_t state = atomic_load_explicit(&entry->state, memory_order_acquire);
+    uint32_t slot = entry->slot;
+    if ((state != RING_STATE_LIVE && state != RING_STATE_CLOSED) || slot >= SLOT_LIMIT)
+        return;
+    struct recorded *p = m->processes->by_slot[slot];
+    if (!p || p->serial != entry->serial)
+        return;
+    s->process = p;
+    s->next = m->first[slot];
+    m->first[slot] = index + 1;
+}
+
+/* Moves the stream's cut to the ring's head. A head that cannot be is the end of the process's recording. */
+static void read_head(struct stream *s)
+{
+    uint64_t head = atomic_load_explicit(&s->ring->head, memory_order_acquire);
+    if (head - s->tail > RING_BYTES || head & 7)
+        s->process->corrupt = true;
+    else
+        s->head = head;
+}
+
+static void read_heads(struct merge *m, const struct recorded *p)
+{
+    uint32_t owner = m->owner[p->slot_index];
+    if (owner && owner <= RING_LIMIT && m->streams[owner - 1].process == p)
+        read_head(&m->streams[owner - 1]);
+    for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next)
+        if (i != owner)
+            read_head(&m->streams[i - 1]);
+}
+
+static void cut(struct merge *m)
+{
+    uint32_t high = atomic_load(&m->shared->control->header.ring_high);
+    for (struct recorded *p = m->processes->first; p; p = p->next)
+        if (!p->ended)
+            read_turn(m, p);
+    for (uint32_t i = 0; i < high && i < RING_LIMIT; i++)
+        list_ring(m, i);
+    for (struct recorded *p = m->processes->first; p; p = p->next)
+        if (!p->ended)
+            read_heads(m, p);
+}
+
+/* The stream whose next event has the lowest turn; NULL when the cut is used up. */
+static struct stream *lowest(struct merge *m, const struct recorded *p, uint64_t limit)
+{
+    struct stream *best = NULL;
+    uint64_t best_turn = UINT64_MAX;
+    for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next) {
+        struct stream *s = &m->streams[i - 1];
+        if (s->tail == s->head)
+            continue;
+        uint64_t turn = stream_next_turn(s);
+        if (turn <= limit && turn < best_turn) {
+            best = s;
+            best_turn = turn;
+        }
+    }
+    return best;
+}
+
+static void inherit(struct merge *m, struct recorded *p)
+{
+    for (struct recorded *parent = m->processes->first; parent; parent = parent->next)
+        if (parent->serial == p->parent_serial && !recorded_inherit(p, parent))
+            p->corrupt = true;
+    p->waits_for_parent = false;
+}
+
+/* Throws away what a lying process wrote; it fills its ring and gives up. */
+static void discard(struct merge *m, const struct recorded *p)
+{
+    for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next) {
+        struct stream *s = &m->streams[i - 1];
+        s->tail = s->head = atomic_load(&s->ring->head);
+        stream_release(s);
+    }
+}
+
+static uint64_t drain_process(struct merge *m, struct recorded *p)
+{
+    uint64_t limit = m->turn[p->slot_index], bytes = 0;
+    struct stream *s;
+    if (p->waits_for_parent)
+        inherit(m, p);
+    while (!p->corrupt && (s = lowest(m, p, limit)) != NULL) {
+        uint64_t before = s->tail;
+        if (!transcode_run(&m->transcoder, s))
+            p->corrupt = true;
+        bytes += s->tail - before;
+        atomic_fetch_add_explicit(&m->shared->control->header.heartbeat, 1, memory_order_relaxed);
+    }
+    if (p->corrupt)
+        discard(m, p);
+    return bytes;
+}
+
+static void end_thread(struct merge *m, struct stream *s)
+{
+    struct record record = {.type = RECORD_THREAD_END, .thread_end = {s->thread}};
+    if (s->thread != ID_NONE)
+        output_record(m->transcoder.output, &record, NULL);
+    s->thread = ID_NONE;
+    s->process = NULL;
+    s->turn = 0;
+    stream_release(s);
+}
+
+static void free_ring(struct merge *m, uint32_t index)
+{
+    struct stream *s = &m->streams[index];
+    end_thread(m, s);
+    s->tail = s->head = atomic_load(&s->ring->head);
+    atomic_store(&s->ring->tail, s->tail);
+    atomic_store(&m->shared->control->entries[index].state, RING_STATE_FREE);
+}
+
+/* Rings of ended threads that were drained to the last word go back. */
+static void free_closed(struct merge *m, const struct recorded *p)
+{
+    uint32_t next;
+    for (uint32_t i = m->first[p->slot_index]; i; i = next) {
+        struct stream *s = &m->streams[i - 1];
+        struct ring_entry *entry = &m->shared->control->entries[i - 1];
+        next = s->next;
+        if (atomic_load(&entry->state) == RING_STATE_CLOSED && atomic_load(&s->ring->head) == s->tail)
+            free_ring(m, i - 1);
+    }
+}
+
+static uint64_t drain_dying(struct merge *m, struct recorded *p)
+{
+    bool execed = p->exec_pending;
+    read_turn(m, p);
+    uint32_t high = atomic_load(&m->shared->control->header.ring_high);
+    for (uint32_t i = 0; i < high && i < RING_LIMIT; i++)
+        if (m->processes->by_slot[p->slot_index] == p && m->shared->control->entries[i].slot == p->slot_index)
+            list_ring(m, i);
+    read_heads(m, p);
+    m->turn[p->slot_index] = UINT64_MAX; /* nobody writes any more */
+    uint64_t bytes = drain_process(m, p);
+    uint32_t next;
+    for (uint32_t i = m->first[p->slot_index]; i; i = next) {
+        next = m->streams[i - 1].next;
+        free_ring(m, i - 1);
+    }
+    processes_end(m->processes, p, execed || p->exec_pending ? PROCESS_EXECED : PROCESS_EXITED);
+    return bytes;
+}
+
+/* A dying child that still waits for its parent's definitions: the parent goes first. */
+static void drain_parent_of(struct merge *m, const struct recorded *p)
+{
+    for (struct recorded *parent = m->processes->first; parent; parent = parent->next)
+        if (parent->serial == p->parent_serial && !parent->ended)
+            drain_process(m, parent);
+}
+
+uint64_t merge_drain(struct merge *m)
+{
+    uint64_t bytes = 0;
+    processes_discover(m->processes);
+    cut(m);
+    processes_check(m->processes);
+    output_stamp(m->transcoder.output);
+    for (struct recorded *p = m->processes->first; p; p = p->next) {
+        if (p->ended || !p->dying)
+            continue;
+        if (p->waits_for_parent)
+            drain_parent_of(m, p);
+        bytes += drain_dying(m, p);
+    }
+    for (struct recorded *p = m->processes->first; p; p = p->next) {
+        if (p->ended)
+            continue;
+        bytes += drain_process(m, p);
+        free_closed(m, p);
+    }
+    output_tick(m->transcoder.output);
+    return bytes;
+}

@@ -1,0 +1,41 @@
+/* What `memrec run` was asked to do: the command line, read and checked (options.def is the list).
+ * Not here: whether the program exists (target.h). */
+#ifndef RECORDER_COLLECTOR_OPTIONS_H
+#define RECORDER_COLLECTOR_OPTIONS_H
+
+#include "format/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum option_letter {
+    OPTION_MAX_SIZE = 256,
+    OPTION_OBJECTS,
+    OPTION_NO_OBJECTS,
+    OPTION_CHILDREN,
+    OPTION_NO_STACKS,
+    OPTION_NO_OOM,
+    OPTION_NATIVE,
+    OPTION_SAMPLE
+};
+
+enum run_form { RUN_SCRIPT, RUN_MODULE, RUN_CODE, RUN_PROGRAM };
+
+struct options {
+    enum run_form form;
+    char **arguments;  /* script, module, code or program first; NULL at the end; borrowed from argv */
+    const char *output; /* NULL: the default name */
+    bool force, objects, stacks, quiet, help;
+    char children; /* a, p, n: rendezvous.h */
+    uint64_t max_bytes;
+};
+
+/* argv[0] is the word "run". Returns 0, or -ERR_USAGE with err filled. */
+int options_read(struct options *o, int argc, char **argv, struct err *err);
+
+/* `64KiB`, `1.5GB`, `4096`: bytes. Returns false when it is none of these, or 2^63 or more. */
+bool options_size(const char *text, uint64_t *bytes);
+
+/* The option list of --help, to stdout. */
+void options_print(void);
+
+#endif

@@ -1,0 +1,261 @@
+/* Births and deaths (processes.h). Facts about a process come from /proc; where /proc doesn't tell, they stay empty. */
+#define _GNU_SOURCE
+#include "recorder/collector/processes.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define COMMAND_BYTES 16384
+#define COMMAND_WORDS 256
+#define PARENT_STEPS 32
+#define MEMORY_NAME "memfd:memrec"
+
+void processes_init(struct processes *all, struct shared *shared, struct output *output, struct serve *serve, size_t pool_bytes)
+{
+    *all = (struct processes){.shared = shared, .output = output, .serve = serve};
+    all->last = &all->first;
+    address_pool_init(&all->pool, pool_bytes);
+}
+
+void processes_release(struct processes *all)
+{
+    while (all->first) {
+        struct recorded *p = all->first;
+        all->first = p->next;
+        recorded_free(p);
+    }
+    address_pool_release(&all->pool);
+}
+
+static struct recorded *by_serial(const struct processes *all, uint32_t serial)
+{
+    for (struct recorded *p = serial ? all->first : NULL; p; p = p->next)
+        if (p->serial == serial)
+            return p;
+    return NULL;
+}
+
+/* The latest recorded process with that pid. */
+static struct recorded *by_pid(const struct processes *all, uint32_t pid)
+{
+    struct recorded *found = NULL;
+    for (struct recorded *p = all->first; p; p = p->next)
+        if (p->pid == pid)
+            found = p;
+    return found;
+}
+
+static struct recorded *nearest_ancestor(const struct processes *all, uint32_t pid)
+{
+    for (unsigned step = 0; step < PARENT_STEPS && pid > 1; step++) {
+        pid = serve_parent_of(pid);
+        struct recorded *p = by_pid(all, pid);
+        if (p)
+            return p;
+    }
+    return NULL;
+}
+
+static int open_proc(uint32_t pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%u/%s", pid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static size_t read_proc(uint32_t pid, const char *name, char *out, size_t capacity)
+{
+    int fd = open_proc(pid, name);
+    ssize_t got = 0;
+    size_t length = 0;
+    while (fd >= 0 && length < capacity && (got = read(fd, out + length, capacity - length)) > 0)
+        length += (size_t)got;
+    if (fd >= 0)
+        close(fd);
+    return length;
+}
+
+static struct text executable_of(uint32_t pid, char *out, size_t capacity)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%u/exe", pid);
+    ssize_t length = readlink(path, out, capacity);
+    return (struct text){out, length > 0 ? (uint32_t)length : 0};
+}
+
+static uint32_t split_command(const char *command, size_t length, struct text *words)
+{
+    uint32_t count = 0;
+    for (size_t at = 0; at < length && count < COMMAND_WORDS;) {
+        size_t word = strnlen(command + at, length - at);
+        words[count++] = (struct text){command + at, (uint32_t)word};
+        at += word + 1;
+    }
+    return count;
+}
+
+/* How it came to be, and whose child it is in the trace (NULL: nobody's). */
+static enum process_how origin_of(const struct processes *all, const struct recorded *p, const struct recorded **parent)
+{
+    *parent = NULL;
+    if (p->parent_serial) {
+        *parent = by_serial(all, p->parent_serial);
+        return PROCESS_FORK;
+    }
+    struct recorded *before = by_pid(all, p->pid);
+    if (before) {
+        *parent = before;
+        return PROCESS_EXEC;
+    }
+    if (p->pid == all->root_pid)
+        return PROCESS_ROOT;
+    *parent = nearest_ancestor(all, p->pid);
+    return PROCESS_NEW;
+}
+
+static void tell_birth(struct processes *all, struct recorded *p, enum process_how how, const struct recorded *parent, const struct introduction *intro)
+{
+    static char command[COMMAND_BYTES], executable[4096];
+    static struct text words[COMMAND_WORDS];
+    size_t length = read_proc(p->pid, "cmdline", command, sizeof command);
+    uint32_t flags = intro ? intro->flags : all->shared->control->header.flags;
+    struct record record = {.type = RECORD_PROCESS};
+    record.process.pid = p->pid;
+    record.process.parent = parent ? parent->id : ID_NONE;
+    record.process.how = (uint8_t)how;
+    record.process.flags = (uint8_t)((flags & SHM_OBJECTS ? PROCESS_OBJECTS | PROCESS_ARENAS : 0) | (flags & SHM_STACKS ? PROCESS_STACKS : 0));
+    if (intro && (intro->verdict == PYTHON_KNOWN))
+        record.process.python = (struct text){intro->text, (uint32_t)strlen(intro->text)};
+    record.process.executable = executable_of(p->pid, executable, sizeof executable);
+    record.process.argument_count = split_command(command, length, words);
+    record.process.arguments = words;
+    output_record(all->output, &record, &p->id);
+}
+
+static void follow(struct recorded *p)
+{
+    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+    p->pagemap = open_proc(p->pid, "pagemap");
+    p->mappings = -1;
+    if (p->pidfd < 0)
+        p->dying = true; /* it came and went */
+}
+
+static void add(struct processes *all, uint32_t index, struct process_slot *slot)
+{
+    struct recorded *p = recorded_new(&all->pool);
+    const struct recorded *parent;
+    if (!p)
+        return;
+    p->serial = slot->serial;
+    p->pid = slot->pid;
+    p->parent_serial = slot->parent_serial;
+    p->slot_index = index;
+    p->waits_for_parent = p->parent_serial != 0;
+    p->root = p->pid == all->root_pid;
+    const struct introduction *intro = p->parent_serial ? NULL : serve_introduction(all->serve, index);
+    if (intro && (intro->verdict == PYTHON_UNKNOWN || intro->verdict == PYTHON_MISMATCH))
+        all->not_recorded++;
+    enum process_how how = origin_of(all, p, &parent);
+    if (how == PROCESS_EXEC && !parent->ended)
+        ((struct recorded *)parent)->dying = true;
+    tell_birth(all, p, how, parent, intro);
+    follow(p);
+    *all->last = p;
+    all->last = &p->next;
+    all->by_slot[index] = p;
+    all->living++;
+}
+
+void processes_discover(struct processes *all)
+{
+    uint32_t high = atomic_load(&all->shared->control->header.slot_high);
+    for (uint32_t i = 0; i < high && i < SLOT_LIMIT; i++) {
+        struct process_slot *slot = &all->shared->control->slots[i];
+        if (!all->by_slot[i] && atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE)
+            add(all, i, slot);
+    }
+}
+
+/* Has the process replaced its image? Its mappings no longer show the shared file then. */
+static bool image_gone(const struct recorded *p)
+{
+    static char text[1 << 18];
+    size_t length = read_proc(p->pid, "maps", text, sizeof text - 1);
+    text[length] = 0;
+    return length && !strstr(text, MEMORY_NAME);
+}
+
+void processes_check(struct processes *all)
+{
+    for (struct recorded *p = all->first; p; p = p->next) {
+        if (p->ended || p->dying)
+            continue;
+        struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
+        if (poll(&end, 1, 0) > 0 || (p->exec_pending && image_gone(p)))
+            p->dying = true;
+    }
+}
+
+static void tell_loss(struct processes *all, const struct recorded *p, enum reason reason, uint64_t count)
+{
+    struct record record = {.type = RECORD_LOST};
+    if (!count)
+        return;
+    record.lost.process = p->id;
+    record.lost.reason = (uint8_t)reason;
+    record.lost.count = count;
+    output_record(all->output, &record, NULL);
+}
+
+static void tell_losses(struct processes *all, struct recorded *p)
+{
+    struct process_slot *slot = &all->shared->control->slots[p->slot_index];
+    uint32_t gave_up = atomic_load(&slot->gave_up);
+    uint64_t reentered = atomic_load(&slot->reentered), lost = atomic_load(&slot->lost_nodes), no_ring = atomic_load(&slot->no_ring);
+    tell_loss(all, p, REASON_STACK_UNKNOWN, lost);
+    tell_loss(all, p, REASON_DEEP_STACK, atomic_load(&slot->deep_stacks));
+    tell_loss(all, p, REASON_REENTERED, reentered);
+    tell_loss(all, p, REASON_NO_RING, no_ring);
+    tell_loss(all, p, REASON_UNKNOWN_FREE, p->unknown_frees);
+    tell_loss(all, p, REASON_LIVE_ADDRESS, p->live_addresses);
+    if (gave_up == REASON_RING_FULL || gave_up == REASON_NO_RING)
+        tell_loss(all, p, (enum reason)gave_up, 1);
+    if (p->corrupt)
+        tell_loss(all, p, REASON_CORRUPT_RING, 1);
+    all->lost_events += reentered + no_ring + (gave_up != 0) + p->corrupt;
+    all->lost_stacks += lost;
+}
+
+static void free_slot(struct process_slot *slot)
+{
+    memset((char *)slot + sizeof slot->state, 0, sizeof *slot - sizeof slot->state);
+    atomic_store(&slot->state, SLOT_FREE);
+}
+
+void processes_end(struct processes *all, struct recorded *p, enum process_end reason)
+{
+    struct record record = {.type = RECORD_PROCESS_END};
+    struct process_slot *slot = &all->shared->control->slots[p->slot_index];
+    tell_losses(all, p);
+    record.process_end.process = p->id;
+    record.process_end.reason = (uint8_t)reason;
+    record.process_end.status = -1;
+    output_record(all->output, &record, NULL);
+    if (p->root) {
+        all->root_allocs = p->allocs;
+        all->root_last_failure = p->last_failure;
+    }
+    bool forks = atomic_load(&slot->forks_open) != 0;
+    all->by_slot[p->slot_index] = NULL;
+    all->living--;
+    recorded_end(p);
+    if (!forks)
+        free_slot(slot);
+}

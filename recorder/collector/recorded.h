@@ -1,0 +1,69 @@
+/* One recorded process as the collector sees it: what its numbers mean (nodes, codes, addresses) and what of it is alive.
+ * Invariants: nodes and codes are what the process defined, translated to trace-wide ids, plus what it inherited at fork; a number that was never defined is
+ * STACK_UNKNOWN. Everything that the process says is checked before it gets here or here.
+ * Not here: words and rings (transcode.h, merge.h), when it is born and dies (processes.h). Not thread-safe. */
+#ifndef RECORDER_COLLECTOR_RECORDED_H
+#define RECORDER_COLLECTOR_RECORDED_H
+
+#include "format/ranges.h"
+#include "recorder/collector/addresses.h"
+#include "recorder/collector/bigblocks.h"
+#include "recorder/collector/lines.h"
+#include "recorder/collector/names.h"
+
+/* A line table, shared by a process and the children that inherited it. */
+struct shared_table {
+    unsigned users;
+    struct line_table table;
+    uint8_t bytes[];
+};
+
+struct known_code {
+    uint32_t function; /* trace-wide */
+    struct shared_table *table; /* NULL: not defined */
+};
+
+struct recorded {
+    struct recorded *next;
+    uint32_t id;     /* in the trace */
+    uint32_t serial, pid, slot_index, parent_serial;
+    bool root, ended, corrupt, exec_pending;
+    bool waits_for_parent; /* its parent's definitions must be drained before it inherits them */
+    bool dying;            /* has ended, but its last words are not drained yet */
+    bool python_told;      /* the outcome of the check on the first frames is in the trace */
+    int pidfd, pagemap, mappings; /* -1: none */
+    uint32_t *nodes; /* trace-wide ids by the process's own; 0: not defined */
+    uint32_t node_count, node_capacity;
+    struct known_code *codes;
+    uint32_t code_count, code_capacity;
+    struct addresses addresses;
+    uint64_t coded_by_address; /* of these, alive */
+    struct ranges ranges;
+    struct bigblocks big;
+    uint64_t unknown_frees, live_addresses; /* counted, told at its end */
+    uint64_t rss_bytes, rss_told_ns, sampled_ns;
+    uint64_t allocs, last_failure; /* allocations so far; that number at the last failed one, + 1 */
+};
+
+/* pool: borrowed. Returns NULL when out of memory. */
+struct recorded *recorded_new(struct address_pool *pool);
+/* Frees everything; blocks of others that share its tables are not touched. NULL is fine. */
+void recorded_free(struct recorded *p);
+/* Gives back what only a living process needs; definitions stay, for children that still come. */
+void recorded_end(struct recorded *p);
+
+/* A forked child knows what its parent knew. Returns false when out of memory. */
+bool recorded_inherit(struct recorded *child, const struct recorded *parent);
+
+/* The process defined a code object; table: what to copy. Returns false: the number is absurd, or out of memory. */
+bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function, const struct line_table *table);
+/* The process defined a node. Returns false as above. */
+bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent, uint32_t code, int32_t lasti);
+/* The trace-wide id of a node. */
+static inline uint32_t recorded_stack(const struct recorded *p, uint32_t node)
+{
+    uint32_t stack = node < p->node_count ? p->nodes[node] : 0;
+    return stack || !node ? stack : STACK_UNKNOWN;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* Sampling from /proc (sample.h): statm for RSS, pagemap (or its scanning ioctl, Linux 6.7) for residency. */
+#define _GNU_SOURCE
+#include "recorder/collector/sample.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAGE_BYTES 4096u
+#define PAGE_PRESENT (UINT64_C(1) << 63)
+#define RSS_STEP_BYTES (UINT64_C(64) << 10)
+#define WINDOW_PAGES 4096u
+
+static uint64_t read_rss(uint32_t pid)
+{
+    char path[64], text[128];
+    snprintf(path, sizeof path, "/proc/%u/statm", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    unsigned long size, resident;
+    if (fd >= 0)
+        close(fd);
+    if (length <= 0)
+        return 0;
+    text[length] = 0;
+    return sscanf(text, "%lu %lu", &size, &resident) == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void sample_rss(struct processes *all, struct recorded *p)
+{
+    uint64_t now = all->output->now_ns, rss = read_rss(p->pid);
+    uint64_t moved = rss > p->rss_bytes ? rss - p->rss_bytes : p->rss_bytes - rss;
+    if (!rss || (moved < RSS_STEP_BYTES && (now - p->rss_told_ns < SAMPLE_ROUND_NS * 10 || !moved)))
+        return;
+    struct record record = {.type = RECORD_RSS, .rss = {p->id, rss}};
+    p->rss_bytes = rss;
+    p->rss_told_ns = now;
+    output_record(all->output, &record, NULL);
+}
+
+/* Resident bytes of [address, address + length), page-rounded at both ends to what lies inside the block's pages. Returns false when they can't be read. */
+static bool resident_bytes(const struct recorded *p, uint64_t address, uint64_t length, uint64_t *out)
+{
+    static uint64_t entries[WINDOW_PAGES];
+    uint64_t page = address / PAGE_BYTES, end = (address + length + PAGE_BYTES - 1) / PAGE_BYTES, pages = 0;
+    while (page < end) {
+        size_t want = end - page < WINDOW_PAGES ? end - page : WINDOW_PAGES;
+        ssize_t got = pread(p->pagemap, entries, want * 8, (off_t)(page * 8));
+        if (got <= 0)
+            return false;
+        for (size_t i = 0; i < (size_t)got / 8; i++)
+            pages += (entries[i] & PAGE_PRESENT) != 0;
+        page += (uint64_t)got / 8;
+    }
+    uint64_t bytes = pages * PAGE_BYTES;
+    *out = bytes < length ? bytes : length;
+    return true;
+}
+
+static void sample_block(struct processes *all, struct recorded *p, struct bigblock *block, uint64_t *budget)
+{
+    uint64_t resident, pages = block->size_bytes / PAGE_BYTES + 1;
+    *budget -= pages < *budget ? pages : *budget;
+    if (!resident_bytes(p, block->address, block->size_bytes, &resident) || (block->sampled && resident == block->resident_bytes))
+        return;
+    block->sampled = true;
+    block->resident_bytes = resident;
+    struct record record = {.type = RECORD_RESIDENT_BLOCK, .resident_block = {block->index, resident}};
+    output_record(all->output, &record, NULL);
+}
+
+static bool is_sampled(const struct range *piece)
+{
+    return piece->kind == MAP_KIND_RESERVED || piece->kind == MAP_KIND_NORESERVE ||
+           (piece->kind == MAP_KIND_ANONYMOUS && piece->length >= BIG_BLOCK_BYTES);
+}
+
+static void sample_range(struct processes *all, struct recorded *p, struct range *piece, uint64_t *budget)
+{
+    uint64_t resident, pages = piece->length / PAGE_BYTES;
+    *budget -= pages < *budget ? pages : *budget;
+    if (!resident_bytes(p, piece->address, piece->length, &resident) || resident == piece->resident_bytes)
+        return;
+    piece->resident_bytes = resident;
+    struct record record = {.type = RECORD_RESIDENT_RANGE, .resident_range = {p->id, piece->address, piece->length, resident}};
+    output_record(all->output, &record, NULL);
+}
+
+/* Everything of one process (all), or only what was never sampled. Stops when the budget is spent. */
+static void sample_memory(struct processes *all, struct recorded *p, bool whole, uint64_t *budget)
+{
+    for (size_t i = 0; i < p->big.capacity && *budget; i++) {
+        struct bigblock *block = &p->big.places[i];
+        if (block->address && (whole || !block->sampled))
+            sample_block(all, p, block, budget);
+    }
+    for (size_t i = 0; i < p->ranges.count && *budget; i++) {
+        struct range *piece = &p->ranges.items[i];
+        if (is_sampled(piece) && (whole || piece->resident_bytes == RANGE_UNSAMPLED))
+            sample_range(all, p, piece, budget);
+    }
+}
+
+void sample_tick(struct processes *all)
+{
+    uint64_t budget = SAMPLE_PAGES;
+    for (struct recorded *p = all->first; p; p = p->next) {
+        if (p->ended || p->dying)
+            continue;
+        sample_rss(all, p);
+        if (p->pagemap < 0)
+            continue;
+        bool whole = all->output->now_ns - p->sampled_ns >= SAMPLE_ROUND_NS;
+        sample_memory(all, p, whole, &budget);
+        if (whole)
+            p->sampled_ns = all->output->now_ns;
+    }
+}

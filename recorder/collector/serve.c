@@ -1,0 +1,189 @@
+/* Answering new images (serve.h). One connection at a time: a question is one packet, so nobody can hold the thread for longer than its timeout. */
+#define _GNU_SOURCE
+#include "recorder/collector/serve.h"
+#include "recorder/collector/control.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ANCESTOR_STEPS 64
+
+struct serve {
+    struct shared *shared;
+    int listener, control;
+    int stop[2]; /* a pipe that ends the thread */
+    _Atomic uint32_t root_pid;
+    pthread_t thread;
+    struct introduction introductions[SLOT_LIMIT];
+};
+
+uint32_t serve_parent_of(uint32_t pid)
+{
+    char path[64], text[512];
+    unsigned parent = 0;
+    snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    FILE *file = fopen(path, "re");
+    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[length] = 0;
+    char *name_end = strrchr(text, ')'); /* the name may hold anything */
+    if (!name_end || sscanf(name_end + 1, " %*c %u", &parent) != 1)
+        return 0;
+    return parent;
+}
+
+/* Ours to record: the same user, root, or a process below the program (after a change of user). */
+static bool may_attach(const struct serve *s, const struct ucred *peer)
+{
+    uint32_t root = atomic_load(&s->root_pid), pid = (uint32_t)peer->pid;
+    if (peer->uid == getuid() || peer->uid == 0)
+        return true;
+    for (unsigned step = 0; step < ANCESTOR_STEPS && pid > 1; step++, pid = serve_parent_of(pid))
+        if (pid == root)
+            return true;
+    return false;
+}
+
+static struct process_slot *claim_slot(struct serve *s, uint32_t *index)
+{
+    struct shm_control *control = s->shared->control;
+    for (uint32_t i = 0; i < SLOT_LIMIT; i++) {
+        uint32_t expected = SLOT_FREE;
+        if (atomic_compare_exchange_strong(&control->slots[i].state, &expected, SLOT_CLAIMED)) {
+            *index = i;
+            shm_raise(&control->header.slot_high, i + 1);
+            return &control->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static void refuse(struct serve *s, const struct rendezvous_ask *question)
+{
+    struct control message = {.kind = CONTROL_REFUSED};
+    memcpy(message.text, question->text, sizeof question->text);
+    send(s->control, &message, sizeof message, MSG_NOSIGNAL);
+}
+
+static void answer_attach(struct serve *s, const struct rendezvous_ask *question, uint32_t pid, struct rendezvous_reply *reply)
+{
+    uint32_t flags = s->shared->control->header.flags, index;
+    bool unreadable = question->verdict == PYTHON_UNKNOWN || question->verdict == PYTHON_MISMATCH;
+    if (unreadable && flags & SHM_STACKS && pid == atomic_load(&s->root_pid)) {
+        refuse(s, question);
+        reply->answer = ANSWER_REFUSED;
+        return;
+    }
+    struct process_slot *slot = claim_slot(s, &index);
+    if (!slot)
+        return;
+    if (question->verdict != PYTHON_KNOWN)
+        flags &= ~(uint32_t)SHM_STACKS;
+    if (question->verdict == PYTHON_NONE)
+        flags &= ~(uint32_t)SHM_OBJECTS;
+    struct introduction *intro = &s->introductions[index];
+    *intro = (struct introduction){.flags = flags, .verdict = question->verdict};
+    memcpy(intro->text, question->text, sizeof intro->text);
+    slot->pid = pid;
+    slot->parent_serial = 0;
+    slot->serial = atomic_fetch_add(&s->shared->control->header.next_serial, 1);
+    atomic_store_explicit(&slot->state, SLOT_LIVE, memory_order_release);
+    reply->answer = ANSWER_RECORD;
+    reply->slot = index;
+    reply->flags = flags;
+}
+
+static void send_reply(const struct serve *s, int peer, struct rendezvous_reply *reply, bool with_file)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {reply, sizeof *reply};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (with_file) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &s->shared->fd, sizeof(int));
+    }
+    sendmsg(peer, &message, MSG_NOSIGNAL);
+}
+
+static void answer(struct serve *s, int peer)
+{
+    struct rendezvous_ask question;
+    struct rendezvous_reply reply = {.magic = RENDEZVOUS_MAGIC, .answer = ANSWER_INERT};
+    struct ucred who;
+    socklen_t length = sizeof who;
+    struct timeval limit = {.tv_usec = 500000};
+    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0 ||
+        recv(peer, &question, sizeof question, 0) != (ssize_t)sizeof question || question.magic != RENDEZVOUS_MAGIC)
+        return;
+    question.text[sizeof question.text - 1] = 0;
+    bool allowed = may_attach(s, &who) && atomic_load(&s->shared->control->header.recording);
+    if (allowed && question.question == ASK_ATTACH)
+        answer_attach(s, &question, (uint32_t)who.pid, &reply);
+    bool file = allowed && (reply.answer == ANSWER_RECORD || question.question == ASK_FILE);
+    send_reply(s, peer, &reply, file);
+}
+
+static void *work(void *context)
+{
+    struct serve *s = context;
+    for (;;) {
+        struct pollfd watch[2] = {{.fd = s->listener, .events = POLLIN}, {.fd = s->stop[0], .events = POLLIN}};
+        if (poll(watch, 2, -1) < 0)
+            continue;
+        if (watch[1].revents)
+            return NULL;
+        int peer = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (peer < 0)
+            continue;
+        answer(s, peer);
+        close(peer);
+    }
+}
+
+int serve_start(struct serve **out, struct shared *shared, int listener, int control, struct err *err)
+{
+    struct serve *s = calloc(1, sizeof *s);
+    if (!s || pipe2(s->stop, O_CLOEXEC) != 0) {
+        free(s);
+        return err_set(err, ERR_NOMEM, "no memory for the rendezvous");
+    }
+    s->shared = shared;
+    s->listener = listener;
+    s->control = control;
+    if (pthread_create(&s->thread, NULL, work, s) != 0) {
+        free(s);
+        return err_set(err, ERR_SYSTEM, "the rendezvous thread could not be started");
+    }
+    *out = s;
+    return 0;
+}
+
+void serve_stop(struct serve *s)
+{
+    close(s->stop[1]);
+    pthread_join(s->thread, NULL);
+    close(s->stop[0]);
+    close(s->listener);
+    free(s);
+}
+
+void serve_set_root(struct serve *s, uint32_t pid) { atomic_store(&s->root_pid, pid); }
+
+const struct introduction *serve_introduction(const struct serve *s, uint32_t slot) { return &s->introductions[slot]; }

@@ -1,0 +1,33 @@
+/* The thread that answers new images (rendezvous.h).
+ * Why a thread: whoever asks waits, and the draining thread may be asleep or busy. What it knows of a new image it leaves in a table beside the slots; the slot's
+ * state, set last, hands it over. Not here: following processes (processes.h). */
+#ifndef RECORDER_COLLECTOR_SERVE_H
+#define RECORDER_COLLECTOR_SERVE_H
+
+#include "recorder/collector/shared.h"
+#include "recorder/rendezvous.h"
+
+/* What an image said when it asked to be recorded. */
+struct introduction {
+    uint32_t flags; /* enum shm_flag for it */
+    uint32_t verdict;
+    char text[256];
+};
+
+struct serve;
+
+/* listener: a bound and listening socket, owned from here on. control: borrowed descriptor of the launcher's pair, for CONTROL_REFUSED. Returns 0 or a negative
+ * error with err filled. */
+int serve_start(struct serve **s, struct shared *shared, int listener, int control, struct err *err);
+void serve_stop(struct serve *s);
+
+/* The program's pid, once it is known; before, nobody is refused or recorded as root. */
+void serve_set_root(struct serve *s, uint32_t pid);
+
+/* What the image in a live slot said; valid until the slot is free again. */
+const struct introduction *serve_introduction(const struct serve *s, uint32_t slot);
+
+/* The parent's pid of a process, 0 when /proc doesn't tell. */
+uint32_t serve_parent_of(uint32_t pid);
+
+#endif

@@ -1,0 +1,362 @@
+/* Ring words into events (transcode.h). One function a kind; run_event dispatches. */
+#define _GNU_SOURCE
+#include "recorder/collector/transcode.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PUBLISH_BYTES (RING_BYTES / 16)
+#define TICK_EVENTS 4096u
+
+static const uint8_t kind_words[RING_KIND_COUNT] = {
+    0,
+#define RING_EVENT(name, words, text) words,
+#include "recorder/ring.def"
+#undef RING_EVENT
+};
+
+static uint64_t word_at(const struct stream *s, uint64_t at)
+{
+    return __atomic_load_n(&s->ring->words[(at >> 3) & (RING_WORDS - 1)], __ATOMIC_RELAXED);
+}
+
+uint64_t stream_next_turn(const struct stream *s)
+{
+    uint64_t word = word_at(s, s->tail);
+    return word >> 56 == RING_TURN ? word & RING_LOW_MASK : s->turn;
+}
+
+static void publish(struct stream *s)
+{
+    atomic_store_explicit(&s->ring->tail, s->tail, memory_order_release);
+    syscall(SYS_futex, (uint32_t *)&s->ring->tail, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static void speak_as(struct transcoder *tc, const struct stream *s)
+{
+    if (tc->thread == s->thread)
+        return;
+    tc->thread = s->thread;
+    struct event ev = {.kind = EVENT_THREAD, .thread = s->thread};
+    output_event(tc->output, &ev, NULL);
+}
+
+static void forget_block(struct transcoder *tc, struct recorded *p, uint64_t address, uint32_t value, struct bigblock *big)
+{
+    if (value & ADDRESS_FLAG)
+        bigblocks_remove(&p->big, address, big);
+    output_free(tc->output, (value & ~ADDRESS_FLAG) - 1);
+}
+
+static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t address, uint64_t size, uint32_t node)
+{
+    struct recorded *p = s->process;
+    uint64_t index = encoder_next_alloc(tc->output->encoder);
+    uint32_t stack = recorded_stack(p, node), before, big = size >= BIG_BLOCK_BYTES ? ADDRESS_FLAG : 0;
+    if (allocator >= ALLOCATOR_COUNT)
+        return false;
+    p->allocs++;
+    if (index < ADDRESS_INDEX_LIMIT - 1 && addresses_put(&p->addresses, address, (uint32_t)(index + 1) | big, &before)) {
+        if (before) {
+            p->live_addresses++;
+            forget_block(tc, p, address, before, NULL);
+        }
+        output_alloc(tc->output, allocator, stack, size);
+        if (big)
+            bigblocks_add(&p->big, &(struct bigblock){.address = address, .size_bytes = size, .index = index});
+        return true;
+    }
+    struct event ev = {.kind = EVENT_ALLOC_ADDRESS, .allocator = (uint8_t)allocator, .stack = stack, .size_bytes = size, .address = address};
+    p->coded_by_address++;
+    output_event(tc->output, &ev, NULL);
+    return true;
+}
+
+static bool on_free(struct transcoder *tc, struct stream *s, uint64_t address, bool nested)
+{
+    struct recorded *p = s->process;
+    uint32_t value = addresses_take(&p->addresses, address);
+    s->freed_address = address;
+    s->freed_value = value;
+    if (value) {
+        forget_block(tc, p, address, value, &s->freed_big);
+    } else if (p->coded_by_address) {
+        struct event ev = {.kind = EVENT_FREE_ADDRESS, .address = address};
+        output_event(tc->output, &ev, NULL);
+    } else {
+        p->unknown_frees += !nested;
+    }
+    return true;
+}
+
+static bool on_undo_free(struct transcoder *tc, struct stream *s, uint64_t address)
+{
+    uint32_t before;
+    if (s->freed_address != address)
+        return false;
+    if (s->freed_value) {
+        addresses_put(&s->process->addresses, address, s->freed_value, &before);
+        if (s->freed_value & ADDRESS_FLAG)
+            bigblocks_add(&s->process->big, &s->freed_big);
+    }
+    if (s->freed_value || s->process->coded_by_address) {
+        struct event ev = {.kind = EVENT_UNFREE};
+        output_event(tc->output, &ev, NULL);
+    }
+    s->freed_value = 0;
+    return true;
+}
+
+static bool on_failed(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t size, uint32_t node)
+{
+    struct record record = {.type = RECORD_FAILED};
+    if (allocator >= ALLOCATOR_COUNT)
+        return false;
+    record.failed.allocator = (uint8_t)allocator;
+    record.failed.size_bytes = size;
+    record.failed.stack = recorded_stack(s->process, node);
+    s->process->last_failure = s->process->allocs + 1;
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
+static void no_change(void *context, const struct range *before, const struct range *after)
+{
+    (void)context;
+    (void)before;
+    (void)after;
+}
+
+static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint64_t address, uint64_t length, uint32_t node, uint64_t allocator)
+{
+    struct record record = {.type = RECORD_MAP};
+    if (kind >= MAP_KIND_COUNT || allocator >= ALLOCATOR_COUNT)
+        return false;
+    record.map.address = address;
+    record.map.length = length;
+    record.map.kind = (uint8_t)kind;
+    record.map.allocator = (uint8_t)allocator;
+    record.map.stack = recorded_stack(s->process, node);
+    ranges_map(&s->process->ranges, address, length, (enum map_kind)kind, 0, no_change, NULL);
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
+static bool on_unmap(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t length)
+{
+    struct record record = {.type = RECORD_UNMAP, .unmap = {address, length}};
+    ranges_unmap(&s->process->ranges, address, length, no_change, NULL);
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
+static bool on_remap(struct transcoder *tc, struct stream *s, const uint64_t *w)
+{
+    struct record record = {.type = RECORD_REMAP};
+    record.remap.old_address = w[0] & RING_LOW_MASK;
+    record.remap.old_length = w[1];
+    record.remap.new_address = w[2];
+    record.remap.new_length = w[3];
+    record.remap.stack = recorded_stack(s->process, (uint32_t)w[4]);
+    record.remap.flags = w[0] >> 48 & 1;
+    ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0, record.remap.flags, no_change, NULL);
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
+static bool on_protect(struct transcoder *tc, struct stream *s, bool writable, uint64_t address, uint64_t length)
+{
+    struct record record = {.type = RECORD_PROTECT, .protect = {address, length, writable}};
+    ranges_protect(&s->process->ranges, address, length, writable, no_change, NULL);
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
+static bool on_discard(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t length)
+{
+    struct record record = {.type = RECORD_DISCARD, .discard = {address, length}};
+    ranges_discard(&s->process->ranges, address, length, no_change, NULL);
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
+static void finish_code(struct transcoder *tc, struct stream *s)
+{
+    struct partial_code *c = &s->code;
+    const char *texts = (const char *)c->bytes;
+    struct text name = {texts, c->name_bytes}, file = {texts + c->name_bytes, c->file_bytes};
+    struct line_table table = {.bytes = c->bytes + c->name_bytes + c->file_bytes,
+                               .size_bytes = c->table_bytes,
+                               .first_line = (int32_t)c->first_line,
+                               .kind = (enum line_table_kind)c->table_kind};
+    uint32_t function = names_function(tc->output->names, FUNCTION_PYTHON, name, file, c->first_line);
+    if (!recorded_define_code(s->process, c->code, function, &table))
+        s->process->corrupt = true;
+    stream_release(s);
+}
+
+static bool on_code(struct transcoder *tc, struct stream *s, const uint64_t *w)
+{
+    struct partial_code *c = &s->code;
+    if (w[2] > CODE_TEXT_LIMIT || w[3] > CODE_TEXT_LIMIT || w[4] > CODE_TABLE_LIMIT)
+        return false;
+    stream_release(s);
+    *c = (struct partial_code){.code = (uint32_t)w[0],
+                               .first_line = (uint32_t)w[1],
+                               .table_kind = (uint8_t)(w[0] >> 48),
+                               .name_bytes = (uint32_t)w[2],
+                               .file_bytes = (uint32_t)w[3],
+                               .table_bytes = (uint32_t)w[4]};
+    c->bytes = malloc((size_t)w[2] + w[3] + w[4] + 1);
+    if (!c->bytes)
+        return false;
+    if (w[2] + w[3] + w[4] == 0)
+        finish_code(tc, s);
+    return true;
+}
+
+static bool on_data(struct transcoder *tc, struct stream *s, uint64_t at, uint32_t count)
+{
+    struct partial_code *c = &s->code;
+    uint32_t total = c->name_bytes + c->file_bytes + c->table_bytes;
+    if (!c->bytes || count > total - c->got_bytes)
+        return false;
+    for (uint32_t i = 0; i < count; i += 8) {
+        uint64_t word = word_at(s, at + i);
+        memcpy(c->bytes + c->got_bytes + i, &word, count - i < 8 ? count - i : 8);
+    }
+    c->got_bytes += count;
+    if (c->got_bytes == total)
+        finish_code(tc, s);
+    return true;
+}
+
+static struct text thread_name(uint32_t pid, uint32_t tid, char *buffer, size_t capacity)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%u/task/%u/comm", pid, tid);
+    FILE *file = fopen(path, "re");
+    size_t length = file ? fread(buffer, 1, capacity, file) : 0;
+    if (file)
+        fclose(file);
+    while (length && buffer[length - 1] == '\n')
+        length--;
+    return (struct text){buffer, (uint32_t)length};
+}
+
+static bool on_thread(struct transcoder *tc, struct stream *s, uint32_t tid, uint32_t origin)
+{
+    char name[64];
+    struct record record = {.type = RECORD_THREAD};
+    record.thread.process = s->process->id;
+    record.thread.tid = tid;
+    record.thread.origin_stack = recorded_stack(s->process, origin);
+    record.thread.name = thread_name(s->process->pid, tid, name, sizeof name);
+    s->tid = tid;
+    output_record(tc->output, &record, &s->thread);
+    return true;
+}
+
+/* Handles the event whose words are w (DATA: the first one). at: where it stands. Returns false when it makes no sense. */
+static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w, uint64_t at)
+{
+    unsigned kind = (unsigned)(w[0] >> 56), aux = (w[0] >> 48) & 0xFF;
+    uint64_t low = w[0] & RING_LOW_MASK;
+    if (kind == RING_THREAD)
+        return on_thread(tc, s, (uint32_t)low, (uint32_t)w[1]);
+    if (s->thread == ID_NONE && !tc->output->stopped)
+        return false;
+    speak_as(tc, s);
+    switch (kind) {
+    case RING_ALLOC:
+        return on_alloc(tc, s, aux, low, (uint32_t)w[1], (uint32_t)(w[1] >> 32));
+    case RING_ALLOC_BIG:
+        return on_alloc(tc, s, aux, low, w[1], (uint32_t)w[2]);
+    case RING_FREE:
+    case RING_FREE_NESTED:
+        return on_free(tc, s, low, kind == RING_FREE_NESTED);
+    case RING_UNDO_FREE:
+        return on_undo_free(tc, s, low);
+    case RING_FAILED:
+        return on_failed(tc, s, aux, w[1], (uint32_t)w[2]);
+    case RING_MAP:
+        return on_map(tc, s, aux, low, w[1], (uint32_t)w[2], w[3]);
+    case RING_UNMAP:
+        return on_unmap(tc, s, low, w[1]);
+    case RING_REMAP:
+        return on_remap(tc, s, w);
+    case RING_PROTECT:
+        return on_protect(tc, s, aux, low, w[1]);
+    case RING_DISCARD:
+        return on_discard(tc, s, low, w[1]);
+    case RING_NODE:
+        return recorded_define_node(s->process, tc->output->names, (uint32_t)low, (uint32_t)w[1], (uint32_t)(w[1] >> 32), (int32_t)w[2]);
+    case RING_CODE:
+        return on_code(tc, s, w);
+    case RING_DATA:
+        return on_data(tc, s, at + 8, (uint32_t)low);
+    case RING_EXEC:
+    case RING_EXEC_FAILED:
+        s->process->exec_pending = kind == RING_EXEC;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Words of the event that begins with `word`; 0 when it is none. */
+static unsigned event_words(uint64_t word)
+{
+    unsigned kind = (unsigned)(word >> 56);
+    uint64_t low = word & RING_LOW_MASK;
+    if (kind == RING_NONE || kind >= RING_KIND_COUNT)
+        return 0;
+    if (kind != RING_DATA)
+        return kind_words[kind];
+    return low == 0 || low > RING_DATA_BYTES ? 0 : 1 + (unsigned)((low + 7) / 8);
+}
+
+bool transcode_run(struct transcoder *tc, struct stream *s)
+{
+    uint64_t published = s->tail;
+    bool begun = false, sound = true;
+    while (s->tail < s->head && sound) {
+        uint64_t w[5];
+        w[0] = word_at(s, s->tail);
+        unsigned words = event_words(w[0]);
+        sound = words && s->tail + 8 * words <= s->head;
+        if (!sound)
+            break;
+        if (w[0] >> 56 == RING_TURN) {
+            if (begun)
+                break;
+            s->turn = w[0] & RING_LOW_MASK;
+        } else {
+            for (unsigned i = 1; i < words && i < 5; i++)
+                w[i] = word_at(s, s->tail + 8 * i);
+            begun = true;
+            sound = run_event(tc, s, w, s->tail);
+        }
+        s->tail += 8 * words;
+        if (++tc->events % TICK_EVENTS == 0)
+            output_tick(tc->output);
+        if (s->tail - published >= PUBLISH_BYTES) {
+            publish(s);
+            published = s->tail;
+        }
+    }
+    if (published != s->tail)
+        publish(s);
+    return sound && !s->process->corrupt;
+}
+
+void stream_release(struct stream *s)
+{
+    free(s->code.bytes);
+    s->code = (struct partial_code){0};
+}

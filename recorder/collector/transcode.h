@@ -1,0 +1,54 @@
+/* From a ring's words to the trace's events.
+ * Invariants: a word is read once; nothing in it is believed: kinds, lengths, ids and counts are checked, and a ring that lies ends its
+ * process's recording and nothing else. Not here: in which order rings are read (merge.h). Not thread-safe. */
+#ifndef RECORDER_COLLECTOR_TRANSCODE_H
+#define RECORDER_COLLECTOR_TRANSCODE_H
+
+#include "recorder/collector/output.h"
+#include "recorder/collector/recorded.h"
+#include "recorder/ring.h"
+
+#define CODE_TABLE_LIMIT (1u << 24)
+#define CODE_TEXT_LIMIT 4096u
+
+/* A code object on its way through DATA events. */
+struct partial_code {
+    uint32_t code, first_line;
+    uint8_t table_kind;
+    uint32_t name_bytes, file_bytes, table_bytes; /* announced */
+    uint32_t got_bytes;
+    uint8_t *bytes; /* NULL: none is under way */
+};
+
+/* One ring as it is read. */
+struct stream {
+    struct ring *ring;
+    struct recorded *process; /* whose thread writes it; NULL: nobody's */
+    uint64_t tail, head;      /* consumed up to tail; may be read up to head (the cut) */
+    uint64_t turn;            /* of the event at tail, unless a TURN word stands there */
+    uint32_t thread;          /* in the trace; ID_NONE before its THREAD */
+    uint32_t tid;
+    uint32_t next; /* ring index + 1 in its process's list; 0 ends it */
+    struct partial_code code;
+    uint64_t freed_address; /* the latest free, which a failed realloc takes back */
+    uint32_t freed_value;   /* of addresses.h; 0: none */
+    struct bigblock freed_big;
+};
+
+struct transcoder {
+    struct output *output;
+    uint32_t thread; /* current in the trace */
+    uint64_t events; /* handled, for pacing */
+};
+
+/* The turn under which the stream's next event stands. Requires tail < head. */
+uint64_t stream_next_turn(const struct stream *s);
+
+/* Reads events from the stream until its cut, or until a TURN word after the first event. Publishes the tail as it goes and wakes a waiting producer.
+ * Returns false when the ring lies. */
+bool transcode_run(struct transcoder *tc, struct stream *s);
+
+/* Forgets a half-read code. */
+void stream_release(struct stream *s);
+
+#endif
