@@ -99,11 +99,6 @@ static void put_node(struct row *row, const struct view *v, const struct node *n
     }
 }
 
-static uint64_t children_bytes(const struct node *n)
-{
-    return n->bytes - n->own_bytes;
-}
-
 /* The only child worth showing, if the rest is too little to tell; else 0. */
 static uint32_t chain_next(const struct view *v, const struct node *n)
 {
@@ -195,18 +190,18 @@ static void print_rest(struct view *v, int depth, uint64_t bytes, const char *wh
 
 struct shown {
     uint32_t children, others;
-    uint64_t others_bytes;
-    bool own;
+    uint64_t others_bytes, own_bytes; /* own_bytes 0: not worth a row */
 };
 
 static struct shown choose_shown(const struct view *v, const struct node *n, int depth)
 {
     struct shown s = {0};
     bool full = v->report->options->full;
-    s.own = n->own_bytes && n->first_child && n->own_bytes >= v->tell_bytes;
+    if (n->first_child && n->own_bytes >= v->tell_bytes)
+        s.own_bytes = n->own_bytes;
     for (uint32_t c = n->first_child; c; c = v->tree.nodes[c].next_sibling) {
         bool big = v->tree.nodes[c].bytes >= v->fold_bytes && s.children < MAX_CHILDREN;
-        if ((big || full) && depth + 1 < MAX_DEPTH && !s.others) {
+        if ((big || full) && depth < MAX_DEPTH && !s.others) {
             s.children++;
             continue;
         }
@@ -218,30 +213,40 @@ static struct shown choose_shown(const struct view *v, const struct node *n, int
 
 static void print_node(struct view *v, uint32_t at, int depth);
 
+static void print_others(struct view *v, int depth, const struct shown *s)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s %s other%s", v->t->utf8 ? "…" : "...",
+             quantity_count(s->others).text, s->others == 1 ? "" : "s");
+    v->last[depth] = true;
+    print_rest(v, depth, s->others_bytes, text);
+}
+
+/* The children and what the node allocated itself, in falling order, then the sum of the others. */
 static void print_children(struct view *v, const struct node *n, int depth)
 {
-    struct shown s = choose_shown(v, n, depth);
-    bool others = s.others && (s.others_bytes >= v->tell_bytes || !s.children);
-    char text[64];
-    uint32_t child = n->first_child;
-    for (uint32_t i = 0; i < s.children; i++, child = v->tree.nodes[child].next_sibling) {
-        v->last[depth + 1] = i + 1 == s.children && !others && !s.own;
-        print_node(v, child, depth + 1);
+    struct shown s = choose_shown(v, n, depth - 1);
+    bool others = s.others_bytes >= v->tell_bytes && s.others;
+    uint32_t child = n->first_child, left = s.children + (s.own_bytes > 0);
+    while (left-- > 0) {
+        v->last[depth] = !left && !others;
+        if (s.own_bytes && (!s.children || s.own_bytes >= v->tree.nodes[child].bytes)) {
+            print_rest(v, depth, s.own_bytes, "(allocated here)");
+            s.own_bytes = 0;
+            continue;
+        }
+        print_node(v, child, depth);
+        child = v->tree.nodes[child].next_sibling;
+        s.children--;
     }
-    v->last[depth + 1] = !others;
-    if (s.own)
-        print_rest(v, depth + 1, n->own_bytes, "(allocated here)");
-    v->last[depth + 1] = true;
-    snprintf(text, sizeof text, "%s %s other%s", v->t->utf8 ? "…" : "...", quantity_count(s.others).text,
-             s.others == 1 ? "" : "s");
     if (others)
-        print_rest(v, depth + 1, s.others_bytes, text);
+        print_others(v, depth, &s);
 }
 
 static void print_node(struct view *v, uint32_t at, int depth)
 {
     at = print_chain(v, at, depth);
-    print_children(v, &v->tree.nodes[at], depth);
+    print_children(v, &v->tree.nodes[at], depth + 1);
 }
 
 /* Several processes held something: then they are the first level. */
@@ -291,16 +296,9 @@ int tree_view(const struct report *report, enum measure measure, uint64_t of_byt
     v.left = BYTES_COLUMNS + SHARE_COLUMNS + 2 + (v.t->width >= BAR_LEAST_WIDTH ? BAR_COLUMNS + 2 : 0);
     int rc = tree_init(&v.tree);
     rc = rc ? rc : build(&v, measure);
-    if (!rc && children_bytes(&v.tree.nodes[0]) + v.tree.nodes[0].count) {
+    if (!rc && v.tree.nodes[0].count) {
         print_title(&v);
-        struct shown s = choose_shown(&v, &v.tree.nodes[0], 0);
-        uint32_t child = v.tree.nodes[0].first_child;
-        for (uint32_t i = 0; i < s.children; i++, child = v.tree.nodes[child].next_sibling)
-            print_node(&v, child, 0);
-        char text[64];
-        snprintf(text, sizeof text, "%s %s other%s", v.t->utf8 ? "…" : "...", quantity_count(s.others).text, s.others == 1 ? "" : "s");
-        if (s.others)
-            print_rest(&v, 0, s.others_bytes, text);
+        print_children(&v, &v.tree.nodes[0], 0);
     }
     tree_release(&v.tree);
     return rc;

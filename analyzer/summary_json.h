@@ -1,0 +1,10 @@
+/* `memreplay summary --json`. Not here: the text (summary.c). */
+#ifndef ANALYZER_SUMMARY_JSON_H
+#define ANALYZER_SUMMARY_JSON_H
+
+#include "analyzer/holdings.h"
+
+/* Writes the whole object. */
+void summary_json(struct report *report, const struct holdings *h);
+
+#endif
