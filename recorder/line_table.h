@@ -9,10 +9,10 @@
 
 /* The numbers travel in the ring; they are never reused. */
 enum line_table_kind {
-  LINE_TABLE_NONE = 0,      /* no table: every instruction is on first_line */
-  LINE_TABLE_LNOTAB = 1,    /* CPython 3.9, Objects/lnotab_notes.txt: (byte delta, line delta) */
-  LINE_TABLE_PAIRS = 2,     /* CPython 3.10, PEP 626: (byte delta, line delta; -128: no line) */
-  LINE_TABLE_LOCATIONS = 3, /* CPython 3.11+, Objects/locations.md: variable-length entries */
+    LINE_TABLE_NONE = 0,      /* no table: every instruction is on first_line */
+    LINE_TABLE_LNOTAB = 1,    /* CPython 3.9, Objects/lnotab_notes.txt: (byte delta, line delta) */
+    LINE_TABLE_PAIRS = 2,     /* CPython 3.10, PEP 626: (byte delta, line delta; -128: no line) */
+    LINE_TABLE_LOCATIONS = 3, /* CPython 3.11+, Objects/locations.md: variable-length entries */
 };
 
 #endif

@@ -11,10 +11,10 @@
 #include "recorder/line_table.h"
 
 struct line_table {
-  const uint8_t *bytes; /* borrowed; may be NULL if size_bytes is 0 */
-  uint32_t size_bytes;
-  int32_t first_line; /* co_firstlineno */
-  enum line_table_kind kind;
+    const uint8_t *bytes; /* borrowed; may be NULL if size_bytes is 0 */
+    uint32_t size_bytes;
+    int32_t first_line; /* co_firstlineno */
+    enum line_table_kind kind;
 };
 
 /* The line of the instruction at lasti_bytes (as frame.f_lasti; below 0: the frame has not begun).

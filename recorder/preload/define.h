@@ -22,15 +22,15 @@
  * UTF-8 cannot say (a lone surrogate) stands as the six characters \udXXX. A text that cannot
  * be read is empty. */
 struct code_facts {
-  const char *filename;    /* co_filename */
-  const char *name;        /* co_qualname where the interpreter has it (3.11+), else co_name */
-  const uint8_t *table;    /* line table, in the code object's own memory */
-  uint32_t filename_bytes; /* 0..CODE_TEXT_MAX_BYTES */
-  uint32_t name_bytes;     /* 0..CODE_TEXT_MAX_BYTES */
-  uint32_t table_bytes;    /* 0..CODE_TABLE_MAX_BYTES; a longer one is left out (LINE_TABLE_NONE) */
-  int32_t first_line;      /* co_firstlineno */
-  uint8_t table_kind;      /* enum line_table_kind */
-  uint8_t minor;           /* 9 for CPython 3.9 */
+    const char *filename;    /* co_filename */
+    const char *name;        /* co_qualname where the interpreter has it (3.11+), else co_name */
+    const uint8_t *table;    /* line table, in the code object's own memory */
+    uint32_t filename_bytes; /* 0..CODE_TEXT_MAX_BYTES */
+    uint32_t name_bytes;     /* 0..CODE_TEXT_MAX_BYTES */
+    uint32_t table_bytes; /* 0..CODE_TABLE_MAX_BYTES; a longer one is left out (LINE_TABLE_NONE) */
+    int32_t first_line;   /* co_firstlineno */
+    uint8_t table_kind;   /* enum line_table_kind */
+    uint8_t minor;        /* 9 for CPython 3.9 */
 };
 
 enum { CODE_TEXT_MAX_BYTES = 4096, CODE_TABLE_MAX_BYTES = 1 << 24 };

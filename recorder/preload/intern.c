@@ -35,57 +35,64 @@ static _Atomic uintptr_t lock_holder;
 static _Atomic bool lock_stuck;
 static __thread char lock_self __attribute__((tls_model("initial-exec")));
 
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* Wait until the lock is mine or the bound has passed. */
-static bool lock_wait(void) {
-  uint64_t end_ns = now_ns() + INTERN_WAIT_NS;
-  while (atomic_exchange(&lock_word, LOCK_AWAITED) != LOCK_FREE) {
-    uint64_t at_ns = now_ns();
-    if (at_ns >= end_ns) {
-      atomic_store(&lock_stuck, true);
-      return false;
+static bool lock_wait(void)
+{
+    uint64_t end_ns = now_ns() + INTERN_WAIT_NS;
+    while (atomic_exchange(&lock_word, LOCK_AWAITED) != LOCK_FREE) {
+        uint64_t at_ns = now_ns();
+        if (at_ns >= end_ns) {
+            atomic_store(&lock_stuck, true);
+            return false;
+        }
+        uint64_t rest_ns = end_ns - at_ns;
+        struct timespec rest = {(time_t)(rest_ns / 1000000000u), (long)(rest_ns % 1000000000u)};
+        syscall(SYS_futex, &lock_word, FUTEX_WAIT_PRIVATE, LOCK_AWAITED, &rest, NULL, 0);
     }
-    uint64_t rest_ns = end_ns - at_ns;
-    struct timespec rest = {(time_t)(rest_ns / 1000000000u), (long)(rest_ns % 1000000000u)};
-    syscall(SYS_futex, &lock_word, FUTEX_WAIT_PRIVATE, LOCK_AWAITED, &rest, NULL, 0);
-  }
-  return true;
+    return true;
 }
 
-bool intern_lock(void) {
-  uint32_t seen = LOCK_FREE;
-  if (!atomic_compare_exchange_strong(&lock_word, &seen, LOCK_HELD)) {
-    if (atomic_load(&lock_holder) == (uintptr_t)&lock_self) return false;
-    if (atomic_load(&lock_stuck) || !lock_wait()) return false;
-  }
-  atomic_store(&lock_holder, (uintptr_t)&lock_self);
-  atomic_store_explicit(&lock_stuck, false, memory_order_relaxed);
-  return true;
+bool intern_lock(void)
+{
+    uint32_t seen = LOCK_FREE;
+    if (!atomic_compare_exchange_strong(&lock_word, &seen, LOCK_HELD)) {
+        if (atomic_load(&lock_holder) == (uintptr_t)&lock_self)
+            return false;
+        if (atomic_load(&lock_stuck) || !lock_wait())
+            return false;
+    }
+    atomic_store(&lock_holder, (uintptr_t)&lock_self);
+    atomic_store_explicit(&lock_stuck, false, memory_order_relaxed);
+    return true;
 }
 
-void intern_unlock(void) {
-  atomic_store(&lock_holder, 0);
-  if (atomic_exchange(&lock_word, LOCK_FREE) == LOCK_AWAITED)
-    syscall(SYS_futex, &lock_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+void intern_unlock(void)
+{
+    atomic_store(&lock_holder, 0);
+    if (atomic_exchange(&lock_word, LOCK_FREE) == LOCK_AWAITED)
+        syscall(SYS_futex, &lock_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void intern_lock_reset(void) {
-  atomic_store(&lock_holder, 0);
-  atomic_store(&lock_stuck, false);
-  atomic_store(&lock_word, LOCK_FREE);
+void intern_lock_reset(void)
+{
+    atomic_store(&lock_holder, 0);
+    atomic_store(&lock_stuck, false);
+    atomic_store(&lock_word, LOCK_FREE);
 }
 
 /* ---- nodes by id */
 
 struct node {
-  uint32_t parent;
-  uint32_t code_id;
-  int32_t lasti_bytes;
+    uint32_t parent;
+    uint32_t code_id;
+    int32_t lasti_bytes;
 };
 
 enum { CHUNK_NODES = 1 << 15, CHUNK_COUNT = NODE_LIMIT / CHUNK_NODES };
@@ -96,108 +103,129 @@ static _Atomic uint32_t intern_next = NODE_FIRST;
 
 static struct node *node_at(uint32_t id) { return &chunks[id / CHUNK_NODES][id % CHUNK_NODES]; }
 
-static bool node_is(const struct node *node, uint32_t parent, uint32_t code_id, int32_t lasti) {
-  return node->parent == parent && node->lasti_bytes == lasti && node->code_id == code_id;
+static bool node_is(const struct node *node, uint32_t parent, uint32_t code_id, int32_t lasti)
+{
+    return node->parent == parent && node->lasti_bytes == lasti && node->code_id == code_id;
 }
 
-static bool chunk_ensure(uint32_t id) {
-  struct node **chunk = &chunks[id / CHUNK_NODES];
-  if (!*chunk) *chunk = pages_map(CHUNK_NODES * sizeof **chunk);
-  return *chunk != NULL;
+static bool chunk_ensure(uint32_t id)
+{
+    struct node **chunk = &chunks[id / CHUNK_NODES];
+    if (!*chunk)
+        *chunk = pages_map(CHUNK_NODES * sizeof **chunk);
+    return *chunk != NULL;
 }
 
 /* ---- nodes by hash */
 
 struct index {
-  uint32_t mask; /* slots - 1, slots a power of two */
-  uint32_t slots[];
+    uint32_t mask; /* slots - 1, slots a power of two */
+    uint32_t slots[];
 };
 
 enum { INDEX_SLOTS_MIN = 1 << 12, TAG_SHIFT = 28, ID_MASK = (1 << TAG_SHIFT) - 1 };
 
 static _Atomic(struct index *) index_now;
 
-static uint64_t node_hash(uint32_t parent, uint32_t code_id, int32_t lasti) {
-  uint64_t h = ((uint64_t)code_id << 32 | (uint32_t)lasti) * 0x9E3779B97F4A7C15u;
-  h = (h ^ h >> 32 ^ parent) * 0xD6E8FEB86659FD93u;
-  return h ^ h >> 32;
+static uint64_t node_hash(uint32_t parent, uint32_t code_id, int32_t lasti)
+{
+    uint64_t h = ((uint64_t)code_id << 32 | (uint32_t)lasti) * 0x9E3779B97F4A7C15u;
+    h = (h ^ h >> 32 ^ parent) * 0xD6E8FEB86659FD93u;
+    return h ^ h >> 32;
 }
 
 static uint32_t hash_tag(uint64_t hash) { return (uint32_t)(hash >> 60) << TAG_SHIFT; }
 
 /* The id of a node in one index, or 0. *free_slot: where it would stand. */
 static uint32_t index_find(struct index *index, uint64_t hash, uint32_t parent, uint32_t code_id,
-                           int32_t lasti, uint32_t *free_slot) {
-  uint32_t tag = hash_tag(hash);
-  for (uint32_t i = (uint32_t)hash & index->mask;; i = (i + 1) & index->mask) {
-    uint32_t slot = __atomic_load_n(&index->slots[i], __ATOMIC_ACQUIRE);
-    if (!slot) {
-      *free_slot = i;
-      return 0;
+                           int32_t lasti, uint32_t *free_slot)
+{
+    uint32_t tag = hash_tag(hash);
+    for (uint32_t i = (uint32_t)hash & index->mask;; i = (i + 1) & index->mask) {
+        uint32_t slot = __atomic_load_n(&index->slots[i], __ATOMIC_ACQUIRE);
+        if (!slot) {
+            *free_slot = i;
+            return 0;
+        }
+        if ((slot ^ tag) >> TAG_SHIFT == 0 &&
+            node_is(node_at(slot & ID_MASK), parent, code_id, lasti))
+            return slot & ID_MASK;
     }
-    if ((slot ^ tag) >> TAG_SHIFT == 0 && node_is(node_at(slot & ID_MASK), parent, code_id, lasti))
-      return slot & ID_MASK;
-  }
 }
 
-static struct index *index_new(uint32_t slots) {
-  struct index *index = pages_map(sizeof *index + (size_t)slots * sizeof index->slots[0]);
-  if (index) index->mask = slots - 1;
-  return index;
+static struct index *index_new(uint32_t slots)
+{
+    struct index *index = pages_map(sizeof *index + (size_t)slots * sizeof index->slots[0]);
+    if (index)
+        index->mask = slots - 1;
+    return index;
 }
 
 /* Before the index is three quarters full, put all that is known into one of twice the size. */
-static struct index *index_with_room(void) {
-  struct index *old = atomic_load(&index_now);
-  uint32_t known = atomic_load(&intern_next);
-  uint32_t slots = old ? old->mask + 1 : 0;
-  if (known < slots - slots / 4) return old;
-  struct index *index = index_new(slots ? 2 * slots : INDEX_SLOTS_MIN);
-  if (!index) return NULL;
-  for (uint32_t i = 0; i < slots; i++) {
-    if (!old->slots[i]) continue;
-    const struct node *node = node_at(old->slots[i] & ID_MASK);
-    uint32_t at = (uint32_t)node_hash(node->parent, node->code_id, node->lasti_bytes);
-    for (at &= index->mask; index->slots[at];) at = (at + 1) & index->mask;
-    index->slots[at] = old->slots[i];
-  }
-  atomic_store_explicit(&index_now, index, memory_order_release);
-  return index;
+static struct index *index_with_room(void)
+{
+    struct index *old = atomic_load(&index_now);
+    uint32_t known = atomic_load(&intern_next);
+    uint32_t slots = old ? old->mask + 1 : 0;
+    if (known < slots - slots / 4)
+        return old;
+    struct index *index = index_new(slots ? 2 * slots : INDEX_SLOTS_MIN);
+    if (!index)
+        return NULL;
+    for (uint32_t i = 0; i < slots; i++) {
+        if (!old->slots[i])
+            continue;
+        const struct node *node = node_at(old->slots[i] & ID_MASK);
+        uint32_t at = (uint32_t)node_hash(node->parent, node->code_id, node->lasti_bytes);
+        for (at &= index->mask; index->slots[at];)
+            at = (at + 1) & index->mask;
+        index->slots[at] = old->slots[i];
+    }
+    atomic_store_explicit(&index_now, index, memory_order_release);
+    return index;
 }
 
 /* ---- the whole */
 
 /* With the lock held: find or add. */
-static uint32_t intern_locked(uint32_t parent, uint32_t code_id, int32_t lasti, uint64_t hash) {
-  struct index *index = index_with_room();
-  uint32_t free_slot, id;
-  if (!index) return NODE_LOST;
-  id = index_find(index, hash, parent, code_id, lasti, &free_slot);
-  if (id) return id;
-  id = atomic_load(&intern_next);
-  if (id >= NODE_LIMIT || !chunk_ensure(id)) return NODE_LOST;
-  *node_at(id) = (struct node){parent, code_id, lasti};
-  if (!define_node(id, parent, code_id, lasti)) return NODE_LOST;
-  atomic_store(&intern_next, id + 1);
-  __atomic_store_n(&index->slots[free_slot], hash_tag(hash) | id, __ATOMIC_RELEASE);
-  return id;
+static uint32_t intern_locked(uint32_t parent, uint32_t code_id, int32_t lasti, uint64_t hash)
+{
+    struct index *index = index_with_room();
+    uint32_t free_slot, id;
+    if (!index)
+        return NODE_LOST;
+    id = index_find(index, hash, parent, code_id, lasti, &free_slot);
+    if (id)
+        return id;
+    id = atomic_load(&intern_next);
+    if (id >= NODE_LIMIT || !chunk_ensure(id))
+        return NODE_LOST;
+    *node_at(id) = (struct node){parent, code_id, lasti};
+    if (!define_node(id, parent, code_id, lasti))
+        return NODE_LOST;
+    atomic_store(&intern_next, id + 1);
+    __atomic_store_n(&index->slots[free_slot], hash_tag(hash) | id, __ATOMIC_RELEASE);
+    return id;
 }
 
-uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes) {
-  uint64_t hash = node_hash(parent, code_id, lasti_bytes);
-  struct index *index = atomic_load_explicit(&index_now, memory_order_acquire);
-  uint32_t free_slot;
-  uint32_t id = index ? index_find(index, hash, parent, code_id, lasti_bytes, &free_slot) : 0;
-  if (id) return id;
-  if (atomic_load_explicit(&intern_next, memory_order_relaxed) >= NODE_LIMIT) return NODE_LOST;
-  int saved_errno = errno;
-  id = NODE_LOST;
-  if (intern_lock()) {
-    id = intern_locked(parent, code_id, lasti_bytes, hash);
-    intern_unlock();
-  }
-  errno = saved_errno;
-  return id;
+uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes)
+{
+    uint64_t hash = node_hash(parent, code_id, lasti_bytes);
+    struct index *index = atomic_load_explicit(&index_now, memory_order_acquire);
+    uint32_t free_slot;
+    uint32_t id = index ? index_find(index, hash, parent, code_id, lasti_bytes, &free_slot) : 0;
+    if (id)
+        return id;
+    if (atomic_load_explicit(&intern_next, memory_order_relaxed) >= NODE_LIMIT)
+        return NODE_LOST;
+    int saved_errno = errno;
+    id = NODE_LOST;
+    if (intern_lock()) {
+        id = intern_locked(parent, code_id, lasti_bytes, hash);
+        intern_unlock();
+    }
+    errno = saved_errno;
+    return id;
 }
 
 uint32_t intern_count(void) { return atomic_load(&intern_next) - NODE_FIRST; }

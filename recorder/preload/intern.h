@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 enum {
-  NODE_NONE = 0,  /* no Python stack */
-  NODE_LOST = 1,  /* a Python stack that could not be told; never a parent, never defined */
-  NODE_FIRST = 2, /* the first real id */
-  NODE_LIMIT = 1 << 28, /* ids are below this */
+    NODE_NONE = 0,        /* no Python stack */
+    NODE_LOST = 1,        /* a Python stack that could not be told; never a parent, never defined */
+    NODE_FIRST = 2,       /* the first real id */
+    NODE_LIMIT = 1 << 28, /* ids are below this */
 };
 
 /* The longest that anyone waits for the intern lock: longer than its holder may wait on a full ring
@@ -37,6 +37,8 @@ uint32_t intern_count(void);
 /* The lock under which ids are given out. Waits at most INTERN_WAIT_NS; returns false at once in a
  * thread that holds it already (a signal handler that interrupted its holder). */
 bool intern_lock(void);
+
+/* Let go of it and wake one waiter. Only its holder. May change errno. */
 void intern_unlock(void);
 
 /* In a forked child: the lock is free, whoever held it. */

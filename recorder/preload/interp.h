@@ -18,11 +18,12 @@
 
 /* The numbers travel in the ring; they are never reused. */
 enum interp_verdict {
-  INTERP_NONE = 0,            /* no CPython in the global namespace of this process */
-  INTERP_OK = 1,              /* everything compared so far agrees with the row */
-  INTERP_UNKNOWN_VERSION = 2, /* a CPython without a row: older, newer or another implementation */
-  INTERP_LAYOUT_MISMATCH = 3, /* a row exists, but this build differs (patched, debug) */
-  INTERP_FRAMES_MISMATCH = 4, /* the row agreed at first, but live frames don't look as it says */
+    INTERP_NONE = 0,            /* no CPython in the global namespace of this process */
+    INTERP_OK = 1,              /* everything compared so far agrees with the row */
+    INTERP_UNKNOWN_VERSION = 2, /* a CPython without a row: older, newer or another implementation
+                                 */
+    INTERP_LAYOUT_MISMATCH = 3, /* a row exists, but this build differs (patched, debug) */
+    INTERP_FRAMES_MISMATCH = 4, /* the row agreed at first, but live frames don't look as it says */
 };
 
 enum { INTERP_FACT_BYTES = 256 };
@@ -30,16 +31,16 @@ enum { INTERP_FACT_BYTES = 256 };
 /* The interpreter of this process: written by interp_probe, before walking is on; constant after.
  * For the files that read its memory (walk.c, verify.c, code.c). */
 struct interp {
-  struct layout layout;
-  uintptr_t runtime;    /* &_PyRuntime */
-  uintptr_t code_type;  /* &PyCode_Type, and so on */
-  uintptr_t frame_type;
-  uintptr_t bytes_type;
-  uintptr_t text_type;
-  uintptr_t (*attached)(void); /* the thread state this thread is attached to (3.12+), or NULL */
-  uintptr_t (*remembered)(void); /* PyGILState_GetThisThreadState: also while it is detached */
-  int minor;
-  bool free_threaded;
+    struct layout layout;
+    uintptr_t runtime;   /* &_PyRuntime */
+    uintptr_t code_type; /* &PyCode_Type, and so on */
+    uintptr_t frame_type;
+    uintptr_t bytes_type;
+    uintptr_t text_type;
+    uintptr_t (*attached)(void); /* the thread state this thread is attached to (3.12+), or NULL */
+    uintptr_t (*remembered)(void); /* PyGILState_GetThisThreadState: also while it is detached */
+    int minor;
+    bool free_threaded;
 };
 extern struct interp interp;
 

@@ -21,17 +21,17 @@
 #include "recorder/preload/layout.def"
 
 #define COLUMNS(...)
-#define FACT(name, ...)                                                            \
-  static const int32_t values_of_##name[] = {__VA_ARGS__};                         \
-  _Static_assert(sizeof values_of_##name == COLUMN_COUNT * sizeof(int32_t),        \
-                 #name " needs one value for each column");
+#define FACT(name, ...)                                                                            \
+    static const int32_t values_of_##name[] = {__VA_ARGS__};                                       \
+    _Static_assert(sizeof values_of_##name == COLUMN_COUNT * sizeof(int32_t),                      \
+                   #name " needs one value for each column");
 #include "recorder/preload/layout.def"
 
 #define COLUMNS(...)
 #define FACT(name, ...) FACT_##name,
 enum fact {
 #include "recorder/preload/layout.def"
-  FACT_COUNT
+    FACT_COUNT
 };
 _Static_assert(sizeof(struct layout) == FACT_COUNT * sizeof(int32_t), "a fact without member");
 
@@ -43,24 +43,31 @@ enum { TABLE_IS_FOR_HERE = 0 };
 #endif
 
 /* The index of "v<minor>" or "v<minor>t" in columns, or -1. */
-static int column_of(int minor, bool free_threaded) {
-  int index = 0;
-  for (const char *p = columns; *p; p++) {
-    if (*p != 'v') continue;
-    int number = 0;
-    for (p++; *p >= '0' && *p <= '9'; p++) number = number * 10 + (*p - '0');
-    if (number == minor && (*p == 't') == free_threaded) return index;
-    index++;
-    if (!*p) break;
-  }
-  return -1;
+static int column_of(int minor, bool free_threaded)
+{
+    int index = 0;
+    for (const char *p = columns; *p; p++) {
+        if (*p != 'v')
+            continue;
+        int number = 0;
+        for (p++; *p >= '0' && *p <= '9'; p++)
+            number = number * 10 + (*p - '0');
+        if (number == minor && (*p == 't') == free_threaded)
+            return index;
+        index++;
+        if (!*p)
+            break;
+    }
+    return -1;
 }
 
-bool layout_find(struct layout *layout, int minor, bool free_threaded) {
-  int column = column_of(minor, free_threaded);
-  if (column < 0 || !TABLE_IS_FOR_HERE) return false;
+bool layout_find(struct layout *layout, int minor, bool free_threaded)
+{
+    int column = column_of(minor, free_threaded);
+    if (column < 0 || !TABLE_IS_FOR_HERE)
+        return false;
 #define COLUMNS(...)
 #define FACT(name, ...) layout->name = values_of_##name[column];
 #include "recorder/preload/layout.def"
-  return true;
+    return true;
 }

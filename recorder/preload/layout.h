@@ -18,52 +18,52 @@ enum { LAYOUT_NONE = -1 };
 
 /* How a frame says where it is. */
 enum ip_kind {
-  IP_LASTI_BYTES, /* an int: bytes from the first instruction (3.9) */
-  IP_LASTI_UNITS, /* an int: 2-byte units (3.10) */
-  IP_POINTER,     /* the address of an instruction (3.11+) */
+    IP_LASTI_BYTES, /* an int: bytes from the first instruction (3.9) */
+    IP_LASTI_UNITS, /* an int: 2-byte units (3.10) */
+    IP_POINTER,     /* the address of an instruction (3.11+) */
 };
 
 /* How a thread finds its own attached thread state. */
 enum tstate_source {
-  TSTATE_IN_RUNTIME,    /* the GIL's holder stands in _PyRuntime (<= 3.11) */
-  TSTATE_UNCHECKED_GET, /* _PyThreadState_UncheckedGet() (3.12) */
-  TSTATE_GET_UNCHECKED, /* PyThreadState_GetUnchecked() (3.13+) */
+    TSTATE_IN_RUNTIME,    /* the GIL's holder stands in _PyRuntime (<= 3.11) */
+    TSTATE_UNCHECKED_GET, /* _PyThreadState_UncheckedGet() (3.12) */
+    TSTATE_GET_UNCHECKED, /* PyThreadState_GetUnchecked() (3.13+) */
 };
 
 /* One member per line of layout.def, in its order (layout.c asserts the number). */
 struct layout {
-  int32_t object_type, object_size;
-  int32_t type_size, type_dealloc, type_members;
-  int32_t bytes_data, bytes_type_size;   /* *_type_size: tp_basicsize of the type, bytes */
-  int32_t text_length, text_state;
-  int32_t text_ascii_data, text_compact_data; /* characters of compact texts */
-  int32_t text_data, text_type_size;          /* pointer to the characters of others */
-  int32_t text_kind_bit, text_compact_bit, text_ascii_bit; /* in the 32 bits at text_state */
-  int32_t tstate_source;                                   /* enum tstate_source */
-  int32_t runtime_finalizing;                              /* thread state that finalises */
-  int32_t runtime_tstate, runtime_interp_head, runtime_interp_main;
-  int32_t tstate_thread, tstate_frame, cframe_frame;
-  int32_t ip_kind; /* enum ip_kind */
-  int32_t frame_previous, frame_owner, frame_code, frame_ip;
-  int32_t frame_code_tags;       /* bits of the code pointer that aren't address */
-  int32_t frame_owner_shim;      /* owners from this value on are no Python frames */
-  int32_t frame_owner_generator; /* the value of an owner */
-  int32_t frame_type_size;
-  int32_t frame_tlbc; /* index of the thread's own bytecode */
-  int32_t code_filename, code_name, code_first_line;
-  int32_t table_kind; /* enum line_table_kind */
-  int32_t code_table, code_qualname;
-  int32_t code_bytecode;     /* bytes object with the instructions (<= 3.10) */
-  int32_t code_instructions; /* the instructions themselves (3.11+) */
-  int32_t code_traceable;    /* units before the first instruction that counts */
-  int32_t code_type_size;
-  int32_t code_tlbc, tlbc_entries;
-  int32_t debug_finalizing, debug_tstate_frame, debug_tstate_thread;
-  int32_t debug_frame_previous, debug_frame_code, debug_frame_ip, debug_frame_owner;
-  int32_t debug_code_filename, debug_code_name, debug_code_qualname, debug_code_table;
-  int32_t debug_code_first_line, debug_code_instructions;
-  int32_t debug_object_type, debug_text_length, debug_text_state, debug_text_ascii_data;
-  int32_t debug_frame_tlbc, debug_code_tlbc;
+    int32_t object_type, object_size;
+    int32_t type_size, type_dealloc, type_members;
+    int32_t bytes_data, bytes_type_size; /* *_type_size: tp_basicsize of the type, bytes */
+    int32_t text_length, text_state;
+    int32_t text_ascii_data, text_compact_data; /* characters of compact texts */
+    int32_t text_data, text_type_size;          /* pointer to the characters of others */
+    int32_t text_kind_bit, text_compact_bit, text_ascii_bit; /* in the 32 bits at text_state */
+    int32_t tstate_source;                                   /* enum tstate_source */
+    int32_t runtime_finalizing;                              /* thread state that finalises */
+    int32_t runtime_tstate, runtime_interp_head, runtime_interp_main;
+    int32_t tstate_thread, tstate_frame, cframe_frame;
+    int32_t ip_kind; /* enum ip_kind */
+    int32_t frame_previous, frame_owner, frame_code, frame_ip;
+    int32_t frame_code_tags;       /* bits of the code pointer that aren't address */
+    int32_t frame_owner_shim;      /* owners from this value on are no Python frames */
+    int32_t frame_owner_generator; /* the value of an owner */
+    int32_t frame_type_size;
+    int32_t frame_tlbc; /* index of the thread's own bytecode */
+    int32_t code_filename, code_name, code_first_line;
+    int32_t table_kind; /* enum line_table_kind */
+    int32_t code_table, code_qualname;
+    int32_t code_bytecode;     /* bytes object with the instructions (<= 3.10) */
+    int32_t code_instructions; /* the instructions themselves (3.11+) */
+    int32_t code_traceable;    /* units before the first instruction that counts */
+    int32_t code_type_size;
+    int32_t code_tlbc, tlbc_entries;
+    int32_t debug_finalizing, debug_tstate_frame, debug_tstate_thread;
+    int32_t debug_frame_previous, debug_frame_code, debug_frame_ip, debug_frame_owner;
+    int32_t debug_code_filename, debug_code_name, debug_code_qualname, debug_code_table;
+    int32_t debug_code_first_line, debug_code_instructions;
+    int32_t debug_object_type, debug_text_length, debug_text_state, debug_text_ascii_data;
+    int32_t debug_frame_tlbc, debug_code_tlbc;
 };
 
 /* Copy the row of CPython 3.<minor>; free_threaded: of its build without GIL.

@@ -7,23 +7,27 @@
 
 #include <stdint.h>
 
-static inline uint8_t memory_u8(uintptr_t address) {
-  return __atomic_load_n((const uint8_t *)address, __ATOMIC_RELAXED);
+static inline uint8_t memory_u8(uintptr_t address)
+{
+    return __atomic_load_n((const uint8_t *)address, __ATOMIC_RELAXED);
 }
 
-static inline uint16_t memory_u16(uintptr_t address) {
-  return __atomic_load_n((const uint16_t *)address, __ATOMIC_RELAXED);
+static inline uint16_t memory_u16(uintptr_t address)
+{
+    return __atomic_load_n((const uint16_t *)address, __ATOMIC_RELAXED);
 }
 
-static inline uint32_t memory_u32(uintptr_t address) {
-  return __atomic_load_n((const uint32_t *)address, __ATOMIC_RELAXED);
+static inline uint32_t memory_u32(uintptr_t address)
+{
+    return __atomic_load_n((const uint32_t *)address, __ATOMIC_RELAXED);
 }
 
 static inline int32_t memory_i32(uintptr_t address) { return (int32_t)memory_u32(address); }
 
 /* A pointer or a Py_ssize_t. */
-static inline uintptr_t memory_word(uintptr_t address) {
-  return __atomic_load_n((const uintptr_t *)address, __ATOMIC_RELAXED);
+static inline uintptr_t memory_word(uintptr_t address)
+{
+    return __atomic_load_n((const uintptr_t *)address, __ATOMIC_RELAXED);
 }
 
 #endif

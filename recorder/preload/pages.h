@@ -13,15 +13,17 @@
 
 /* size_bytes zeroed bytes, private, page-aligned; NULL if the kernel has none. May change errno.
  * Async-signal-safe. */
-static inline void *pages_map(size_t size_bytes) {
-  long address = syscall(SYS_mmap, (void *)0, size_bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
-  return address == -1 ? (void *)0 : (void *)address;
+static inline void *pages_map(size_t size_bytes)
+{
+    long address = syscall(SYS_mmap, (void *)0, size_bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
+    return address == -1 ? (void *)0 : (void *)address;
 }
 
 /* Give back a whole mapping of pages_map. May change errno. Async-signal-safe. */
-static inline void pages_unmap(void *address, size_t size_bytes) {
-  syscall(SYS_munmap, address, size_bytes);
+static inline void pages_unmap(void *address, size_t size_bytes)
+{
+    syscall(SYS_munmap, address, size_bytes);
 }
 
 #endif

@@ -11,96 +11,114 @@
 /* A longer chain at the interpreter's start is none. */
 enum { CHAIN_MAX = 1000 };
 
-static uintptr_t word_at(uintptr_t object, int32_t offset) {
-  return peek_word(object + (uintptr_t)offset);
+static uintptr_t word_at(uintptr_t object, int32_t offset)
+{
+    return peek_word(object + (uintptr_t)offset);
 }
 
-static bool is_a(uintptr_t object, uintptr_t type) {
-  return object && word_at(object, interp.layout.object_type) == type;
+static bool is_a(uintptr_t object, uintptr_t type)
+{
+    return object && word_at(object, interp.layout.object_type) == type;
 }
 
-static enum verify_result wrong(struct sentence *why, const char *what) {
-  sentence_add(why, what);
-  return VERIFY_WRONG;
+static enum verify_result wrong(struct sentence *why, const char *what)
+{
+    sentence_add(why, what);
+    return VERIFY_WRONG;
 }
 
 /* The 32 bits at an address, or -1. */
-static int64_t int_at(uintptr_t address) {
-  int32_t value;
-  return peek(address, &value, sizeof value) ? value : -1;
+static int64_t int_at(uintptr_t address)
+{
+    int32_t value;
+    return peek(address, &value, sizeof value) ? value : -1;
 }
 
-static bool code_looks_right(uintptr_t code) {
-  const struct layout *l = &interp.layout;
-  return is_a(code, interp.code_type) && is_a(word_at(code, l->code_filename), interp.text_type) &&
-         is_a(word_at(code, l->code_name), interp.text_type) &&
-         is_a(word_at(code, l->code_table), interp.bytes_type) &&
-         (l->code_qualname == LAYOUT_NONE ||
-          is_a(word_at(code, l->code_qualname), interp.text_type));
+static bool code_looks_right(uintptr_t code)
+{
+    const struct layout *l = &interp.layout;
+    return is_a(code, interp.code_type) &&
+           is_a(word_at(code, l->code_filename), interp.text_type) &&
+           is_a(word_at(code, l->code_name), interp.text_type) &&
+           is_a(word_at(code, l->code_table), interp.bytes_type) &&
+           (l->code_qualname == LAYOUT_NONE ||
+            is_a(word_at(code, l->code_qualname), interp.text_type));
 }
 
 /* Is the frame's instruction one of its code's? One unit before the first: not begun. */
-static bool ip_looks_right(uintptr_t frame, uintptr_t code) {
-  const struct layout *l = &interp.layout;
-  if (l->ip_kind != IP_POINTER) {
-    int64_t lasti = int_at(frame + (uintptr_t)l->frame_ip);
-    uintptr_t bytecode = word_at(code, l->code_bytecode);
-    int64_t bytes = is_a(bytecode, interp.bytes_type)
-                        ? (int64_t)word_at(bytecode, l->object_size)
-                        : -1;
-    return lasti >= -1 && lasti * (l->ip_kind == IP_LASTI_UNITS ? 2 : 1) < bytes;
-  }
-  uintptr_t base = code + (uintptr_t)l->code_instructions;
-  if (l->frame_tlbc != LAYOUT_NONE) {
-    int64_t index = int_at(frame + (uintptr_t)l->frame_tlbc);
-    uintptr_t array = word_at(code, l->code_tlbc);
-    if (index < 0) return false;
-    if (index > 0 && array)
-      base = peek_word(array + (uintptr_t)l->tlbc_entries + 8 * (uintptr_t)index);
-  }
-  uintptr_t ip = word_at(frame, l->frame_ip);
-  return ip + 2 >= base && ip - base + 2 <= 2 * word_at(code, l->object_size) + 2;
+static bool ip_looks_right(uintptr_t frame, uintptr_t code)
+{
+    const struct layout *l = &interp.layout;
+    if (l->ip_kind != IP_POINTER) {
+        int64_t lasti = int_at(frame + (uintptr_t)l->frame_ip);
+        uintptr_t bytecode = word_at(code, l->code_bytecode);
+        int64_t bytes =
+            is_a(bytecode, interp.bytes_type) ? (int64_t)word_at(bytecode, l->object_size) : -1;
+        return lasti >= -1 && lasti * (l->ip_kind == IP_LASTI_UNITS ? 2 : 1) < bytes;
+    }
+    uintptr_t base = code + (uintptr_t)l->code_instructions;
+    if (l->frame_tlbc != LAYOUT_NONE) {
+        int64_t index = int_at(frame + (uintptr_t)l->frame_tlbc);
+        uintptr_t array = word_at(code, l->code_tlbc);
+        if (index < 0)
+            return false;
+        if (index > 0 && array)
+            base = peek_word(array + (uintptr_t)l->tlbc_entries + 8 * (uintptr_t)index);
+    }
+    uintptr_t ip = word_at(frame, l->frame_ip);
+    return ip + 2 >= base && ip - base + 2 <= 2 * word_at(code, l->object_size) + 2;
 }
 
 /* One frame. *counts: it is one of Python's, not the interpreter's own. */
-static enum verify_result verify_frame(uintptr_t frame, bool *counts, struct sentence *why) {
-  const struct layout *l = &interp.layout;
-  uint8_t owner = 0;
-  *counts = true;
-  if (frame % sizeof(uintptr_t)) return wrong(why, "a frame's address is odd");
-  if (l->frame_owner != LAYOUT_NONE && !peek(frame + (uintptr_t)l->frame_owner, &owner, 1))
-    return wrong(why, "a frame cannot be read");
-  if (owner > 4) return wrong(why, "a frame's owner is none that is known");
-  *counts = l->frame_owner_shim == LAYOUT_NONE || owner < l->frame_owner_shim;
-  if (!*counts) return VERIFY_SOME;
-  uintptr_t code = word_at(frame, l->frame_code) & ~(uintptr_t)l->frame_code_tags;
-  if (!code_looks_right(code)) return wrong(why, "a frame's code is no code object");
-  if (!ip_looks_right(frame, code)) return wrong(why, "a frame's instruction is not in its code");
-  return VERIFY_SOME;
+static enum verify_result verify_frame(uintptr_t frame, bool *counts, struct sentence *why)
+{
+    const struct layout *l = &interp.layout;
+    uint8_t owner = 0;
+    *counts = true;
+    if (frame % sizeof(uintptr_t))
+        return wrong(why, "a frame's address is odd");
+    if (l->frame_owner != LAYOUT_NONE && !peek(frame + (uintptr_t)l->frame_owner, &owner, 1))
+        return wrong(why, "a frame cannot be read");
+    if (owner > 4)
+        return wrong(why, "a frame's owner is none that is known");
+    *counts = l->frame_owner_shim == LAYOUT_NONE || owner < l->frame_owner_shim;
+    if (!*counts)
+        return VERIFY_SOME;
+    uintptr_t code = word_at(frame, l->frame_code) & ~(uintptr_t)l->frame_code_tags;
+    if (!code_looks_right(code))
+        return wrong(why, "a frame's code is no code object");
+    if (!ip_looks_right(frame, code))
+        return wrong(why, "a frame's instruction is not in its code");
+    return VERIFY_SOME;
 }
 
-static enum verify_result verify_tstate(uintptr_t tstate, struct sentence *why) {
-  const struct layout *l = &interp.layout;
-  if (word_at(tstate, l->tstate_thread) != (uintptr_t)pthread_self())
-    return wrong(why, "the thread state is not this thread's");
-  if (l->tstate_source == TSTATE_IN_RUNTIME &&
-      interp.remembered() == interp.attached() &&
-      peek_word(interp.runtime + (uintptr_t)l->runtime_tstate) != interp.attached())
-    return wrong(why, "the runtime names another thread state");
-  return VERIFY_SOME;
+static enum verify_result verify_tstate(uintptr_t tstate, struct sentence *why)
+{
+    const struct layout *l = &interp.layout;
+    if (word_at(tstate, l->tstate_thread) != (uintptr_t)pthread_self())
+        return wrong(why, "the thread state is not this thread's");
+    if (l->tstate_source == TSTATE_IN_RUNTIME && interp.remembered() == interp.attached() &&
+        peek_word(interp.runtime + (uintptr_t)l->runtime_tstate) != interp.attached())
+        return wrong(why, "the runtime names another thread state");
+    return VERIFY_SOME;
 }
 
-enum verify_result verify_chain(uintptr_t tstate, struct sentence *why) {
-  const struct layout *l = &interp.layout;
-  if (verify_tstate(tstate, why) == VERIFY_WRONG) return VERIFY_WRONG;
-  uintptr_t frame = word_at(tstate, l->tstate_frame);
-  if (l->cframe_frame != LAYOUT_NONE) frame = word_at(frame, l->cframe_frame);
-  int frames = 0;
-  for (int i = 0; frame; i++, frame = word_at(frame, l->frame_previous)) {
-    bool counts;
-    if (i == CHAIN_MAX) return wrong(why, "the chain of frames has no end");
-    if (verify_frame(frame, &counts, why) == VERIFY_WRONG) return VERIFY_WRONG;
-    frames += counts;
-  }
-  return frames == 0 ? VERIFY_NOTHING : frames < VERIFY_FRAMES ? VERIFY_SOME : VERIFY_ALL;
+enum verify_result verify_chain(uintptr_t tstate, struct sentence *why)
+{
+    const struct layout *l = &interp.layout;
+    if (verify_tstate(tstate, why) == VERIFY_WRONG)
+        return VERIFY_WRONG;
+    uintptr_t frame = word_at(tstate, l->tstate_frame);
+    if (l->cframe_frame != LAYOUT_NONE)
+        frame = word_at(frame, l->cframe_frame);
+    int frames = 0;
+    for (int i = 0; frame; i++, frame = word_at(frame, l->frame_previous)) {
+        bool counts;
+        if (i == CHAIN_MAX)
+            return wrong(why, "the chain of frames has no end");
+        if (verify_frame(frame, &counts, why) == VERIFY_WRONG)
+            return VERIFY_WRONG;
+        frames += counts;
+    }
+    return frames == 0 ? VERIFY_NOTHING : frames < VERIFY_FRAMES ? VERIFY_SOME : VERIFY_ALL;
 }

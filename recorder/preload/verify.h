@@ -10,10 +10,10 @@
 #include "recorder/preload/sentence.h"
 
 enum verify_result {
-  VERIFY_NOTHING, /* the thread has no frame that counts: nothing was proved */
-  VERIFY_SOME,    /* all that was seen agrees, but it was less than VERIFY_FRAMES frames */
-  VERIFY_ALL,     /* VERIFY_FRAMES frames and more agree */
-  VERIFY_WRONG,   /* something does not: the sentence says what */
+    VERIFY_NOTHING, /* the thread has no frame that counts: nothing was proved */
+    VERIFY_SOME,    /* all that was seen agrees, but it was less than VERIFY_FRAMES frames */
+    VERIFY_ALL,     /* VERIFY_FRAMES frames and more agree */
+    VERIFY_WRONG,   /* something does not: the sentence says what */
 };
 
 /* Frames in one chain that convince: two links between frames of Python. */

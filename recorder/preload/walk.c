@@ -34,35 +34,37 @@
 #include "recorder/preload/pages.h"
 #include "recorder/preload/verify.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define NOINLINE static __attribute__((noinline))
+#define INLINE      static inline __attribute__((always_inline))
+#define NOINLINE    static __attribute__((noinline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* 32 bytes: two in a cache line. */
 struct shadow_frame {
-  uintptr_t frame;
-  uintptr_t ip;     /* frame_ip, an address or a number */
-  uintptr_t code;   /* frame_code, tags included */
-  uint32_t node;    /* of the stack that ends here */
-  uint32_t code_id; /* of code, 0 where it was not needed */
+    uintptr_t frame;
+    uintptr_t ip;     /* frame_ip, an address or a number */
+    uintptr_t code;   /* frame_code, tags included */
+    uint32_t node;    /* of the stack that ends here */
+    uint32_t code_id; /* of code, 0 where it was not needed */
 };
 
 enum walk_mode {
-  WALK_OFF,     /* there is nothing to walk, or no more */
-  WALK_SUSPECT, /* the layout has not been compared with live frames yet */
-  WALK_ON,
+    WALK_OFF,     /* there is nothing to walk, or no more */
+    WALK_SUSPECT, /* the layout has not been compared with live frames yet */
+    WALK_ON,
 };
 
 static _Atomic int walk_mode;
 static atomic_flag suspect_busy = ATOMIC_FLAG_INIT; /* one thread at a time compares */
-static _Atomic bool walk_ended; /* the interpreter was seen finalising: detached states may be gone */
+static _Atomic bool walk_ended; /* the interpreter was seen finalising: detached states may be gone
+                                 */
 static _Atomic uint64_t lost_count, truncated_count;
 static bool fork_holds_lock; /* between walk_fork_prepare and the others; guarded by that lock */
 
 static const struct layout *const layout = &interp.layout;
 
-INLINE uintptr_t word_of(uintptr_t object, int32_t offset) {
-  return memory_word(object + (uintptr_t)offset);
+INLINE uintptr_t word_of(uintptr_t object, int32_t offset)
+{
+    return memory_word(object + (uintptr_t)offset);
 }
 
 /* ---- the thread state */
@@ -71,149 +73,172 @@ INLINE uintptr_t word_of(uintptr_t object, int32_t offset) {
  * thread remembers is mine; the holder is, if it's the same or if it says so. To ask the holder is
  * only safe while it lives, which is sure only if it is mine; so it is asked only while there are
  * subinterpreters, whose states the thread doesn't remember. */
-NOINLINE uintptr_t tstate_search(struct walker *w, uintptr_t holder) {
-  uintptr_t mine = interp.remembered();
-  if (!w->thread) w->thread = (uintptr_t)pthread_self();
-  if (holder && holder != mine &&
-      word_of(interp.runtime, layout->runtime_interp_head) !=
-          word_of(interp.runtime, layout->runtime_interp_main) &&
-      word_of(holder, layout->tstate_thread) == w->thread)
-    mine = holder;
-  if (holder && holder == mine) w->tstate = holder;
-  return mine;
+NOINLINE uintptr_t tstate_search(struct walker *w, uintptr_t holder)
+{
+    uintptr_t mine = interp.remembered();
+    if (!w->thread)
+        w->thread = (uintptr_t)pthread_self();
+    if (holder && holder != mine &&
+        word_of(interp.runtime, layout->runtime_interp_head) !=
+            word_of(interp.runtime, layout->runtime_interp_main) &&
+        word_of(holder, layout->tstate_thread) == w->thread)
+        mine = holder;
+    if (holder && holder == mine)
+        w->tstate = holder;
+    return mine;
 }
 
 /* The thread state of the calling thread, or 0. */
-INLINE uintptr_t tstate_of_thread(struct walker *w) {
-  uintptr_t finalising = word_of(interp.runtime, layout->runtime_finalizing);
-  uintptr_t tstate;
-  if (unlikely(finalising) && !walk_ended) walk_ended = true;
-  if (layout->tstate_source == TSTATE_IN_RUNTIME) {
-    tstate = word_of(interp.runtime, layout->runtime_tstate);
-    if (unlikely(finalising)) return tstate == finalising && tstate == w->tstate ? tstate : 0;
-    if (unlikely(!tstate || tstate != w->tstate ||
-                 word_of(tstate, layout->tstate_thread) != w->thread))
-      tstate = walk_ended ? 0 : tstate_search(w, tstate);
-    return tstate;
-  }
-  tstate = interp.attached();
-  if (unlikely(!tstate) && !walk_ended) tstate = interp.remembered();
-  return unlikely(finalising) && tstate != finalising ? 0 : tstate;
+INLINE uintptr_t tstate_of_thread(struct walker *w)
+{
+    uintptr_t finalising = word_of(interp.runtime, layout->runtime_finalizing);
+    uintptr_t tstate;
+    if (unlikely(finalising) && !walk_ended)
+        walk_ended = true;
+    if (layout->tstate_source == TSTATE_IN_RUNTIME) {
+        tstate = word_of(interp.runtime, layout->runtime_tstate);
+        if (unlikely(finalising))
+            return tstate == finalising && tstate == w->tstate ? tstate : 0;
+        if (unlikely(!tstate || tstate != w->tstate ||
+                     word_of(tstate, layout->tstate_thread) != w->thread))
+            tstate = walk_ended ? 0 : tstate_search(w, tstate);
+        return tstate;
+    }
+    tstate = interp.attached();
+    if (unlikely(!tstate) && !walk_ended)
+        tstate = interp.remembered();
+    return unlikely(finalising) && tstate != finalising ? 0 : tstate;
 }
 
-INLINE uintptr_t top_frame(uintptr_t tstate) {
-  uintptr_t frame = word_of(tstate, layout->tstate_frame);
-  if (layout->cframe_frame != LAYOUT_NONE && frame) frame = word_of(frame, layout->cframe_frame);
-  return frame;
+INLINE uintptr_t top_frame(uintptr_t tstate)
+{
+    uintptr_t frame = word_of(tstate, layout->tstate_frame);
+    if (layout->cframe_frame != LAYOUT_NONE && frame)
+        frame = word_of(frame, layout->cframe_frame);
+    return frame;
 }
 
 /* ---- one frame */
 
 /* Does a frame's instruction say which code it is of? */
-INLINE bool ip_tells_code(void) {
-  return layout->ip_kind == IP_POINTER && layout->frame_tlbc == LAYOUT_NONE;
+INLINE bool ip_tells_code(void)
+{
+    return layout->ip_kind == IP_POINTER && layout->frame_tlbc == LAYOUT_NONE;
 }
 
-INLINE uintptr_t frame_ip(uintptr_t frame, bool tells_code) {
-  if (tells_code || layout->ip_kind == IP_POINTER) return word_of(frame, layout->frame_ip);
-  return memory_u32(frame + (uintptr_t)layout->frame_ip);
+INLINE uintptr_t frame_ip(uintptr_t frame, bool tells_code)
+{
+    if (tells_code || layout->ip_kind == IP_POINTER)
+        return word_of(frame, layout->frame_ip);
+    return memory_u32(frame + (uintptr_t)layout->frame_ip);
 }
 
 /* The first instruction of the copy of the bytecode that the frame runs. */
-static uintptr_t frame_base(uintptr_t frame, uintptr_t code) {
-  if (layout->frame_tlbc != LAYOUT_NONE) {
-    int32_t index = memory_i32(frame + (uintptr_t)layout->frame_tlbc);
-    uintptr_t array = word_of(code, layout->code_tlbc);
-    if (index > 0 && array)
-      return memory_word(array + (uintptr_t)layout->tlbc_entries + 8 * (uintptr_t)index);
-  }
-  return code + (uintptr_t)layout->code_instructions;
+static uintptr_t frame_base(uintptr_t frame, uintptr_t code)
+{
+    if (layout->frame_tlbc != LAYOUT_NONE) {
+        int32_t index = memory_i32(frame + (uintptr_t)layout->frame_tlbc);
+        uintptr_t array = word_of(code, layout->code_tlbc);
+        if (index > 0 && array)
+            return memory_word(array + (uintptr_t)layout->tlbc_entries + 8 * (uintptr_t)index);
+    }
+    return code + (uintptr_t)layout->code_instructions;
 }
 
 enum frame_kind { FRAME_COUNTS, FRAME_SKIPPED, FRAME_STRANGE };
 
 /* Does the frame count, and at which instruction is it? code: without tags. */
 static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t ip,
-                                      int32_t *lasti_bytes) {
-  if (layout->ip_kind != IP_POINTER) {
-    int32_t lasti = (int32_t)ip;
-    *lasti_bytes = lasti < 0 ? -1 : layout->ip_kind == IP_LASTI_UNITS ? 2 * lasti : lasti;
+                                      int32_t *lasti_bytes)
+{
+    if (layout->ip_kind != IP_POINTER) {
+        int32_t lasti = (int32_t)ip;
+        *lasti_bytes = lasti < 0 ? -1 : layout->ip_kind == IP_LASTI_UNITS ? 2 * lasti : lasti;
+        return FRAME_COUNTS;
+    }
+    uint8_t owner = memory_u8(frame + (uintptr_t)layout->frame_owner);
+    if (layout->frame_owner_shim != LAYOUT_NONE && owner >= layout->frame_owner_shim)
+        return FRAME_SKIPPED;
+    int64_t lasti = (int64_t)(ip - frame_base(frame, code));
+    int64_t traceable = 2 * (int64_t)memory_i32(code + (uintptr_t)layout->code_traceable);
+    if (owner != layout->frame_owner_generator && lasti < traceable)
+        return FRAME_SKIPPED;
+    if (lasti > 2 * (int64_t)word_of(code, layout->object_size))
+        return FRAME_STRANGE;
+    *lasti_bytes = lasti < 0 ? -1 : (int32_t)lasti;
     return FRAME_COUNTS;
-  }
-  uint8_t owner = memory_u8(frame + (uintptr_t)layout->frame_owner);
-  if (layout->frame_owner_shim != LAYOUT_NONE && owner >= layout->frame_owner_shim)
-    return FRAME_SKIPPED;
-  int64_t lasti = (int64_t)(ip - frame_base(frame, code));
-  int64_t traceable = 2 * (int64_t)memory_i32(code + (uintptr_t)layout->code_traceable);
-  if (owner != layout->frame_owner_generator && lasti < traceable) return FRAME_SKIPPED;
-  if (lasti > 2 * (int64_t)word_of(code, layout->object_size)) return FRAME_STRANGE;
-  *lasti_bytes = lasti < 0 ? -1 : (int32_t)lasti;
-  return FRAME_COUNTS;
 }
 
 /* Write shadow[i] anew for a frame on top of shadow[i-1]. known: shadow[i] was right for this very
  * frame and epoch but for the instruction. Returns false, with NODE_LOST, if it could not be
  * told. */
-static bool shadow_set(struct walker *w, uint32_t i, uintptr_t frame, bool known) {
-  struct shadow_frame *s = &w->shadow[i];
-  uintptr_t code = word_of(frame, layout->frame_code);
-  uintptr_t untagged = code & ~(uintptr_t)layout->frame_code_tags;
-  uint32_t code_id = known && s->code == code ? s->code_id : 0;
-  uint32_t node = i ? s[-1].node : NODE_NONE;
-  int32_t lasti;
-  s->frame = frame;
-  s->code = code;
-  s->ip = frame_ip(frame, false);
-  enum frame_kind kind = frame_classify(frame, untagged, s->ip, &lasti);
-  if (kind == FRAME_COUNTS) {
-    if (!code_id) code_id = code_intern(untagged);
-    node = code_id ? intern_node(node, code_id, lasti) : NODE_LOST;
-  }
-  s->node = node;
-  s->code_id = code_id;
-  return kind != FRAME_STRANGE && node != NODE_LOST;
+static bool shadow_set(struct walker *w, uint32_t i, uintptr_t frame, bool known)
+{
+    struct shadow_frame *s = &w->shadow[i];
+    uintptr_t code = word_of(frame, layout->frame_code);
+    uintptr_t untagged = code & ~(uintptr_t)layout->frame_code_tags;
+    uint32_t code_id = known && s->code == code ? s->code_id : 0;
+    uint32_t node = i ? s[-1].node : NODE_NONE;
+    int32_t lasti;
+    s->frame = frame;
+    s->code = code;
+    s->ip = frame_ip(frame, false);
+    enum frame_kind kind = frame_classify(frame, untagged, s->ip, &lasti);
+    if (kind == FRAME_COUNTS) {
+        if (!code_id)
+            code_id = code_intern(untagged);
+        node = code_id ? intern_node(node, code_id, lasti) : NODE_LOST;
+    }
+    s->node = node;
+    s->code_id = code_id;
+    return kind != FRAME_STRANGE && node != NODE_LOST;
 }
 
 /* ---- the shadow */
 
 enum { CAPACITY_MIN = 1024 };
 
-static size_t mapping_bytes(uint32_t capacity) {
-  return capacity * (sizeof(struct shadow_frame) + sizeof(uintptr_t));
+static size_t mapping_bytes(uint32_t capacity)
+{
+    return capacity * (sizeof(struct shadow_frame) + sizeof(uintptr_t));
 }
 
 /* Make room for twice as many frames. Returns false if there is no memory: walker unchanged. */
-static bool walker_grow(struct walker *w) {
-  uint32_t capacity = w->capacity ? 2 * w->capacity : CAPACITY_MIN;
-  int saved_errno = errno;
-  struct shadow_frame *shadow = pages_map(mapping_bytes(capacity));
-  if (shadow) {
-    uintptr_t *chain = (uintptr_t *)(shadow + capacity);
-    if (w->capacity) {
-      memcpy(shadow, w->shadow, w->depth * sizeof *shadow);
-      memcpy(chain, w->chain, w->capacity * sizeof *chain);
-      pages_unmap(w->shadow, mapping_bytes(w->capacity));
+static bool walker_grow(struct walker *w)
+{
+    uint32_t capacity = w->capacity ? 2 * w->capacity : CAPACITY_MIN;
+    int saved_errno = errno;
+    struct shadow_frame *shadow = pages_map(mapping_bytes(capacity));
+    if (shadow) {
+        uintptr_t *chain = (uintptr_t *)(shadow + capacity);
+        if (w->capacity) {
+            memcpy(shadow, w->shadow, w->depth * sizeof *shadow);
+            memcpy(chain, w->chain, w->capacity * sizeof *chain);
+            pages_unmap(w->shadow, mapping_bytes(w->capacity));
+        }
+        w->shadow = shadow;
+        w->chain = chain;
+        w->capacity = capacity;
     }
-    w->shadow = shadow;
-    w->chain = chain;
-    w->capacity = capacity;
-  }
-  errno = saved_errno;
-  return shadow != NULL;
+    errno = saved_errno;
+    return shadow != NULL;
 }
 
-void walker_release(struct walker *w) {
-  int saved_errno = errno;
-  if (w->shadow) pages_unmap(w->shadow, mapping_bytes(w->capacity));
-  *w = (struct walker){0};
-  errno = saved_errno;
+void walker_release(struct walker *w)
+{
+    int saved_errno = errno;
+    if (w->shadow)
+        pages_unmap(w->shadow, mapping_bytes(w->capacity));
+    *w = (struct walker){0};
+    errno = saved_errno;
 }
 
 /* The stack could not be told from entry i on. */
-NOINLINE uint32_t walk_lost(struct walker *w, uint32_t i) {
-  w->depth = i;
-  atomic_fetch_add_explicit(&lost_count, 1, memory_order_relaxed);
-  return NODE_LOST;
+NOINLINE uint32_t walk_lost(struct walker *w, uint32_t i)
+{
+    w->depth = i;
+    atomic_fetch_add_explicit(&lost_count, 1, memory_order_relaxed);
+    return NODE_LOST;
 }
 
 /* ---- the full walk */
@@ -223,46 +248,54 @@ enum { LINKS_MAX = 1 << 26 };
 
 /* Write the live chain, innermost first, to w->chain, which is a ring of WALK_DEPTH_MAX when the
  * chain is longer: what stays are the outermost. Returns its length, 0 if that failed. */
-static uint32_t chain_collect(struct walker *w, uintptr_t top) {
-  uint32_t n = 0;
-  for (uintptr_t frame = top; frame; frame = word_of(frame, layout->frame_previous)) {
-    if (n == LINKS_MAX) return 0;
-    if (n == w->capacity && n < WALK_DEPTH_MAX && !walker_grow(w)) return 0;
-    w->chain[n++ & (WALK_DEPTH_MAX - 1)] = frame;
-  }
-  return n;
+static uint32_t chain_collect(struct walker *w, uintptr_t top)
+{
+    uint32_t n = 0;
+    for (uintptr_t frame = top; frame; frame = word_of(frame, layout->frame_previous)) {
+        if (n == LINKS_MAX)
+            return 0;
+        if (n == w->capacity && n < WALK_DEPTH_MAX && !walker_grow(w))
+            return 0;
+        w->chain[n++ & (WALK_DEPTH_MAX - 1)] = frame;
+    }
+    return n;
 }
 
 /* How many frames, from the outermost, are as the shadow has them. */
-static uint32_t common_depth(const struct walker *w, uint32_t n, uint32_t depth) {
-  uint32_t i = 0;
-  if (depth > w->depth) depth = w->depth;
-  for (; i < depth; i++) {
-    const struct shadow_frame *s = &w->shadow[i];
-    uintptr_t frame = w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)];
-    if (frame != s->frame || frame_ip(frame, false) != s->ip ||
-        word_of(frame, layout->frame_code) != s->code)
-      break;
-  }
-  return i;
+static uint32_t common_depth(const struct walker *w, uint32_t n, uint32_t depth)
+{
+    uint32_t i = 0;
+    if (depth > w->depth)
+        depth = w->depth;
+    for (; i < depth; i++) {
+        const struct shadow_frame *s = &w->shadow[i];
+        uintptr_t frame = w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)];
+        if (frame != s->frame || frame_ip(frame, false) != s->ip ||
+            word_of(frame, layout->frame_code) != s->code)
+            break;
+    }
+    return i;
 }
 
 /* Compare the whole chain with the shadow from the outermost frame on. */
-NOINLINE uint32_t walk_whole(struct walker *w, uintptr_t top, uint64_t epoch) {
-  if (w->epoch != epoch) w->depth = 0;
-  w->epoch = epoch;
-  uint32_t n = chain_collect(w, top);
-  if (!n) return walk_lost(w, 0);
-  uint32_t depth = n;
-  if (n > WALK_DEPTH_MAX) {
-    depth = WALK_DEPTH_MAX;
-    atomic_fetch_add_explicit(&truncated_count, 1, memory_order_relaxed);
-  }
-  for (uint32_t i = common_depth(w, n, depth); i < depth; i++)
-    if (!shadow_set(w, i, w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)], false))
-      return walk_lost(w, i);
-  w->depth = depth;
-  return w->shadow[depth - 1].node;
+NOINLINE uint32_t walk_whole(struct walker *w, uintptr_t top, uint64_t epoch)
+{
+    if (w->epoch != epoch)
+        w->depth = 0;
+    w->epoch = epoch;
+    uint32_t n = chain_collect(w, top);
+    if (!n)
+        return walk_lost(w, 0);
+    uint32_t depth = n;
+    if (n > WALK_DEPTH_MAX) {
+        depth = WALK_DEPTH_MAX;
+        atomic_fetch_add_explicit(&truncated_count, 1, memory_order_relaxed);
+    }
+    for (uint32_t i = common_depth(w, n, depth); i < depth; i++)
+        if (!shadow_set(w, i, w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)], false))
+            return walk_lost(w, i);
+    w->depth = depth;
+    return w->shadow[depth - 1].node;
 }
 
 /* ---- the quick walk */
@@ -271,129 +304,152 @@ NOINLINE uint32_t walk_whole(struct walker *w, uintptr_t top, uint64_t epoch) {
 enum { PUSHED_MAX = 4, POPPED_MAX = 4 };
 
 /* The entry of a frame among the innermost, or -1. */
-INLINE int64_t shadow_find(const struct walker *w, uintptr_t frame) {
-  int64_t end = (int64_t)w->depth - POPPED_MAX;
-  for (int64_t i = (int64_t)w->depth - 1; i >= end && i >= 0; i--)
-    if (w->shadow[i].frame == frame) return i;
-  return -1;
+INLINE int64_t shadow_find(const struct walker *w, uintptr_t frame)
+{
+    int64_t end = (int64_t)w->depth - POPPED_MAX;
+    for (int64_t i = (int64_t)w->depth - 1; i >= end && i >= 0; i--)
+        if (w->shadow[i].frame == frame)
+            return i;
+    return -1;
 }
 
 enum { LINK_BROKEN = UINT32_MAX };
 
 /* Verify entries base..0, whose first frame is live: each link before the frame behind it is read.
  * Returns the outermost entry that changed, base + 1 if none did, or LINK_BROKEN. */
-INLINE uint32_t shadow_verify(const struct walker *w, uint32_t base, bool tells_code) {
-  uint32_t changed = base + 1;
-  for (const struct shadow_frame *s = &w->shadow[base];; s--) {
-    uintptr_t previous = word_of(s->frame, layout->frame_previous);
-    if (frame_ip(s->frame, tells_code) != s->ip ||
-        (!tells_code && word_of(s->frame, layout->frame_code) != s->code))
-      changed = (uint32_t)(s - w->shadow);
-    if (s == w->shadow) return previous ? LINK_BROKEN : changed;
-    if (unlikely(previous != s[-1].frame)) return LINK_BROKEN;
-  }
+INLINE uint32_t shadow_verify(const struct walker *w, uint32_t base, bool tells_code)
+{
+    uint32_t changed = base + 1;
+    for (const struct shadow_frame *s = &w->shadow[base];; s--) {
+        uintptr_t previous = word_of(s->frame, layout->frame_previous);
+        if (frame_ip(s->frame, tells_code) != s->ip ||
+            (!tells_code && word_of(s->frame, layout->frame_code) != s->code))
+            changed = (uint32_t)(s - w->shadow);
+        if (s == w->shadow)
+            return previous ? LINK_BROKEN : changed;
+        if (unlikely(previous != s[-1].frame))
+            return LINK_BROKEN;
+    }
 }
 
-INLINE uint32_t verify_from(const struct walker *w, uint32_t base) {
-  return ip_tells_code() ? shadow_verify(w, base, true) : shadow_verify(w, base, false);
+INLINE uint32_t verify_from(const struct walker *w, uint32_t base)
+{
+    return ip_tells_code() ? shadow_verify(w, base, true) : shadow_verify(w, base, false);
 }
 
 /* The node of the stack that ends in a live frame. */
-INLINE uint32_t walk_from(struct walker *w, uintptr_t top) {
-  uint64_t epoch = code_epoch();
-  uintptr_t pushed[PUSHED_MAX];
-  uint32_t n = 0;
-  int64_t base;
-  if (unlikely(w->epoch != epoch)) return walk_whole(w, top, epoch);
-  for (uintptr_t frame = top; (base = shadow_find(w, frame)) < 0; n++) {
-    if (n == PUSHED_MAX) return walk_whole(w, top, epoch);
-    pushed[n] = frame;
-    frame = word_of(frame, layout->frame_previous);
-    if (!frame) return walk_whole(w, top, epoch);
-  }
-  uint32_t depth = (uint32_t)base + 1;
-  uint32_t changed = verify_from(w, (uint32_t)base);
-  if (unlikely(changed == LINK_BROKEN || depth + n > w->capacity))
-    return walk_whole(w, top, epoch);
-  for (; changed < depth; changed++)
-    if (!shadow_set(w, changed, w->shadow[changed].frame, true)) return walk_lost(w, changed);
-  for (; n; n--, depth++)
-    if (!shadow_set(w, depth, pushed[n - 1], false)) return walk_lost(w, depth);
-  w->depth = depth;
-  return w->shadow[depth - 1].node;
+INLINE uint32_t walk_from(struct walker *w, uintptr_t top)
+{
+    uint64_t epoch = code_epoch();
+    uintptr_t pushed[PUSHED_MAX];
+    uint32_t n = 0;
+    int64_t base;
+    if (unlikely(w->epoch != epoch))
+        return walk_whole(w, top, epoch);
+    for (uintptr_t frame = top; (base = shadow_find(w, frame)) < 0; n++) {
+        if (n == PUSHED_MAX)
+            return walk_whole(w, top, epoch);
+        pushed[n] = frame;
+        frame = word_of(frame, layout->frame_previous);
+        if (!frame)
+            return walk_whole(w, top, epoch);
+    }
+    uint32_t depth = (uint32_t)base + 1;
+    uint32_t changed = verify_from(w, (uint32_t)base);
+    if (unlikely(changed == LINK_BROKEN || depth + n > w->capacity))
+        return walk_whole(w, top, epoch);
+    for (; changed < depth; changed++)
+        if (!shadow_set(w, changed, w->shadow[changed].frame, true))
+            return walk_lost(w, changed);
+    for (; n; n--, depth++)
+        if (!shadow_set(w, depth, pushed[n - 1], false))
+            return walk_lost(w, depth);
+    w->depth = depth;
+    return w->shadow[depth - 1].node;
 }
 
 /* ---- before the layout is trusted */
 
 /* Compare the live chain with the layout, and decide. Returns whether it may be walked. */
-static bool suspect_cleared(uintptr_t tstate) {
-  char fact[INTERP_FACT_BYTES];
-  struct sentence why;
-  sentence_init(&why, fact, sizeof fact);
-  sentence_add(&why, "CPython ");
-  sentence_add(&why, interp_version());
-  sentence_add(&why, ": ");
-  enum verify_result result = verify_chain(tstate, &why);
-  if (result == VERIFY_WRONG) {
-    walk_mode = WALK_OFF;
-    define_verdict(INTERP_FRAMES_MISMATCH, fact);
-  } else if (result == VERIFY_ALL) {
-    walk_mode = WALK_ON;
-    sentence_add(&why, "live frames agree");
-    define_verdict(INTERP_OK, fact);
-  }
-  return result == VERIFY_SOME || result == VERIFY_ALL;
+static bool suspect_cleared(uintptr_t tstate)
+{
+    char fact[INTERP_FACT_BYTES];
+    struct sentence why;
+    sentence_init(&why, fact, sizeof fact);
+    sentence_add(&why, "CPython ");
+    sentence_add(&why, interp_version());
+    sentence_add(&why, ": ");
+    enum verify_result result = verify_chain(tstate, &why);
+    if (result == VERIFY_WRONG) {
+        walk_mode = WALK_OFF;
+        define_verdict(INTERP_FRAMES_MISMATCH, fact);
+    } else if (result == VERIFY_ALL) {
+        walk_mode = WALK_ON;
+        sentence_add(&why, "live frames agree");
+        define_verdict(INTERP_OK, fact);
+    }
+    return result == VERIFY_SOME || result == VERIFY_ALL;
 }
 
-NOINLINE uint32_t walk_suspect(struct walker *w) {
-  uint32_t node = NODE_NONE;
-  if (walk_mode == WALK_OFF) return NODE_NONE;
-  int saved_errno = errno;
-  uintptr_t tstate = tstate_of_thread(w);
-  if (tstate && !atomic_flag_test_and_set(&suspect_busy)) {
-    if (suspect_cleared(tstate)) node = walk_from(w, top_frame(tstate));
-    atomic_flag_clear(&suspect_busy);
-  }
-  errno = saved_errno;
-  return node;
+NOINLINE uint32_t walk_suspect(struct walker *w)
+{
+    uint32_t node = NODE_NONE;
+    if (walk_mode == WALK_OFF)
+        return NODE_NONE;
+    int saved_errno = errno;
+    uintptr_t tstate = tstate_of_thread(w);
+    if (tstate && !atomic_flag_test_and_set(&suspect_busy)) {
+        if (suspect_cleared(tstate))
+            node = walk_from(w, top_frame(tstate));
+        atomic_flag_clear(&suspect_busy);
+    }
+    errno = saved_errno;
+    return node;
 }
 
 /* ---- the whole */
 
-uint32_t walk_current(struct walker *w) {
-  if (unlikely(atomic_load_explicit(&walk_mode, memory_order_relaxed) != WALK_ON))
-    return walk_suspect(w);
-  uintptr_t tstate = tstate_of_thread(w);
-  uintptr_t top = tstate ? top_frame(tstate) : 0;
-  return top ? walk_from(w, top) : NODE_NONE;
+uint32_t walk_current(struct walker *w)
+{
+    if (unlikely(atomic_load_explicit(&walk_mode, memory_order_relaxed) != WALK_ON))
+        return walk_suspect(w);
+    uintptr_t tstate = tstate_of_thread(w);
+    uintptr_t top = tstate ? top_frame(tstate) : 0;
+    return top ? walk_from(w, top) : NODE_NONE;
 }
 
 void walk_start(void) { walk_mode = WALK_SUSPECT; }
 
 void walk_stop(void) { walk_mode = WALK_OFF; }
 
-void walk_fork_prepare(void) {
-  int saved_errno = errno;
-  bool held = intern_lock();
-  if (held) fork_holds_lock = true;
-  errno = saved_errno;
+void walk_fork_prepare(void)
+{
+    int saved_errno = errno;
+    bool held = intern_lock();
+    if (held)
+        fork_holds_lock = true;
+    errno = saved_errno;
 }
 
-void walk_fork_parent(void) {
-  if (!fork_holds_lock) return;
-  int saved_errno = errno;
-  fork_holds_lock = false;
-  intern_unlock();
-  errno = saved_errno;
+void walk_fork_parent(void)
+{
+    if (!fork_holds_lock)
+        return;
+    int saved_errno = errno;
+    fork_holds_lock = false;
+    intern_unlock();
+    errno = saved_errno;
 }
 
-void walk_after_fork(void) {
-  fork_holds_lock = false;
-  atomic_flag_clear(&suspect_busy);
-  intern_lock_reset();
+void walk_after_fork(void)
+{
+    fork_holds_lock = false;
+    atomic_flag_clear(&suspect_busy);
+    intern_lock_reset();
 }
 
-void walk_losses(struct walk_losses *losses) {
-  losses->lost = atomic_load(&lost_count);
-  losses->truncated = atomic_load(&truncated_count);
+void walk_losses(struct walk_losses *losses)
+{
+    losses->lost = atomic_load(&lost_count);
+    losses->truncated = atomic_load(&truncated_count);
 }

@@ -19,15 +19,17 @@
 
 #include "recorder/preload/intern.h"
 
-/* One per thread, zero-initialised, in initial-exec thread-local storage. The fields are walk.c's. */
+/* One per thread, zero-initialised, in initial-exec thread-local storage. The fields are walk.c's.
+ */
 struct walker {
-  struct shadow_frame *shadow; /* own mapping, outermost frame first; NULL before the first stack */
-  uintptr_t *chain;            /* same mapping: the live chain while it is compared */
-  uint32_t depth;              /* valid entries of shadow */
-  uint32_t capacity;           /* of shadow and chain, in frames */
-  uint64_t epoch;              /* of code deaths when shadow was last right (code.h) */
-  uintptr_t tstate;            /* the last thread state proved to be this thread's (<= 3.11) */
-  uintptr_t thread;            /* pthread_self(), 0 before the first walk */
+    struct shadow_frame *shadow; /* own mapping, outermost frame first; NULL before the first stack
+                                  */
+    uintptr_t *chain;            /* same mapping: the live chain while it is compared */
+    uint32_t depth;              /* valid entries of shadow */
+    uint32_t capacity;           /* of shadow and chain, in frames */
+    uint64_t epoch;              /* of code deaths when shadow was last right (code.h) */
+    uintptr_t tstate;            /* the last thread state proved to be this thread's (<= 3.11) */
+    uintptr_t thread;            /* pthread_self(), 0 before the first walk */
 };
 
 /* Frames beyond this depth, counted from the outermost, are left out; such walks are counted. */
@@ -35,8 +37,8 @@ enum { WALK_DEPTH_MAX = 65536 };
 
 /* What could not be told, since the process began. */
 struct walk_losses {
-  uint64_t truncated; /* walks of chains deeper than WALK_DEPTH_MAX */
-  uint64_t lost;      /* walks that returned NODE_LOST */
+    uint64_t truncated; /* walks of chains deeper than WALK_DEPTH_MAX */
+    uint64_t lost;      /* walks that returned NODE_LOST */
 };
 
 /* The node of the calling thread's current Python stack.
@@ -51,13 +53,15 @@ uint32_t walk_current(struct walker *w);
 /* Give back the walker's mapping at thread exit; w is zeroed and may be used again. Keeps errno. */
 void walker_release(struct walker *w);
 
-/* Around fork. prepare holds the intern lock so that the child never inherits it half-way; parent
- * and child let go of it. In the child every id interned so far stays valid and known, and the
- * calling thread's walker too. walk_after_fork may also be called in a child whose fork nobody
- * announced (a raw clone): the lock is then simply free again.
- * prepare waits at most INTERN_WAIT_NS; fork goes on regardless. */
+/* Before fork: hold the intern lock, so that the child never inherits it half-way. Waits at most
+ * INTERN_WAIT_NS; fork goes on regardless. The thread that will fork. Preserves errno. */
 void walk_fork_prepare(void);
+
+/* After fork in the parent, or after one that failed: let go of it. Preserves errno. */
 void walk_fork_parent(void);
+
+/* In the child: the lock is free. Every id interned so far stays valid and known, and so does the
+ * calling thread's walker. Also in a child whose fork nobody announced (a raw clone). */
 void walk_after_fork(void);
 
 /* Turn walking on: from here on frames are read, with suspicion until the first of them have been
