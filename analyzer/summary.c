@@ -127,44 +127,49 @@ static void print_allocators(const struct report *report)
     }
 }
 
+/* "64 KiB": a power of two, exactly. */
+static struct quantity power_of_two(unsigned bits)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    struct quantity q;
+    snprintf(q.text, sizeof q.text, "%u %s", 1u << bits % 10, units[bits / 10 % 5]);
+    return q;
+}
+
 static void size_label(char *out, size_t capacity, unsigned class, bool utf8)
 {
-    const char *dash = utf8 ? "–" : "-";
-    if (!class)
-        snprintf(out, capacity, "0 B");
-    else if (class == 1)
-        snprintf(out, capacity, "1 B");
+    if (class < 2)
+        snprintf(out, capacity, "%u B", class);
     else
-        snprintf(out, capacity, "%s %s < %s", quantity_size(1ull << (class - 1)).text, dash, quantity_size(1ull << class).text);
+        snprintf(out, capacity, "%s %s %s", power_of_two(class - 1).text, utf8 ? "–" : "-", power_of_two(class).text);
+}
+
+static void print_size(const struct report *report, unsigned class, uint64_t count, uint64_t most)
+{
+    char label[96];
+    struct row row;
+    size_label(label, sizeof label, class, report->terminal.utf8);
+    row_begin(&row, &report->terminal);
+    row_right(&row, STYLE_PLAIN, label, 21);
+    row_right(&row, STYLE_PLAIN, quantity_count(count).text, 16);
+    row_put(&row, STYLE_PLAIN, "  ", 2);
+    row_bar(&row, STYLE_WARM, count, most, row_left(&row) > 40 ? 40 : row_left(&row) - 1);
+    row_end(&row);
 }
 
 static void print_sizes(const struct report *report)
 {
     const uint64_t *sizes = report->rec->replay.totals.sizes;
     enum { CLASSES = sizeof report->rec->replay.totals.sizes / sizeof *sizes };
-    unsigned first = CLASSES, last = 0;
-    uint64_t most = 1;
-    char label[96];
-    struct row row;
-    for (unsigned i = 0; i < CLASSES; i++) {
-        if (!sizes[i])
-            continue;
-        first = i < first ? i : first;
-        last = i;
+    uint64_t most = 0;
+    for (unsigned i = 0; i < CLASSES; i++)
         most = sizes[i] > most ? sizes[i] : most;
-    }
-    if (first == CLASSES)
+    if (!most)
         return;
     title(report, "Sizes as requested");
-    for (unsigned i = first; i <= last; i++) {
-        size_label(label, sizeof label, i, report->terminal.utf8);
-        row_begin(&row, &report->terminal);
-        row_right(&row, STYLE_PLAIN, label, 25);
-        row_right(&row, STYLE_PLAIN, quantity_count(sizes[i]).text, 19);
-        row_put(&row, STYLE_PLAIN, "  ", 2);
-        row_bar(&row, STYLE_WARM, sizes[i], most, row_left(&row) > 40 ? 40 : row_left(&row) - 1);
-        row_end(&row);
-    }
+    for (unsigned i = 0; i < CLASSES; i++)
+        if (sizes[i])
+            print_size(report, i, sizes[i], most);
 }
 
 static void process_end_words(const struct process *p, char *out, size_t capacity)

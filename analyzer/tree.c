@@ -129,6 +129,13 @@ static int push(struct tree *t, size_t depth, uint32_t stack)
     return 0;
 }
 
+/* Between a module and what it imports stand three to six frames of importlib that say nothing. */
+static bool import_frame(const struct function *f)
+{
+    static const char prefix[] = "<frozen importlib";
+    return f && !strncmp(f->file->bytes, prefix, sizeof prefix - 1);
+}
+
 /* The node of one stack node, whose parent's node is known. */
 static uint32_t attach(struct tree *t, const struct symbols *s, uint32_t group, uint32_t parent, uint32_t stack)
 {
@@ -136,6 +143,10 @@ static uint32_t attach(struct tree *t, const struct symbols *s, uint32_t group, 
         return 0;
     const struct stack_node *n = symbols_stack(s, stack);
     const struct function *f = symbols_function(s, n->function);
+    if (t->skip_imports && parent != group && import_frame(f)) {
+        t->skipped = true;
+        return parent;
+    }
     uint32_t node = child(t, parent, NODE_FRAME, f ? f->same : FUNCTION_UNKNOWN, n->line);
     *memo_slot(t->memos, t->memo_mask, group, stack) = (struct memo){group, stack, node};
     t->memo_count += node != 0;

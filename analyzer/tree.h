@@ -27,6 +27,7 @@ struct tree {
     uint64_t memo_count, memo_mask;
     uint32_t *path;
     size_t path_capacity;
+    bool skip_imports, skipped; /* leave out the frames of importlib; were there any? */
 };
 
 /* Returns 0 or -ERR_NOMEM; release is needed in both cases. */

@@ -13,6 +13,8 @@
 #define BAR_LEAST_WIDTH 96
 #define MAX_DEPTH 200    /* of branchings; without --full, each leaves a fold's share behind */
 #define MAX_CHILDREN 12
+#define ROWS_WANTED  45
+#define PLACE_LEAST 22   /* columns that a place gets before a long function name is cut */
 #define RUN_LEAST 4      /* frames of a library in a row that are folded */
 
 struct view {
@@ -22,7 +24,16 @@ struct view {
     uint64_t of_bytes, fold_bytes, tell_bytes;
     bool last[MAX_DEPTH + 2]; /* per level: is the branch at its last child? */
     int left;             /* column where the tree begins */
+    int *rows;            /* counted so far */
+    bool measuring;       /* counts rows and prints none */
 };
+
+static void finish_row(const struct view *v, struct row *row)
+{
+    ++*v->rows;
+    if (!v->measuring)
+        row_end(row);
+}
 
 static enum style heat(const struct view *v, uint64_t bytes)
 {
@@ -69,6 +80,23 @@ static void put_process(struct row *row, const struct view *v, uint32_t id)
     row_put(row, STYLE_DIM, used ? text : "", row_left(row));
 }
 
+/* The place with as many of its folders as fit; place is changed. */
+static const char *fitting_place(char *place, int room, bool utf8)
+{
+    const char *mark = utf8 ? "…" : "...";
+    size_t mark_bytes = strlen(mark);
+    char *at = place;
+    if (glyph_text_columns(place) <= room)
+        return place;
+    for (char *slash; (slash = strchr(at, '/'));) {
+        at = slash + 1;
+        if (slash < place + mark_bytes || glyph_text_columns(slash) + (utf8 ? 1 : 3) > room)
+            continue;
+        return memcpy(slash - mark_bytes, mark, mark_bytes);
+    }
+    return at;
+}
+
 static void put_frame(struct row *row, const struct view *v, const struct node *n)
 {
     const struct symbols *s = &v->report->rec->replay.model.symbols;
@@ -76,10 +104,10 @@ static void put_frame(struct row *row, const struct view *v, const struct node *
     frame_function(function, sizeof function, s, n->function, n->line, &v->report->frames);
     frame_place(place, sizeof place, s, n->function, n->line, &v->report->frames);
     int wanted = glyph_text_columns(place) + 1, room = row_left(row);
-    int half = room / 2, name = glyph_text_columns(function);
-    row_put(row, STYLE_BOLD, function, wanted + name > room && name > half ? (wanted > half ? half : room - wanted) : room);
+    int least = wanted < PLACE_LEAST ? wanted : PLACE_LEAST;
+    row_put(row, STYLE_BOLD, function, room - least);
     row_put(row, STYLE_PLAIN, " ", 1);
-    row_put(row, STYLE_DIM, place, row_left(row));
+    row_put(row, STYLE_DIM, fitting_place(place, row_left(row), v->t->utf8), row_left(row));
 }
 
 static void put_node(struct row *row, const struct view *v, const struct node *n)
@@ -144,7 +172,43 @@ static void print_fold(const struct view *v, int depth, uint32_t frames, uint32_
     row_begin(&row, v->t);
     put_branch(&row, v, depth, false);
     row_put(&row, STYLE_DIM, text, row_left(&row));
-    row_end(&row);
+    finish_row(v, &row);
+}
+
+struct shown {
+    uint32_t children, others;
+    uint64_t others_bytes, own_bytes; /* own_bytes 0: not worth a row */
+};
+
+static struct shown choose_shown(const struct view *v, const struct node *n, int depth)
+{
+    struct shown s = {0};
+    bool full = v->report->options->full;
+    if (n->first_child && n->own_bytes >= v->tell_bytes)
+        s.own_bytes = n->own_bytes;
+    for (uint32_t c = n->first_child; c; c = v->tree.nodes[c].next_sibling) {
+        bool big = v->tree.nodes[c].bytes >= v->fold_bytes && s.children < MAX_CHILDREN;
+        if ((big || full) && depth < MAX_DEPTH && !s.others) {
+            s.children++;
+            continue;
+        }
+        s.others++;
+        s.others_bytes += v->tree.nodes[c].bytes;
+    }
+    return s;
+}
+
+/* Where all children are too small for rows of their own, the node's row says how many there are. */
+static void put_all_small(struct row *row, const struct view *v, const struct node *n, int depth)
+{
+    struct shown s = choose_shown(v, n, depth);
+    char text[64];
+    if (s.children || s.own_bytes || !s.others)
+        return;
+    snprintf(text, sizeof text, "  %s %s small one%s below", v->t->utf8 ? "…" : "...",
+             quantity_count(s.others).text, s.others == 1 ? "" : "s");
+    if (glyph_text_columns(text) <= row_left(row))
+        row_put(row, STYLE_LINE, text, row_left(row));
 }
 
 static void print_chain_frame(const struct view *v, uint32_t at, int depth, bool head)
@@ -155,7 +219,9 @@ static void print_chain_frame(const struct view *v, uint32_t at, int depth, bool
         put_numbers(&row, v, v->tree.nodes[at].bytes);
     put_branch(&row, v, depth, head);
     put_node(&row, v, &v->tree.nodes[at]);
-    row_end(&row);
+    if (!chain_next(v, &v->tree.nodes[at]))
+        put_all_small(&row, v, &v->tree.nodes[at], depth);
+    finish_row(v, &row);
 }
 
 /* Prints a node and the chain below it; returns the chain's last node. */
@@ -185,30 +251,7 @@ static void print_rest(struct view *v, int depth, uint64_t bytes, const char *wh
     put_numbers(&row, v, bytes);
     put_branch(&row, v, depth, true);
     row_put(&row, STYLE_DIM, what, row_left(&row));
-    row_end(&row);
-}
-
-struct shown {
-    uint32_t children, others;
-    uint64_t others_bytes, own_bytes; /* own_bytes 0: not worth a row */
-};
-
-static struct shown choose_shown(const struct view *v, const struct node *n, int depth)
-{
-    struct shown s = {0};
-    bool full = v->report->options->full;
-    if (n->first_child && n->own_bytes >= v->tell_bytes)
-        s.own_bytes = n->own_bytes;
-    for (uint32_t c = n->first_child; c; c = v->tree.nodes[c].next_sibling) {
-        bool big = v->tree.nodes[c].bytes >= v->fold_bytes && s.children < MAX_CHILDREN;
-        if ((big || full) && depth < MAX_DEPTH && !s.others) {
-            s.children++;
-            continue;
-        }
-        s.others++;
-        s.others_bytes += v->tree.nodes[c].bytes;
-    }
-    return s;
+    finish_row(v, &row);
 }
 
 static void print_node(struct view *v, uint32_t at, int depth);
@@ -226,8 +269,10 @@ static void print_others(struct view *v, int depth, const struct shown *s)
 static void print_children(struct view *v, const struct node *n, int depth)
 {
     struct shown s = choose_shown(v, n, depth - 1);
-    bool others = s.others_bytes >= v->tell_bytes && s.others;
+    bool others = s.others_bytes >= v->tell_bytes && s.others && (s.children || s.own_bytes);
     uint32_t child = n->first_child, left = s.children + (s.own_bytes > 0);
+    if (!s.children && !others)
+        return;
     while (left-- > 0) {
         v->last[depth] = !left && !others;
         if (s.own_bytes && (!s.children || s.own_bytes >= v->tree.nodes[child].bytes)) {
@@ -288,18 +333,42 @@ static void print_title(const struct view *v)
     row_end(&row);
 }
 
+/* Raises the bar for a row of its own until the tree fits a screen or two. */
+static void choose_fold(struct view *v)
+{
+    static const unsigned per_mille[] = {10, 15, 20, 30, 50};
+    for (size_t i = 0; i < sizeof per_mille / sizeof *per_mille; i++) {
+        v->fold_bytes = v->of_bytes / 1000 * per_mille[i];
+        v->tell_bytes = v->fold_bytes / 2;
+        *v->rows = 0;
+        v->measuring = true;
+        print_children(v, &v->tree.nodes[0], 0);
+        v->measuring = false;
+        if (*v->rows <= ROWS_WANTED)
+            return;
+    }
+}
+
+static void print_tree(struct view *v)
+{
+    if (!v->report->options->full)
+        choose_fold(v);
+    print_title(v);
+    print_children(v, &v->tree.nodes[0], 0);
+    if (v->tree.skipped)
+        terminal_words(v->t, v->left, "(frames of importlib left out; --full shows everything)");
+}
+
 int tree_view(const struct report *report, enum measure measure, uint64_t of_bytes)
 {
-    struct view v = {.report = report, .t = &report->terminal, .of_bytes = of_bytes};
-    v.fold_bytes = report->options->full ? 0 : of_bytes / 100;
-    v.tell_bytes = report->options->full ? 0 : of_bytes / 1000;
+    int rows = 0;
+    struct view v = {.report = report, .t = &report->terminal, .of_bytes = of_bytes, .rows = &rows};
     v.left = BYTES_COLUMNS + SHARE_COLUMNS + 2 + (v.t->width >= BAR_LEAST_WIDTH ? BAR_COLUMNS + 2 : 0);
     int rc = tree_init(&v.tree);
+    v.tree.skip_imports = !report->options->full;
     rc = rc ? rc : build(&v, measure);
-    if (!rc && v.tree.nodes[0].count) {
-        print_title(&v);
-        print_children(&v, &v.tree.nodes[0], 0);
-    }
+    if (!rc && v.tree.nodes[0].count)
+        print_tree(&v);
     tree_release(&v.tree);
     return rc;
 }

@@ -81,10 +81,10 @@ int verify_report(struct report *report)
     }
     glyph_append(name, sizeof name, &used, rec->name, strlen(rec->name), report->frames.ascii);
     fprintf(out, "%s: %s\n", name, verdict(rec));
-    fprintf(out, "  %s, %s blocks, %s events read\n", quantity_size(rec->file_bytes).text, quantity_count(reader->blocks).text,
-            quantity_count(rec->replay.totals.events).text);
+    fprintf(out, "  %s, %s block%s, %s events read\n", quantity_size(rec->file_bytes).text,
+            quantity_count(reader->blocks).text, reader->blocks == 1 ? "" : "s", quantity_count(rec->replay.totals.events).text);
     if (reader->lost_blocks)
-        fprintf(out, "  %s blocks lost, with %s events; %s frees of what they allocated were passed over\n",
+        fprintf(out, "  %s block(s) lost, with %s events; %s frees of what they allocated were passed over\n",
                 quantity_count(reader->lost_blocks).text, quantity_count(recording_lost_events(rec)).text,
                 quantity_count(rec->replay.totals.lost_frees).text);
     if (trace_reader_cut(reader->trace))
