@@ -41,125 +41,159 @@ static inline struct text random_text(uint64_t *seed, char *room, uint32_t below
     return text;
 }
 
-/* A record of this type with random fields; texts live in static storage until the next call. */
+/* Values for the fields of one random record; texts live in static storage until the next draw. */
+struct draw {
+    uint32_t process, thread, stack;
+    uint64_t index, a, b, c, d;
+    struct text text, other;
+    const struct text *arguments; /* three */
+};
+
+static inline struct draw random_draw(uint64_t *seed, const struct defined *d)
+{
+    static char rooms[5][300];
+    static struct text arguments[3];
+    for (int i = 0; i < 3; i++)
+        arguments[i] = random_text(seed, rooms[2 + i], 30);
+    return (struct draw){
+        .process = (uint32_t)random_below(seed, d->processes),
+        .thread = (uint32_t)random_below(seed, d->threads),
+        .stack = (uint32_t)random_below(seed, d->stacks),
+        .index = random_below(seed, d->allocs),
+        .a = random_wide(seed),
+        .b = random_wide(seed),
+        .c = random_wide(seed),
+        .d = random_wide(seed),
+        .text = random_text(seed, rooms[0], 300),
+        .other = random_text(seed, rooms[1], 20),
+        .arguments = arguments,
+    };
+}
+
+static inline void random_definition_of(struct record *r, const struct draw *v)
+{
+    if (r->type == RECORD_FUNCTION) {
+        r->function.kind = (uint8_t)v->a;
+        r->function.name = v->text;
+        r->function.file = v->other;
+        r->function.first_line = (uint32_t)v->b;
+    } else if (r->type == RECORD_PROCESS) {
+        r->process.pid = (uint32_t)v->a;
+        r->process.parent = v->b % 2 ? v->process : ID_NONE;
+        r->process.how = (uint8_t)v->b;
+        r->process.flags = (uint8_t)v->c;
+        r->process.python = v->other;
+        r->process.executable = v->text;
+        r->process.argument_count = (uint32_t)(v->d % 4);
+        r->process.arguments = v->arguments;
+    } else if (r->type == RECORD_THREAD) {
+        r->thread.process = v->process;
+        r->thread.tid = (uint32_t)v->a;
+        r->thread.origin_stack = v->stack;
+        r->thread.name = v->other;
+    }
+}
+
+static inline void random_mapping_of(struct record *r, const struct draw *v)
+{
+    if (r->type == RECORD_MAP) {
+        r->map.address = v->a;
+        r->map.length = v->b;
+        r->map.kind = (uint8_t)(v->c % MAP_KIND_COUNT);
+        r->map.allocator = (uint8_t)(v->d % ALLOCATOR_LIMIT);
+        r->map.stack = v->stack;
+    } else if (r->type == RECORD_UNMAP) {
+        r->unmap.address = v->a;
+        r->unmap.length = v->b;
+    } else if (r->type == RECORD_REMAP) {
+        r->remap.old_address = v->a;
+        r->remap.old_length = v->b;
+        r->remap.new_address = v->c;
+        r->remap.new_length = v->d;
+        r->remap.stack = v->stack;
+        r->remap.flags = (uint8_t)v->a;
+    } else if (r->type == RECORD_PROTECT) {
+        r->protect.address = v->a;
+        r->protect.length = v->b;
+        r->protect.writable = v->c % 2;
+    } else if (r->type == RECORD_DISCARD) {
+        r->discard.address = v->a;
+        r->discard.length = v->b;
+    }
+}
+
+static inline void random_sample_of(struct record *r, const struct draw *v)
+{
+    if (r->type == RECORD_RESIDENT_BLOCK) {
+        r->resident_block.index = v->index;
+        r->resident_block.resident_bytes = v->a;
+    } else if (r->type == RECORD_RESIDENT_RANGE) {
+        r->resident_range.process = v->process;
+        r->resident_range.address = v->a;
+        r->resident_range.length = v->b;
+        r->resident_range.resident_bytes = v->c;
+    } else if (r->type == RECORD_RSS) {
+        r->rss.process = v->process;
+        r->rss.rss_bytes = v->a;
+    } else if (r->type == RECORD_FAILED) {
+        r->failed.allocator = (uint8_t)(v->a % ALLOCATOR_LIMIT);
+        r->failed.size_bytes = v->b;
+        r->failed.stack = v->stack;
+    }
+}
+
+static inline void random_ending_of(struct record *r, const struct draw *v)
+{
+    if (r->type == RECORD_PROCESS_END) {
+        r->process_end.process = v->process;
+        r->process_end.reason = (uint8_t)v->a;
+        r->process_end.status = v->b % 2 ? (int64_t)(v->c >> 1) : -1;
+    } else if (r->type == RECORD_THREAD_END) {
+        r->thread_end.thread = v->thread;
+    } else if (r->type == RECORD_LOST) {
+        r->lost.process = v->a % 2 ? v->process : ID_NONE;
+        r->lost.reason = (uint8_t)v->b;
+        r->lost.count = v->c;
+    } else if (r->type == RECORD_EXIT) {
+        r->exit.status = (uint32_t)v->a;
+        r->exit.oom = (uint8_t)v->b;
+    } else if (r->type == RECORD_STOP) {
+        r->stop.reason = (uint8_t)v->a;
+    }
+}
+
+static inline void random_name_of(struct record *r, const struct draw *v)
+{
+    if (r->type == RECORD_MARK) {
+        r->mark.name = v->text;
+    } else if (r->type == RECORD_MODULE) {
+        r->module.process = v->process;
+        r->module.path = v->text;
+        r->module.build_id = v->other;
+        r->module.address = v->a;
+        r->module.length = v->b;
+        r->module.file_offset = v->c;
+    } else if (r->type == RECORD_NAME) {
+        r->name.thread = v->thread;
+        r->name.name = v->other;
+    } else if (r->type == RECORD_PYTHON) {
+        r->python.process = v->process;
+        r->python.walked = v->a % 2;
+        r->python.version = v->other;
+    }
+}
+
+/* A record of this type with random fields; its texts live until the next one. */
 static inline struct record random_record(uint64_t *seed, enum record_type type,
                                           const struct defined *d)
 {
-    static char rooms[6][300];
-    static struct text arguments[3];
-    uint32_t process = (uint32_t)random_below(seed, d->processes);
-    uint32_t thread = (uint32_t)random_below(seed, d->threads);
-    uint32_t stack = (uint32_t)random_below(seed, d->stacks);
-    uint64_t a = random_wide(seed), b = random_wide(seed), c = random_wide(seed);
-    struct text text = random_text(seed, rooms[0], 300), other = random_text(seed, rooms[1], 20);
+    struct draw v = random_draw(seed, d);
     struct record r = {.type = type};
-    for (int i = 0; i < 3; i++)
-        arguments[i] = random_text(seed, rooms[2 + i], 30);
-    switch (type) {
-    case RECORD_FUNCTION:
-        r.function.kind = (uint8_t)a;
-        r.function.name = text;
-        r.function.file = other;
-        r.function.first_line = (uint32_t)b;
-        break;
-    case RECORD_PROCESS:
-        r.process.pid = (uint32_t)a;
-        r.process.parent = b % 2 ? process : ID_NONE;
-        r.process.how = (uint8_t)b;
-        r.process.flags = (uint8_t)c;
-        r.process.python = other;
-        r.process.executable = text;
-        r.process.argument_count = (uint32_t)(c % 4);
-        r.process.arguments = arguments;
-        break;
-    case RECORD_PROCESS_END:
-        r.process_end.process = process;
-        r.process_end.reason = (uint8_t)a;
-        r.process_end.status = b % 2 ? (int64_t)(c >> 1) : -1;
-        break;
-    case RECORD_THREAD:
-        r.thread.process = process;
-        r.thread.tid = (uint32_t)a;
-        r.thread.origin_stack = stack;
-        r.thread.name = other;
-        break;
-    case RECORD_THREAD_END: r.thread_end.thread = thread; break;
-    case RECORD_MAP:
-        r.map.address = a;
-        r.map.length = b;
-        r.map.kind = (uint8_t)(c % MAP_KIND_COUNT);
-        r.map.allocator = (uint8_t)(c % ALLOCATOR_LIMIT);
-        r.map.stack = stack;
-        break;
-    case RECORD_UNMAP:
-        r.unmap.address = a;
-        r.unmap.length = b;
-        break;
-    case RECORD_REMAP:
-        r.remap.old_address = a;
-        r.remap.old_length = b;
-        r.remap.new_address = c;
-        r.remap.new_length = random_wide(seed);
-        r.remap.stack = stack;
-        r.remap.flags = (uint8_t)random_bits(seed);
-        break;
-    case RECORD_PROTECT:
-        r.protect.address = a;
-        r.protect.length = b;
-        r.protect.writable = c % 2;
-        break;
-    case RECORD_DISCARD:
-        r.discard.address = a;
-        r.discard.length = b;
-        break;
-    case RECORD_RESIDENT_BLOCK:
-        r.resident_block.index = random_below(seed, d->allocs);
-        r.resident_block.resident_bytes = a;
-        break;
-    case RECORD_RESIDENT_RANGE:
-        r.resident_range.process = process;
-        r.resident_range.address = a;
-        r.resident_range.length = b;
-        r.resident_range.resident_bytes = c;
-        break;
-    case RECORD_RSS:
-        r.rss.process = process;
-        r.rss.rss_bytes = a;
-        break;
-    case RECORD_FAILED:
-        r.failed.allocator = (uint8_t)(a % ALLOCATOR_LIMIT);
-        r.failed.size_bytes = b;
-        r.failed.stack = stack;
-        break;
-    case RECORD_MARK: r.mark.name = text; break;
-    case RECORD_LOST:
-        r.lost.process = a % 2 ? process : ID_NONE;
-        r.lost.reason = (uint8_t)b;
-        r.lost.count = c;
-        break;
-    case RECORD_EXIT:
-        r.exit.status = (uint32_t)a;
-        r.exit.oom = (uint8_t)b;
-        break;
-    case RECORD_STOP: r.stop.reason = (uint8_t)a; break;
-    case RECORD_MODULE:
-        r.module.process = process;
-        r.module.path = text;
-        r.module.build_id = other;
-        r.module.address = a;
-        r.module.length = b;
-        r.module.file_offset = c;
-        break;
-    case RECORD_NAME:
-        r.name.thread = thread;
-        r.name.name = other;
-        break;
-    default:
-        r.python.process = process;
-        r.python.walked = a % 2;
-        r.python.version = other;
-        break;
-    }
+    random_definition_of(&r, &v);
+    random_mapping_of(&r, &v);
+    random_sample_of(&r, &v);
+    random_ending_of(&r, &v);
+    random_name_of(&r, &v);
     return r;
 }
 
@@ -239,6 +273,21 @@ static inline void random_event(struct built *b, struct defined *d, uint64_t *se
     } else {
         random_definition(b, d, seed);
     }
+}
+
+/* A few blocks of random events, about 2 KiB. */
+static inline void build_small(struct built *b)
+{
+    struct defined d;
+    uint64_t seed = 11;
+    built_start(b);
+    random_begin(b, &d);
+    for (int block = 0; block < 5; block++) {
+        for (int i = 0; i < 15; i++)
+            random_event(b, &d, &seed);
+        built_seal(b);
+    }
+    built_finish(b);
 }
 
 #endif

@@ -1,0 +1,294 @@
+/* The file under every kind of damage: what a reader gives is right, or it says that something is
+ * missing (FORMAT.md 2). */
+#include "format/crc32.h"
+#include "format/part.h"
+#include "format/wire.h"
+#include "tests/unit/format/random.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+/* Where each part of the file starts, from the written frames. */
+static bool is_part_border(const struct built *b, size_t length)
+{
+    bool border = length == b->blocks[0].offset || length == b->index_offset ||
+                  length == b->trailer_offset || length == b->length;
+    for (uint32_t i = 0; i < b->block_count; i++)
+        border = border || length == b->blocks[i].offset;
+    return border;
+}
+
+static void test_recovery__a_file_cut_anywhere_is_read_up_to_the_cut(void **state)
+{
+    (void)state;
+    struct built b;
+    build_small(&b);
+    for (size_t length = 0; length < b.length; length++) {
+        struct seen s;
+        seen_read(&s, b.bytes, length);
+        if (length < b.blocks[0].offset) {
+            assert_int_equal(s.open, length ? -ERR_TRUNCATED : -ERR_NOT_A_TRACE);
+            continue;
+        }
+        uint32_t whole = 0;
+        while (whole < b.block_count &&
+               (whole + 1 < b.block_count ? b.blocks[whole + 1].offset : b.index_offset) <= length)
+            whole++;
+        assert_int_equal(s.open, 0);
+        assert_int_equal(s.block_count, whole);
+        assert_true(seen_blocks_right(&s, &b));
+        assert_int_equal(s.damage_count, 0);
+        assert_int_equal(s.end, TRACE_END);
+        assert_false(s.complete);
+        assert_int_equal(s.cut == 0, is_part_border(&b, length));
+        seen_release(&s);
+    }
+    built_release(&b);
+}
+
+/* Nothing wrong may be given, and nothing may be missing without a word. */
+static void check_changed(const struct built *b, const uint8_t *bytes, size_t length)
+{
+    struct seen s;
+    seen_read(&s, bytes, length);
+    if (s.open == 0) {
+        assert_true(seen_blocks_right(&s, b));
+        assert_int_equal(s.end, TRACE_END);
+        bool told = s.damage_count > 0 || s.cut > 0 || !s.complete;
+        assert_true(told || s.block_count == b->block_count);
+    } else {
+        assert_true(strlen(s.err.text) > 10);
+        assert_int_equal(s.err.code, s.open);
+    }
+    seen_release(&s);
+}
+
+static void test_recovery__no_flipped_bit_gives_wrong_events(void **state)
+{
+    (void)state;
+    struct built b;
+    build_small(&b);
+    for (size_t at = 0; at < b.length; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            b.bytes[at] ^= (uint8_t)(1 << bit);
+            check_changed(&b, b.bytes, b.length);
+            b.bytes[at] ^= (uint8_t)(1 << bit);
+        }
+    built_release(&b);
+}
+
+static void test_recovery__no_changed_byte_gives_wrong_events(void **state)
+{
+    (void)state;
+    static const uint8_t values[] = {0x00, 0xFF};
+    struct built b;
+    build_small(&b);
+    for (size_t at = 0; at < b.length; at++)
+        for (size_t i = 0; i < sizeof values; i++) {
+            uint8_t was = b.bytes[at];
+            b.bytes[at] = values[i];
+            check_changed(&b, b.bytes, b.length);
+            b.bytes[at] = was;
+        }
+    built_release(&b);
+}
+
+static void test_recovery__removed_and_doubled_stretches_give_no_wrong_events(void **state)
+{
+    (void)state;
+    struct built b;
+    uint64_t seed = 17;
+    build_small(&b);
+    uint8_t *changed = malloc(2 * b.length);
+    for (int round = 0; round < 3000; round++) {
+        size_t at = random_below(&seed, b.length);
+        size_t span = random_below(&seed, b.length - at);
+        size_t kept = random_below(&seed, 2) ? at : at + span; /* removes, or writes it twice */
+        memcpy(changed, b.bytes, kept);
+        size_t from = kept == at ? at + span : at;
+        memcpy(changed + kept, b.bytes + from, b.length - from);
+        check_changed(&b, changed, kept + b.length - from);
+    }
+    free(changed);
+    built_release(&b);
+}
+
+static size_t block_bytes(const struct built *b, uint32_t block)
+{
+    return (block + 1 < b->block_count ? b->blocks[block + 1].offset : b->index_offset) -
+           b->blocks[block].offset;
+}
+
+static void test_recovery__a_damaged_block_costs_that_block_only(void **state)
+{
+    (void)state;
+    for (uint32_t victim = 0; victim < 5; victim++) {
+        struct built b;
+        struct seen s;
+        build_small(&b);
+        assert_int_equal(b.block_count, 5);
+        b.bytes[b.blocks[victim].offset + SKIPPABLE_BYTES + BLOCK_TABLE_BYTES + 30] ^= 0x10;
+        seen_read(&s, b.bytes, b.length);
+        assert_int_equal(s.open, 0);
+        assert_int_equal(s.block_count, 4);
+        assert_true(seen_blocks_right(&s, &b));
+        assert_int_equal(s.damage_count, 1);
+        assert_int_equal(s.lost_blocks, 1);
+        assert_int_equal(s.damages[0].offset, b.blocks[victim].offset);
+        /* without an own part behind it, the region of the last block ends at the trailer */
+        size_t end = victim == 4 ? b.trailer_offset : b.blocks[victim + 1].offset;
+        assert_int_equal(s.damages[0].offset + s.damages[0].length, end);
+        assert_true(s.complete);
+        seen_release(&s);
+        built_release(&b);
+    }
+}
+
+static void test_recovery__missing_blocks_are_told_by_their_numbers(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    size_t gone = block_bytes(&b, 1) + block_bytes(&b, 2);
+    memmove(b.bytes + b.blocks[1].offset, b.bytes + b.blocks[3].offset,
+            b.length - b.blocks[3].offset);
+    seen_read(&s, b.bytes, b.length - gone);
+    assert_int_equal(s.block_count, 3);
+    assert_true(seen_blocks_right(&s, &b));
+    assert_int_equal(s.damage_count, 1);
+    assert_int_equal(s.lost_blocks, 2);
+    assert_int_equal(s.damages[0].length, 0);
+    assert_int_equal(s.damages[0].offset, b.blocks[1].offset);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_recovery__blocks_missing_before_the_trailer_are_told(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    memmove(b.bytes + b.blocks[3].offset, b.bytes + b.trailer_offset, TRACE_TRAILER_BYTES);
+    seen_read(&s, b.bytes, b.blocks[3].offset + TRACE_TRAILER_BYTES);
+    assert_int_equal(s.block_count, 3);
+    assert_int_equal(s.lost_blocks, 2);
+    assert_true(s.complete);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_recovery__garbage_between_blocks_costs_no_block(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    size_t at = b.blocks[2].offset, junk = 1 << 20; /* more than a window of the source */
+    uint8_t *bytes = malloc(b.length + junk);
+    uint64_t seed = 1;
+    memcpy(bytes, b.bytes, at);
+    for (size_t i = 0; i < junk; i++) /* half of it looks like the start of a part */
+        bytes[at + i] =
+            i % 8 < 4 ? (uint8_t)(SKIPPABLE_MAGIC >> 8 * (i % 4)) : (uint8_t)random_bits(&seed);
+    memcpy(bytes + at + junk, b.bytes + at, b.length - at);
+    seen_read(&s, bytes, b.length + junk);
+    assert_int_equal(s.block_count, b.block_count);
+    assert_true(seen_blocks_right(&s, &b));
+    assert_true(s.damage_count >= 1);
+    assert_int_equal(s.lost_blocks, 0);
+    assert_true(s.complete);
+    seen_release(&s);
+    free(bytes);
+    built_release(&b);
+}
+
+static void test_recovery__a_block_of_another_trace_is_not_taken(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *table = b.bytes + b.blocks[2].offset + SKIPPABLE_BYTES;
+    put_u64(table + 24, BUILT_TRACE_ID + 1);
+    put_u32(table + 92, crc32_update(0, table, 92));
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, 4);
+    assert_int_equal(s.lost_blocks, 1);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_recovery__counters_that_jump_without_a_gap_are_damage(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *table = b.bytes + b.blocks[2].offset + SKIPPABLE_BYTES;
+    put_u64(table + 40, (uint64_t)1 << 61);
+    put_u32(table + 92, crc32_update(0, table, 92));
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, 4);
+    assert_int_equal(s.lost_blocks, 1);
+    seen_release(&s);
+    built_release(&b);
+}
+
+static void test_recovery__bytes_after_the_trailer_are_damage(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    uint8_t *twice = malloc(2 * b.length);
+    memcpy(twice, b.bytes, b.length);
+    memcpy(twice + b.length, b.bytes, b.length);
+    seen_read(&s, twice, 2 * b.length);
+    assert_int_equal(s.block_count, b.block_count);
+    assert_int_equal(s.damage_count, 1);
+    assert_int_equal(s.damages[0].offset, b.length);
+    assert_int_equal(s.damages[0].length, b.length);
+    assert_false(s.complete);
+    seen_release(&s);
+    free(twice);
+    built_release(&b);
+}
+
+static void test_recovery__a_wrong_index_is_told_and_costs_nothing(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    b.bytes[b.index_offset + 30] ^= 1;
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.block_count, b.block_count);
+    assert_int_equal(s.damage_count, 1);
+    assert_int_equal(s.damages[0].offset, b.index_offset);
+    assert_int_equal(s.lost_blocks, 0);
+    assert_true(s.complete);
+    seen_release(&s);
+    built_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recovery__a_file_cut_anywhere_is_read_up_to_the_cut),
+        cmocka_unit_test(test_recovery__no_flipped_bit_gives_wrong_events),
+        cmocka_unit_test(test_recovery__no_changed_byte_gives_wrong_events),
+        cmocka_unit_test(test_recovery__removed_and_doubled_stretches_give_no_wrong_events),
+        cmocka_unit_test(test_recovery__a_damaged_block_costs_that_block_only),
+        cmocka_unit_test(test_recovery__missing_blocks_are_told_by_their_numbers),
+        cmocka_unit_test(test_recovery__blocks_missing_before_the_trailer_are_told),
+        cmocka_unit_test(test_recovery__garbage_between_blocks_costs_no_block),
+        cmocka_unit_test(test_recovery__a_block_of_another_trace_is_not_taken),
+        cmocka_unit_test(test_recovery__counters_that_jump_without_a_gap_are_damage),
+        cmocka_unit_test(test_recovery__bytes_after_the_trailer_are_damage),
+        cmocka_unit_test(test_recovery__a_wrong_index_is_told_and_costs_nothing),
+    };
+    return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
+}
