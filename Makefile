@@ -25,6 +25,7 @@ endif
 ifeq ($(origin CXX),default)
 CXX := $(if $(findstring clang,$(CC)),clang++,g++)
 endif
+VERSION := 0.1.0
 PYTHON ?= python3
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
@@ -36,6 +37,7 @@ BUILD := build$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug))
 debugging := $(or $(SAN),$(COVERAGE),$(DEBUG))
 CFLAGS ?= $(if $(SAN),-O1,$(if $(debugging),-Og,-O2)) -g
 own_flags := -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
+	-DMEMREC_VERSION='"$(VERSION)"' \
 	$(if $(debugging),-DMEMREC_DEBUG,-DNDEBUG)
 san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 cov_flags := $(if $(COVERAGE),--coverage)
