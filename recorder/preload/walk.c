@@ -38,10 +38,13 @@
 #define NOINLINE    static __attribute__((noinline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* 32 bytes: two in a cache line. */
+/* What every walk compares, and nothing else: four in a cache line. */
 struct shadow_frame {
     uintptr_t frame;
-    uintptr_t ip;     /* frame_ip, an address or a number */
+    uintptr_t ip; /* frame_ip, an address or a number */
+};
+
+struct shadow_detail {
     uintptr_t code;   /* frame_code, tags included */
     uint32_t node;    /* of the stack that ends here */
     uint32_t code_id; /* of code, 0 where it was not needed */
@@ -120,17 +123,28 @@ INLINE uintptr_t top_frame(uintptr_t tstate)
 
 /* ---- one frame */
 
-/* Does a frame's instruction say which code it is of? */
-INLINE bool ip_tells_code(void)
+/* What a frame's instruction is, and so what must be compared. */
+enum ip_family {
+    IP_TELLS_CODE,   /* an address in the code object */
+    IP_WITHOUT_CODE, /* an address elsewhere: thread-local bytecode */
+    IP_NUMBER,       /* an index */
+};
+
+INLINE enum ip_family ip_family(void)
 {
-    return layout->ip_kind == IP_POINTER && layout->frame_tlbc == LAYOUT_NONE;
+    if (layout->ip_kind != IP_POINTER)
+        return IP_NUMBER;
+    return layout->frame_tlbc == LAYOUT_NONE ? IP_TELLS_CODE : IP_WITHOUT_CODE;
 }
 
-INLINE uintptr_t frame_ip(uintptr_t frame, bool tells_code)
+INLINE uintptr_t ip_at(uintptr_t address, enum ip_family family)
 {
-    if (tells_code || layout->ip_kind == IP_POINTER)
-        return word_of(frame, layout->frame_ip);
-    return memory_u32(frame + (uintptr_t)layout->frame_ip);
+    return family == IP_NUMBER ? memory_u32(address) : memory_word(address);
+}
+
+INLINE uintptr_t frame_ip(uintptr_t frame)
+{
+    return ip_at(frame + (uintptr_t)layout->frame_ip, ip_family());
 }
 
 /* The first instruction of the copy of the bytecode that the frame runs. */
@@ -174,23 +188,21 @@ static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t
  * told. */
 static bool shadow_set(struct walker *w, uint32_t i, uintptr_t frame, bool known)
 {
-    struct shadow_frame *s = &w->shadow[i];
+    struct shadow_detail *detail = &w->details[i];
+    uintptr_t ip = frame_ip(frame);
     uintptr_t code = word_of(frame, layout->frame_code);
     uintptr_t untagged = code & ~(uintptr_t)layout->frame_code_tags;
-    uint32_t code_id = known && s->code == code ? s->code_id : 0;
-    uint32_t node = i ? s[-1].node : NODE_NONE;
+    uint32_t code_id = known && detail->code == code ? detail->code_id : 0;
+    uint32_t node = i ? detail[-1].node : NODE_NONE;
     int32_t lasti;
-    s->frame = frame;
-    s->code = code;
-    s->ip = frame_ip(frame, false);
-    enum frame_kind kind = frame_classify(frame, untagged, s->ip, &lasti);
+    enum frame_kind kind = frame_classify(frame, untagged, ip, &lasti);
     if (kind == FRAME_COUNTS) {
         if (!code_id)
             code_id = code_intern(untagged);
         node = code_id ? intern_node(node, code_id, lasti) : NODE_LOST;
     }
-    s->node = node;
-    s->code_id = code_id;
+    w->shadow[i] = (struct shadow_frame){frame, ip};
+    *detail = (struct shadow_detail){code, node, code_id};
     return kind != FRAME_STRANGE && node != NODE_LOST;
 }
 
@@ -200,7 +212,8 @@ enum { CAPACITY_MIN = 1024 };
 
 static size_t mapping_bytes(uint32_t capacity)
 {
-    return capacity * (sizeof(struct shadow_frame) + sizeof(uintptr_t));
+    return capacity *
+           (sizeof(struct shadow_frame) + sizeof(struct shadow_detail) + sizeof(uintptr_t));
 }
 
 /* Make room for twice as many frames. Returns false if there is no memory: walker unchanged. */
@@ -210,13 +223,16 @@ static bool walker_grow(struct walker *w)
     int saved_errno = errno;
     struct shadow_frame *shadow = pages_map(mapping_bytes(capacity));
     if (shadow) {
-        uintptr_t *chain = (uintptr_t *)(shadow + capacity);
+        struct shadow_detail *details = (struct shadow_detail *)(shadow + capacity);
+        uintptr_t *chain = (uintptr_t *)(details + capacity);
         if (w->capacity) {
             memcpy(shadow, w->shadow, w->depth * sizeof *shadow);
+            memcpy(details, w->details, w->depth * sizeof *details);
             memcpy(chain, w->chain, w->capacity * sizeof *chain);
             pages_unmap(w->shadow, mapping_bytes(w->capacity));
         }
         w->shadow = shadow;
+        w->details = details;
         w->chain = chain;
         w->capacity = capacity;
     }
@@ -270,8 +286,8 @@ static uint32_t common_depth(const struct walker *w, uint32_t n, uint32_t depth)
     for (; i < depth; i++) {
         const struct shadow_frame *s = &w->shadow[i];
         uintptr_t frame = w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)];
-        if (frame != s->frame || frame_ip(frame, false) != s->ip ||
-            word_of(frame, layout->frame_code) != s->code)
+        if (frame != s->frame || frame_ip(frame) != s->ip ||
+            word_of(frame, layout->frame_code) != w->details[i].code)
             break;
     }
     return i;
@@ -295,7 +311,7 @@ NOINLINE uint32_t walk_whole(struct walker *w, uintptr_t top, uint64_t epoch)
         if (!shadow_set(w, i, w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)], false))
             return walk_lost(w, i);
     w->depth = depth;
-    return w->shadow[depth - 1].node;
+    return w->details[depth - 1].node;
 }
 
 /* ---- the quick walk */
@@ -316,25 +332,37 @@ INLINE int64_t shadow_find(const struct walker *w, uintptr_t frame)
 enum { LINK_BROKEN = UINT32_MAX };
 
 /* Verify entries base..0, whose first frame is live: each link before the frame behind it is read.
- * Returns the outermost entry that changed, base + 1 if none did, or LINK_BROKEN. */
-INLINE uint32_t shadow_verify(const struct walker *w, uint32_t base, bool tells_code)
+ * Returns the outermost entry that changed, base + 1 if none did, or LINK_BROKEN. The offsets are
+ * copied to locals since the compiler may not keep them across atomic reads. */
+INLINE uint32_t shadow_verify(const struct walker *w, uint32_t base, enum ip_family family)
 {
+    uintptr_t to_previous = (uintptr_t)layout->frame_previous;
+    uintptr_t to_ip = (uintptr_t)layout->frame_ip, to_code = (uintptr_t)layout->frame_code;
+    const struct shadow_frame *first = w->shadow;
+    const struct shadow_detail *detail = &w->details[base];
     uint32_t changed = base + 1;
-    for (const struct shadow_frame *s = &w->shadow[base];; s--) {
-        uintptr_t previous = word_of(s->frame, layout->frame_previous);
-        if (frame_ip(s->frame, tells_code) != s->ip ||
-            (!tells_code && word_of(s->frame, layout->frame_code) != s->code))
-            changed = (uint32_t)(s - w->shadow);
-        if (s == w->shadow)
+    for (const struct shadow_frame *s = &first[base];; s--, detail--) {
+        uintptr_t previous = memory_word(s->frame + to_previous);
+        uintptr_t differs = ip_at(s->frame + to_ip, family) ^ s->ip;
+        if (family != IP_TELLS_CODE)
+            differs |= memory_word(s->frame + to_code) ^ detail->code;
+        if (unlikely(differs))
+            changed = (uint32_t)(s - first);
+        if (s == first)
             return previous ? LINK_BROKEN : changed;
         if (unlikely(previous != s[-1].frame))
             return LINK_BROKEN;
     }
 }
 
+/* One loop for each family. */
 INLINE uint32_t verify_from(const struct walker *w, uint32_t base)
 {
-    return ip_tells_code() ? shadow_verify(w, base, true) : shadow_verify(w, base, false);
+    switch (ip_family()) {
+    case IP_TELLS_CODE: return shadow_verify(w, base, IP_TELLS_CODE);
+    case IP_WITHOUT_CODE: return shadow_verify(w, base, IP_WITHOUT_CODE);
+    default: return shadow_verify(w, base, IP_NUMBER);
+    }
 }
 
 /* The node of the stack that ends in a live frame. */
@@ -365,7 +393,7 @@ INLINE uint32_t walk_from(struct walker *w, uintptr_t top)
         if (!shadow_set(w, depth, pushed[n - 1], false))
             return walk_lost(w, depth);
     w->depth = depth;
-    return w->shadow[depth - 1].node;
+    return w->details[depth - 1].node;
 }
 
 /* ---- before the layout is trusted */

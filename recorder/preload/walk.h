@@ -24,12 +24,13 @@
 struct walker {
     struct shadow_frame *shadow; /* own mapping, outermost frame first; NULL before the first stack
                                   */
-    uintptr_t *chain;            /* same mapping: the live chain while it is compared */
-    uint32_t depth;              /* valid entries of shadow */
-    uint32_t capacity;           /* of shadow and chain, in frames */
-    uint64_t epoch;              /* of code deaths when shadow was last right (code.h) */
-    uintptr_t tstate;            /* the last thread state proved to be this thread's (<= 3.11) */
-    uintptr_t thread;            /* pthread_self(), 0 before the first walk */
+    struct shadow_detail *details; /* same mapping: what is needed only where something changed */
+    uintptr_t *chain;              /* same mapping: the live chain while it is compared */
+    uint32_t depth;                /* valid entries of shadow */
+    uint32_t capacity;             /* of shadow and chain, in frames */
+    uint64_t epoch;                /* of code deaths when shadow was last right (code.h) */
+    uintptr_t tstate;              /* the last thread state proved to be this thread's (<= 3.11) */
+    uintptr_t thread;              /* pthread_self(), 0 before the first walk */
 };
 
 /* Frames beyond this depth, counted from the outermost, are left out; such walks are counted. */

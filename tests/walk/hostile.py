@@ -5,6 +5,7 @@ frame, with sys._getframe. Prints one JSON object."""
 import asyncio
 import ctypes
 import functools
+import gc
 import json
 import os
 import random
@@ -26,6 +27,7 @@ for library in (L, FREE):
         getattr(library, "harness_" + counter).restype = ctypes.c_uint64
 
 VERSION = sys.version_info[:2]
+FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 differences, places = [], {}
 lock = threading.Lock()
 
@@ -195,7 +197,6 @@ def objects():
     cycle.__dict__["self"] = cycle
     reference = weakref.ref(cycle, lambda _: check("weakref callback"))
     del cycle
-    import gc
     gc.collect()
     del reference
 
@@ -278,22 +279,33 @@ def callbacks():
 
 # ---- code objects that come and go
 
-def churn():
-    """3,000 functions of different names at reused addresses: each must have its own name."""
+def churn(count=3000, mark="main"):
+    """Functions of different names at reused addresses: each must have its own name."""
     seen, reused = set(), 0
-    for i in range(3000):
+    for i in range(count):
         source = "\n" * (i % 7) + "def f_%d():\n  return walk(), frame().f_lineno" % i
         namespace = {"walk": L.harness_walk, "frame": sys._getframe}
-        exec(compile(source, "<churn %d>" % i, "exec"), namespace)
+        exec(compile(source, "<churn %s %d>" % (mark, i), "exec"), namespace)
         function = namespace["f_%d" % i]
         reused += id(function.__code__) in seen
         seen.add(id(function.__code__))
         node, line = function()
         found = (walked(node) or [("no stack", node, 0, 0, 0)])[0]
-        places["churn"] = places.get("churn", 0) + 1
-        if (found[0], found[1], found[4]) != ("f_%d" % i, "<churn %d>" % i, line):
-            differences.append(["churn", i, found])
+        with lock:
+            places["churn"] = places.get("churn", 0) + 1
+            if (found[0], found[1], found[4]) != ("f_%d" % i, "<churn %s %d>" % (mark, i), line):
+                differences.append(["churn", mark, i, found])
+        if FREE_THREADED and i % 100 == 99:
+            gc.collect()  # code objects are freed by the collector only
     return reused
+
+
+def churn_in_threads():
+    running = [threading.Thread(target=churn, args=(500, "thread %d" % i)) for i in range(4)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
 
 
 # ---- tools that look on
@@ -460,7 +472,7 @@ def main():
     wanted = int(sys.argv[2])
     if L.harness_verdict(0) != 1 or L.harness_verdict(1) != 1:
         sys.exit(b" / ".join(L.harness_fact(step) for step in (0, 1)).decode())
-    for part in plain, objects, generators, callbacks, watched, threads, deep:
+    for part in plain, objects, generators, callbacks, watched, threads, deep, churn_in_threads:
         part()
     result = {"version": sys.version.split()[0], "reused": churn(), "greenlets": greenlets(), "forked": forks(),
               "too_deep": too_deep()}
@@ -469,7 +481,7 @@ def main():
     allocate_in_threads(wanted + wanted // 5)
     plain()
     result.update(
-        gil=getattr(sys, "_is_gil_enabled", lambda: True)(),
+        gil=not FREE_THREADED,
         verdicts=[L.harness_verdict(0), L.harness_verdict(1)],
         facts=[L.harness_fact(0).decode(), L.harness_fact(1).decode()],
         places=places, differences=differences, compared=L.harness_compared(), differing=L.harness_differing(),
