@@ -6,6 +6,7 @@
 #                                          settings of its own: recorder/preload/preload.mk)
 #   replay/**, analyzer/**              -> build/memreplay     (main in replay/main.c)
 #   tests/unit/**/test_*.c              -> build/tests/unit/.../test_*   (cmocka, one main each)
+#   tests/walk/*.c                      -> build/tests/walk/*.so  (the library's parts under a test's own roof)
 #   tests/programs/*.c, *.cc            -> build/tests/programs/<name>   (x.so.c -> x.so, static_*.c linked statically,
 #                                          embed*.c against libpython; a line "build-flags: ..." in a source adds flags)
 #
@@ -81,6 +82,7 @@ memrec := $(if $(filter recorder/collector/main.c,$(collector_src)),$(BUILD)/mem
 memreplay := $(if $(filter replay/main.c,$(replay_src)),$(BUILD)/memreplay)
 preload := $(if $(preload_src),$(BUILD)/libmemrec.so)
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(unit_src))
+walk_parts := $(patsubst tests/walk/%.c,$(BUILD)/tests/walk/%.so,$(sort $(wildcard tests/walk/*.c)))
 programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
 # ---- what people type -----------------------------------------------------------------------------
@@ -130,7 +132,7 @@ fuzz: ## feed mutated traces to the sanitized memreplay
 bench: all build/bench/.ready ## wall time, bytes per event and replay speed
 	$(Q)tools/bench/run
 
-tests: unit $(programs) ## build the unit tests of this variant and the programs that tests record
+tests: unit $(programs) $(walk_parts) ## build the unit tests of this variant and the programs that tests record
 
 unit: $(unit_tests) ## build the unit tests of this variant
 
@@ -205,6 +207,13 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(collector_lib) $(analyzer_l
 	@mkdir -p $(@D)
 	$(link) $< $(call group,$(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib)) \
 		$(TEST_LIBS) $(TOOL_LIBS) $(if $(findstring /test_preload_,$@),-lc $(call group,$(preload_lib) $(collector_lib) $(format_lib)))
+
+walk_src := $(preload_src) recorder/collector/lines.c
+$(BUILD)/pic/libwalk.a: $(call pic,$(walk_src)) ; $(archive)
+$(BUILD)/tests/walk/%.so: $(BUILD)/pic/tests/walk/%.o $(BUILD)/pic/libwalk.a $(BUILD)/pic/libshared.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(preload_ldflags) $(LDFLAGS) -o $@ $< -lc $(call group,$(filter %.a,$^)) $(PRELOAD_LIBS)
 
 # Programs that get recorded: never sanitized, in one place for all variants. Those that embed Python may fail.
 extra = $$(sed -n 's/^.*build-flags: *//p' $<)
