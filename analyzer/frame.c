@@ -26,7 +26,8 @@ static const char *below_packages(const char *path)
     return at ? at : after(path, "/dist-packages/");
 }
 
-/* The path inside an installed package or the standard library; NULL for the program's own files. */
+/* The path inside an installed package or the standard library; NULL for the program's own files.
+ */
 static const char *library_path(const char *path)
 {
     const char *at = below_packages(path);
@@ -44,7 +45,8 @@ static const char *short_path(const char *path, const struct frame_style *style)
     return path;
 }
 
-void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line, const struct frame_style *style)
+void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line,
+                    const struct frame_style *style)
 {
     const struct function *f = symbols_function(s, id);
     size_t used = 0;
@@ -57,7 +59,8 @@ void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_
         snprintf(out, capacity, "(unknown function)");
 }
 
-void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line, const struct frame_style *style)
+void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line,
+                 const struct frame_style *style)
 {
     const struct function *f = symbols_function(s, id);
     size_t used = 0;
@@ -65,7 +68,8 @@ void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t i
     if (!f || !f->file->length)
         return;
     const char *path = short_path(f->file->bytes, style);
-    glyph_append(out, capacity, &used, path, f->file->length - (size_t)(path - f->file->bytes), style->ascii);
+    glyph_append(out, capacity, &used, path, f->file->length - (size_t)(path - f->file->bytes),
+                 style->ascii);
     if (f->kind != FUNCTION_MODULE && line)
         snprintf(out + used, capacity - used, ":%" PRIu64, line);
 }
@@ -75,10 +79,12 @@ bool frame_library(const struct symbols *s, uint32_t id)
     const struct function *f = symbols_function(s, id);
     if (!f)
         return false;
-    return f->kind != FUNCTION_PYTHON || library_path(f->file->bytes) || !strncmp(f->file->bytes, "<frozen ", 8);
+    return f->kind != FUNCTION_PYTHON || library_path(f->file->bytes) ||
+           !strncmp(f->file->bytes, "<frozen ", 8);
 }
 
-void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id, const struct frame_style *style)
+void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id,
+                   const struct frame_style *style)
 {
     const struct function *f = symbols_function(s, id);
     const char *path = f ? library_path(f->file->bytes) : 0;
@@ -94,8 +100,8 @@ void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t
 
 static bool is_main(const struct function *f)
 {
-    return f->kind == FUNCTION_PYTHON && !strcmp(f->name->bytes, "<module>") && f->file->bytes[0] == '/' &&
-           !library_path(f->file->bytes);
+    return f->kind == FUNCTION_PYTHON && !strcmp(f->name->bytes, "<module>") &&
+           f->file->bytes[0] == '/' && !library_path(f->file->bytes);
 }
 
 const struct name *frame_home(struct symbols *s)

@@ -1,7 +1,7 @@
 /* A frame in words: the function's name, and file and line as short as they stay readable.
- * Why paths are cut: `/home/ana/.venv/lib/python3.11/site-packages/pandas/io/parsers/readers.py` says nothing that
- * `pandas/io/parsers/readers.py` does not. Full paths are in the JSON.
- * Not here: trees (tree.h). Thread-safe. */
+ * Why paths are cut: `/home/ana/.venv/lib/python3.11/site-packages/pandas/io/parsers/readers.py`
+ * says nothing that `pandas/io/parsers/readers.py` does not. Full paths are in the JSON. Not here:
+ * trees (tree.h). Thread-safe. */
 #ifndef ANALYZER_FRAME_H
 #define ANALYZER_FRAME_H
 
@@ -9,18 +9,22 @@
 
 /* How this report writes frames. */
 struct frame_style {
-    bool ascii;                /* escape what is not ASCII */
-    const struct name *home;   /* folder of the main script with its slash, or NULL: not shown */
+    bool ascii;              /* escape what is not ASCII */
+    const struct name *home; /* folder of the main script with its slash, or NULL: not shown */
 };
 
-/* Writes the function's name, escaped, into out[capacity]. id: a function id; unknown ones are named so. line: as in the node. */
-void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line, const struct frame_style *style);
+/* Writes the function's name, escaped, into out[capacity]. id: a function id; unknown ones are
+ * named so. line: as in the node. */
+void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line,
+                    const struct frame_style *style);
 /* Writes `file:line`, escaped and short; "" where nothing is known. */
-void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line, const struct frame_style *style);
+void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line,
+                 const struct frame_style *style);
 /* Does the function belong to the standard library, an installed package, or the interpreter? */
 bool frame_library(const struct symbols *s, uint32_t id);
 /* The package of a library function ("pandas", "importlib"), escaped; "" if none is known. */
-void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id, const struct frame_style *style);
+void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id,
+                   const struct frame_style *style);
 /* The folder that holds the program's own main script, interned in s; NULL if it cannot be told. */
 const struct name *frame_home(struct symbols *s);
 

@@ -23,7 +23,10 @@ int32_t glyph_decode(const char *bytes, size_t length, size_t *taken)
     *taken = 1;
     if (b[0] < 0x80)
         return b[0];
-    size_t more = b[0] >= 0xC2 && b[0] < 0xE0 ? 1 : b[0] >= 0xE0 && b[0] < 0xF0 ? 2 : b[0] >= 0xF0 && b[0] < 0xF5 ? 3 : 0;
+    size_t more = b[0] >= 0xC2 && b[0] < 0xE0   ? 1
+                  : b[0] >= 0xE0 && b[0] < 0xF0 ? 2
+                  : b[0] >= 0xF0 && b[0] < 0xF5 ? 3
+                                                : 0;
     int32_t code = b[0] & (0x3F >> more);
     if (!more || continuation(b, length, more, &code) || code < least[more] || code > 0x10FFFF ||
         (code >= 0xD800 && code < 0xE000))
@@ -46,10 +49,12 @@ static bool within(int32_t code, const struct span *spans, size_t count)
 
 int glyph_columns(int32_t code)
 {
-    static const struct span none[] = {{0x300, 0x36F}, {0x200B, 0x200F}, {0x20D0, 0x20F0}, {0xFE00, 0xFE0F}};
-    static const struct span wide[] = {{0x1100, 0x115F}, {0x2E80, 0x303E}, {0x3041, 0xA4CF}, {0xAC00, 0xD7A3},
-                                       {0xF900, 0xFAFF}, {0xFE30, 0xFE6F}, {0xFF00, 0xFF60}, {0xFFE0, 0xFFE6},
-                                       {0x1F300, 0x1F64F}, {0x1F900, 0x1FAFF}, {0x20000, 0x3FFFD}};
+    static const struct span none[] = {
+        {0x300, 0x36F}, {0x200B, 0x200F}, {0x20D0, 0x20F0}, {0xFE00, 0xFE0F}};
+    static const struct span wide[] = {{0x1100, 0x115F},   {0x2E80, 0x303E},  {0x3041, 0xA4CF},
+                                       {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},  {0xFE30, 0xFE6F},
+                                       {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F},
+                                       {0x1F900, 0x1FAFF}, {0x20000, 0x3FFFD}};
     if (code < 0x300)
         return 1;
     if (within(code, none, sizeof none / sizeof *none))
@@ -59,8 +64,9 @@ int glyph_columns(int32_t code)
 
 bool glyph_control(int32_t code)
 {
-    static const struct span controls[] = {{0, 0x1F}, {0x7F, 0x9F}, {0x200B, 0x200F}, {0x2028, 0x202E},
-                                           {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}};
+    static const struct span controls[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x200B, 0x200F},
+                                           {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF},
+                                           {0xFFF9, 0xFFFB}};
     return within(code, controls, sizeof controls / sizeof *controls);
 }
 
@@ -75,7 +81,8 @@ static int escape(char *out, size_t capacity, int32_t code, unsigned char byte)
     return snprintf(out, capacity, "\\U%08x", (unsigned)code);
 }
 
-void glyph_append(char *out, size_t capacity, size_t *used, const char *bytes, size_t length, bool ascii)
+void glyph_append(char *out, size_t capacity, size_t *used, const char *bytes, size_t length,
+                  bool ascii)
 {
     size_t taken;
     for (size_t i = 0; i < length; i += taken) {

@@ -13,7 +13,8 @@ void heading_command_text(const struct report *report, char *out, size_t capacit
     for (uint32_t i = 0; i < h->argument_count; i++) {
         if (i)
             glyph_append(out, capacity, &used, " ", 1, true);
-        glyph_append(out, capacity, &used, h->arguments[i].bytes, h->arguments[i].length, report->frames.ascii);
+        glyph_append(out, capacity, &used, h->arguments[i].bytes, h->arguments[i].length,
+                     report->frames.ascii);
     }
 }
 
@@ -25,17 +26,20 @@ void heading_command(const struct report *report)
     size_t used = 0;
     heading_command_text(report, text, sizeof text);
     if (root && root->python->length)
-        glyph_append(version, sizeof version, &used, root->python->bytes, root->python->length, true);
+        glyph_append(version, sizeof version, &used, root->python->bytes, root->python->length,
+                     true);
     if (root)
-        snprintf(about, sizeof about, "  %s%s%spid %u", version[0] ? "Python " : "", version, version[0] ? ", " : "",
-                 root->pid);
+        snprintf(about, sizeof about, "  %s%s%spid %u", version[0] ? "Python " : "", version,
+                 version[0] ? ", " : "", root->pid);
     row_begin(&row, &report->terminal);
-    row_put(&row, STYLE_BOLD, text[0] ? text : "(command unknown)", row_left(&row) - glyph_text_columns(about));
+    row_put(&row, STYLE_BOLD, text[0] ? text : "(command unknown)",
+            row_left(&row) - glyph_text_columns(about));
     row_put(&row, STYLE_DIM, about, row_left(&row));
     row_end(&row);
 }
 
-void heading_bytes(const struct report *report, enum style style, uint64_t bytes, const char *format, ...)
+void heading_bytes(const struct report *report, enum style style, uint64_t bytes,
+                   const char *format, ...)
 {
     char text[512];
     struct row row;

@@ -19,7 +19,8 @@ static void sum_pools(struct replay *r)
 struct holdings holdings_at_moment(const struct report *report)
 {
     struct replay *r = &report->rec->replay;
-    struct holdings h = {.values = selection_total(report, MEASURE_MOMENT), .time_ns = r->moment.time_ns};
+    struct holdings h = {.values = selection_total(report, MEASURE_MOMENT),
+                         .time_ns = r->moment.time_ns};
     sum_pools(r);
     for (uint32_t i = 0; i < r->model.processes.limit; i++) {
         const struct process *p = model_process_at(&r->model, i);
@@ -29,7 +30,8 @@ struct holdings holdings_at_moment(const struct report *report)
         h.rss_bytes += then.rss_bytes;
         h.mapped_bytes += then.mapped_bytes;
         h.shared_bytes += then.shared_bytes;
-        h.python_retained_bytes += then.arena_bytes > p->pooled_bytes ? then.arena_bytes - p->pooled_bytes : 0;
+        h.python_retained_bytes +=
+            then.arena_bytes > p->pooled_bytes ? then.arena_bytes - p->pooled_bytes : 0;
         h.processes += then.live_bytes > 0;
     }
     return h;

@@ -1,6 +1,7 @@
-/* What was held at the moment, all in all: the figures at the head of `peak` and in the JSON's "peak".
- * Invariants: bytes is the sum over the listed stacks; rss, mapped, shared and retained are of all processes in scope, also where the
- * report lists one thread. Not here: who held it. Thread-safe for different recordings. */
+/* What was held at the moment, all in all: the figures at the head of `peak` and in the JSON's
+ * "peak". Invariants: bytes is the sum over the listed stacks; rss, mapped, shared and retained are
+ * of all processes in scope, also where the report lists one thread. Not here: who held it.
+ * Thread-safe for different recordings. */
 #ifndef ANALYZER_HOLDINGS_H
 #define ANALYZER_HOLDINGS_H
 

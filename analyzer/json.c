@@ -5,10 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-void json_init(struct json *j, FILE *out)
-{
-    *j = (struct json){.out = out, .first = true};
-}
+void json_init(struct json *j, FILE *out) { *j = (struct json){.out = out, .first = true}; }
 
 static void newline(struct json *j)
 {

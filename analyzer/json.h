@@ -1,7 +1,8 @@
 /* A streaming JSON writer: objects and arrays as they come, commas and indentation by itself.
- * Why our own: a peak can have a million stacks, and nothing of it needs to be in memory. Invariants: what was begun is ended by the
- * caller; output is ASCII-safe UTF-8; numbers are integers. Names that are not UTF-8 come out as `\xNN` in text.
- * Not here: which fields a report has. Write errors show in ferror(). Not thread-safe. */
+ * Why our own: a peak can have a million stacks, and nothing of it needs to be in memory.
+ * Invariants: what was begun is ended by the caller; output is ASCII-safe UTF-8; numbers are
+ * integers. Names that are not UTF-8 come out as `\xNN` in text. Not here: which fields a report
+ * has. Write errors show in ferror(). Not thread-safe. */
 #ifndef ANALYZER_JSON_H
 #define ANALYZER_JSON_H
 

@@ -1,6 +1,7 @@
 /* `memreplay leaks`: what was live when its own process ended.
- * Why per process: a child that frees nothing before it exits leaks nothing of its parent's. An exec'd image leaks nothing: its memory
- * is given back by design. Not here: the tree (tree_view.h). */
+ * Why per process: a child that frees nothing before it exits leaks nothing of its parent's. An
+ * exec'd image leaks nothing: its memory is given back by design. Not here: the tree (tree_view.h).
+ */
 #include "analyzer/heading.h"
 #include "analyzer/quantity.h"
 #include "analyzer/table_view.h"
@@ -27,8 +28,8 @@ int leaks_report(struct report *report)
         return write_json(report, &total);
     heading_command(report);
     fputc('\n', report->terminal.out);
-    heading_bytes(report, STYLE_HOT, total.bytes, "never freed, in %s block%s", quantity_count(total.count).text,
-                  total.count == 1 ? "" : "s");
+    heading_bytes(report, STYLE_HOT, total.bytes, "never freed, in %s block%s",
+                  quantity_count(total.count).text, total.count == 1 ? "" : "s");
     if (!total.count)
         return 0;
     fputc('\n', report->terminal.out);

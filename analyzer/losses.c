@@ -13,23 +13,20 @@ static const struct reason_text texts[REASON_COUNT] = {
     [REASON_STACK_UNKNOWN] = {"stack_unknown", "allocations whose stack could not be kept"},
     [REASON_REENTERED] = {"reentered", "events lost inside our own hooks (signal handlers)"},
     [REASON_NO_RING] = {"no_ring", "events lost: more threads or processes than rings"},
-    [REASON_FILE_LIMIT] = {"file_limit", "the trace reached its size limit or the disk was nearly full"},
+    [REASON_FILE_LIMIT] = {"file_limit",
+                           "the trace reached its size limit or the disk was nearly full"},
     [REASON_WRITE_ERROR] = {"write_error", "the trace could not be written any more"},
     [REASON_CORRUPT_RING] = {"corrupt_ring", "events lost: the program overwrote a ring"},
     [REASON_KILLED] = {"killed", "memrec was killed"},
-    [REASON_UNKNOWN_FREE] = {"unknown_free", "frees of blocks from before the recording, or inherited"},
-    [REASON_LIVE_ADDRESS] = {"live_address", "frees that were missed, seen when the address came back"},
+    [REASON_UNKNOWN_FREE] = {"unknown_free",
+                             "frees of blocks from before the recording, or inherited"},
+    [REASON_LIVE_ADDRESS] = {"live_address",
+                             "frees that were missed, seen when the address came back"},
     [REASON_DEEP_STACK] = {"deep_stack", "stacks cut at the depth limit, outermost frames dropped"},
     [REASON_NOT_RECORDED] = {"not_recorded", "Python processes that were not recorded"},
     [REASON_QUEUE_FULL] = {"queue_full", "events lost: the disk was too slow"},
 };
 
-const char *loss_words(unsigned reason)
-{
-    return texts[reason < REASON_COUNT ? reason : 0].words;
-}
+const char *loss_words(unsigned reason) { return texts[reason < REASON_COUNT ? reason : 0].words; }
 
-const char *loss_key(unsigned reason)
-{
-    return texts[reason < REASON_COUNT ? reason : 0].key;
-}
+const char *loss_key(unsigned reason) { return texts[reason < REASON_COUNT ? reason : 0].key; }

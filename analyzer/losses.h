@@ -3,7 +3,8 @@
 #ifndef ANALYZER_LOSSES_H
 #define ANALYZER_LOSSES_H
 
-/* "the ring was full …"; never NULL, also for reasons that this version does not know. Static storage. */
+/* "the ring was full …"; never NULL, also for reasons that this version does not know. Static
+ * storage. */
 const char *loss_words(unsigned reason);
 /* "ring_full" and so on, for JSON. */
 const char *loss_key(unsigned reason);

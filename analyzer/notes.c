@@ -9,8 +9,10 @@ static void note_end(const struct recording *rec, const char *prefix, FILE *out)
     uint64_t cut = trace_reader_cut(rec->reader.trace);
     if (reader_complete(&rec->reader) || rec->replay.stopped)
         return;
-    fprintf(out, "%s%s is incomplete: it ends without its trailer, so what happened after %s is not in it", prefix, rec->name,
-            quantity_time(rec->replay.time_ns).text);
+    fprintf(
+        out,
+        "%s%s is incomplete: it ends without its trailer, so what happened after %s is not in it",
+        prefix, rec->name, quantity_time(rec->replay.time_ns).text);
     if (cut)
         fprintf(out, " (%s of an unfinished block at the end)", quantity_size(cut).text);
     fputc('\n', out);
@@ -20,15 +22,18 @@ static void note_damage(const struct recording *rec, const char *prefix, FILE *o
 {
     if (!rec->reader.damage_count)
         return;
-    fprintf(out, "%s%s is damaged: %u block%s lost; what could be read is shown. `memreplay verify` tells where\n", prefix,
-            rec->name, rec->reader.lost_blocks, rec->reader.lost_blocks == 1 ? "" : "s");
+    fprintf(out,
+            "%s%s is damaged: %u block%s lost; what could be read is shown. `memreplay verify` "
+            "tells where\n",
+            prefix, rec->name, rec->reader.lost_blocks, rec->reader.lost_blocks == 1 ? "" : "s");
 }
 
 static void note_losses(const struct recording *rec, const char *prefix, FILE *out)
 {
     uint64_t lost = model_lost_events(&rec->replay.model);
     if (lost)
-        fprintf(out, "%sthe recorder lost %s events; `memreplay summary` tells why\n", prefix, quantity_count(lost).text);
+        fprintf(out, "%sthe recorder lost %s events; `memreplay summary` tells why\n", prefix,
+                quantity_count(lost).text);
     if (rec->replay.totals.impossible)
         fprintf(out, "%s%s events claim impossible sizes and count as 0 bytes\n", prefix,
                 quantity_count(rec->replay.totals.impossible).text);

@@ -1,6 +1,8 @@
 /* `memreplay peak`: who held the memory at the high-water mark, or at another moment.
- * Why a head before the tree: requested, touched and RSS answer different questions, and the one surprise that people bring
- * ("htop says 600 MB") is answered there. Not here: choosing the moment (replay/moment.h), the tree (tree_view.h). */
+ * Why a head before the tree: requested, touched and RSS answer different questions, and the one
+ * surprise that people bring
+ * ("htop says 600 MB") is answered there. Not here: choosing the moment (replay/moment.h), the tree
+ * (tree_view.h). */
 #include "analyzer/glyph.h"
 #include "analyzer/heading.h"
 #include "analyzer/holdings.h"
@@ -29,11 +31,11 @@ static const char *moment_words(const struct options *o)
     switch (o->at.kind) {
     case WHEN_NONE:
     case WHEN_PEAK:
-        return o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE ? "live at the maximum of the window" : "live at the peak";
-    case WHEN_END:
-        return "live at the end";
-    default:
-        return "live";
+        return o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE
+                   ? "live at the maximum of the window"
+                   : "live at the peak";
+    case WHEN_END: return "live at the end";
+    default: return "live";
     }
 }
 
@@ -43,34 +45,41 @@ static void print_requested(const struct report *report, const struct holdings *
     size_t used = 0;
     if (report->options->thread) {
         used = (size_t)snprintf(thread, sizeof thread, " of thread ");
-        glyph_append(thread, sizeof thread, &used, report->options->thread, strlen(report->options->thread), report->frames.ascii);
+        glyph_append(thread, sizeof thread, &used, report->options->thread,
+                     strlen(report->options->thread), report->frames.ascii);
     }
-    heading_bytes(report, STYLE_HOT, h->values.bytes, "%s%s, %s into %s, in %s block%s", moment_words(report->options), thread,
-                  quantity_time(h->time_ns).text, quantity_time(report->rec->duration_ns).text,
+    heading_bytes(report, STYLE_HOT, h->values.bytes, "%s%s, %s into %s, in %s block%s",
+                  moment_words(report->options), thread, quantity_time(h->time_ns).text,
+                  quantity_time(report->rec->duration_ns).text,
                   quantity_count(h->values.count).text, h->values.count == 1 ? "" : "s");
 }
 
 /* Told where more than 3% was never touched. */
 static void print_resident(const struct report *report, const struct holdings *h)
 {
-    uint64_t bytes = h->values.bytes, resident = h->values.resident_bytes, untouched = bytes - resident;
+    uint64_t bytes = h->values.bytes, resident = h->values.resident_bytes,
+             untouched = bytes - resident;
     if (untouched > bytes / 32)
-        heading_bytes(report, STYLE_WARM, resident, "of it resident: %s of this was never touched", quantity_size(untouched).text);
+        heading_bytes(report, STYLE_WARM, resident, "of it resident: %s of this was never touched",
+                      quantity_size(untouched).text);
     if (h->values.unsampled_bytes > bytes / 32)
-        heading_bytes(report, STYLE_PLAIN, h->values.unsampled_bytes, "of big blocks and reservations were gone before they could be sampled");
+        heading_bytes(report, STYLE_PLAIN, h->values.unsampled_bytes,
+                      "of big blocks and reservations were gone before they could be sampled");
 }
 
 static void print_beside(const struct report *report, const struct holdings *h)
 {
     uint64_t least = h->values.bytes / 100;
     if (h->rss_bytes)
-        heading_bytes(report, STYLE_PLAIN, h->rss_bytes, "RSS as the kernel counted it then%s", h->processes > 1 ? ", shared pages in each process" : "");
+        heading_bytes(report, STYLE_PLAIN, h->rss_bytes, "RSS as the kernel counted it then%s",
+                      h->processes > 1 ? ", shared pages in each process" : "");
     if (h->mapped_bytes > least)
         heading_bytes(report, STYLE_PLAIN, h->mapped_bytes, "beside it in mapped files");
     if (h->shared_bytes > least)
         heading_bytes(report, STYLE_PLAIN, h->shared_bytes, "beside it in shared memory");
     if (h->python_retained_bytes > least)
-        heading_bytes(report, STYLE_PLAIN, h->python_retained_bytes, "beside it retained by Python's allocator for small objects");
+        heading_bytes(report, STYLE_PLAIN, h->python_retained_bytes,
+                      "beside it retained by Python's allocator for small objects");
 }
 
 int peak_report(struct report *report)

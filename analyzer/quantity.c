@@ -49,7 +49,8 @@ struct quantity quantity_time(uint64_t ns)
     else if (whole < 7200)
         snprintf(q.text, sizeof q.text, "%" PRIu64 " min %02" PRIu64 " s", whole / 60, whole % 60);
     else
-        snprintf(q.text, sizeof q.text, "%" PRIu64 " h %02" PRIu64 " min", whole / 3600, whole / 60 % 60);
+        snprintf(q.text, sizeof q.text, "%" PRIu64 " h %02" PRIu64 " min", whole / 3600,
+                 whole / 60 % 60);
     return q;
 }
 

@@ -14,13 +14,18 @@ static int refuse_kind(const struct recording *rec, const struct stat *st, struc
 {
     char head[16] = "";
     if (S_ISDIR(st->st_mode))
-        return err_set(err, ERR_NOT_A_TRACE, "%s is a folder; give the trace file inside it", rec->name);
+        return err_set(err, ERR_NOT_A_TRACE, "%s is a folder; give the trace file inside it",
+                       rec->name);
     if (!S_ISREG(st->st_mode))
         return 0;
     if (st->st_size == 0)
-        return err_set(err, ERR_NOT_A_TRACE, "%s is empty: nothing was recorded into it; record again with `memrec run -o`", rec->name);
+        return err_set(
+            err, ERR_NOT_A_TRACE,
+            "%s is empty: nothing was recorded into it; record again with `memrec run -o`",
+            rec->name);
     if (pread(rec->fd, head, sizeof head, 0) == sizeof head && !memcmp(head, "SQLite format 3", 16))
-        return err_set(err, ERR_USAGE, "%s is a database; this version reads traces only", rec->name);
+        return err_set(err, ERR_USAGE, "%s is a database; this version reads traces only",
+                       rec->name);
     return 0;
 }
 
@@ -31,7 +36,9 @@ static int open_file(struct recording *rec, const char *name, struct err *err)
     rec->name = is_stdin ? "stdin" : name;
     rec->fd = is_stdin ? dup(0) : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (rec->fd < 0 && errno == ENOENT)
-        return err_set(err, ERR_NOT_FOUND, "%s: there is no such file; record one with: memrec run -o %s job.py", name, name);
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s: there is no such file; record one with: memrec run -o %s job.py", name,
+                       name);
     if (rec->fd < 0 || fstat(rec->fd, &st))
         return err_set(err, ERR_IO, "%s cannot be opened: %s", rec->name, strerror(errno));
     rec->regular = S_ISREG(st.st_mode);
@@ -45,7 +52,8 @@ int recording_open(struct recording *rec, const char *name, struct err *err)
     int rc = open_file(rec, name, err);
     rc = rc ? rc : reader_open(&rec->reader, rec->fd, rec->name, err);
     if (rc == -ERR_NOT_A_TRACE && rec->fd >= 0 && !strstr(err->text, "memrec run"))
-        return err_set(err, ERR_NOT_A_TRACE, "%s is not a memrec trace; give a file that `memrec run` wrote", rec->name);
+        return err_set(err, ERR_NOT_A_TRACE,
+                       "%s is not a memrec trace; give a file that `memrec run` wrote", rec->name);
     return rc;
 }
 
@@ -87,23 +95,19 @@ static bool needs_duration(const struct options *o)
 static uint64_t when_ns(const struct when *when, uint64_t duration_ns, uint64_t otherwise)
 {
     switch (when->kind) {
-    case WHEN_START:
-        return 0;
-    case WHEN_TIME:
-        return when->time_ns;
-    case WHEN_SHARE:
-        return (uint64_t)((__uint128_t)duration_ns * when->share_ppm / 1000000);
-    default:
-        return otherwise;
+    case WHEN_START: return 0;
+    case WHEN_TIME: return when->time_ns;
+    case WHEN_SHARE: return (uint64_t)((__uint128_t)duration_ns * when->share_ppm / 1000000);
+    default: return otherwise;
     }
 }
 
 static struct moment_choice choose(const struct options *o, uint64_t duration_ns)
 {
-    static const enum moment_kind kinds[] = {[WHEN_NONE] = MOMENT_PEAK, [WHEN_PEAK] = MOMENT_PEAK,
-                                             [WHEN_START] = MOMENT_TIME, [WHEN_END] = MOMENT_END,
-                                             [WHEN_TIME] = MOMENT_TIME, [WHEN_SHARE] = MOMENT_TIME,
-                                             [WHEN_MARK] = MOMENT_MARK};
+    static const enum moment_kind kinds[] = {
+        [WHEN_NONE] = MOMENT_PEAK, [WHEN_PEAK] = MOMENT_PEAK, [WHEN_START] = MOMENT_TIME,
+        [WHEN_END] = MOMENT_END,   [WHEN_TIME] = MOMENT_TIME, [WHEN_SHARE] = MOMENT_TIME,
+        [WHEN_MARK] = MOMENT_MARK};
     return (struct moment_choice){.kind = kinds[o->at.kind],
                                   .time_ns = when_ns(&o->at, duration_ns, 0),
                                   .from_ns = when_ns(&o->from, duration_ns, 0),
@@ -111,7 +115,8 @@ static struct moment_choice choose(const struct options *o, uint64_t duration_ns
                                   .mark = o->at.text};
 }
 
-static int make_options(struct recording *rec, const struct options *o, struct replay_options *made, struct err *err)
+static int make_options(struct recording *rec, const struct options *o, struct replay_options *made,
+                        struct err *err)
 {
     uint64_t duration_ns = 0;
     bool stops = o->command == COMMAND_leaks || o->command == COMMAND_temporary;
@@ -119,12 +124,15 @@ static int make_options(struct recording *rec, const struct options *o, struct r
         return err_set(err, ERR_USAGE, "what was alive at the peak is what `memreplay peak` shows");
     if (needs_duration(o)) {
         if (!rec->regular)
-            return err_set(err, ERR_USAGE, "a share of the duration needs a file, not a pipe; give a time such as 12.5s");
+            return err_set(
+                err, ERR_USAGE,
+                "a share of the duration needs a file, not a pipe; give a time such as 12.5s");
         int rc = scan_duration(rec, &duration_ns, err);
         if (rc)
             return rc;
     }
-    *made = (struct replay_options){.moment = choose(o, duration_ns), .has_pid = o->has_pid, .pid = o->pid};
+    *made = (struct replay_options){
+        .moment = choose(o, duration_ns), .has_pid = o->has_pid, .pid = o->pid};
     made->stop_at_moment = stops;
     made->temporary_threshold = o->command == COMMAND_temporary ? o->threshold : 0;
     if (made->moment.from_ns > made->moment.to_ns)
@@ -138,9 +146,11 @@ static int no_such_mark(const struct recording *rec, const char *wanted, struct 
     char known[300] = "";
     size_t used = 0;
     for (size_t i = 0; i < m->mark_count && used < sizeof known - 64; i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%.40s", i ? ", " : "", m->marks[i].name->bytes);
-    return err_set(err, ERR_USAGE, "%s has no mark named %s (%s%s); a time is written 12.5s or 80%%", rec->name, wanted,
-                   used ? "its marks: " : "it has none", known);
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%.40s", i ? ", " : "",
+                                 m->marks[i].name->bytes);
+    return err_set(err, ERR_USAGE,
+                   "%s has no mark named %s (%s%s); a time is written 12.5s or 80%%", rec->name,
+                   wanted, used ? "its marks: " : "it has none", known);
 }
 
 static int check_moment(const struct recording *rec, const struct options *o, struct err *err)
@@ -150,8 +160,9 @@ static int check_moment(const struct recording *rec, const struct options *o, st
         return 0;
     if (o->at.kind == WHEN_MARK)
         return no_such_mark(rec, o->at.text, err);
-    return err_set(err, ERR_USAGE, "%s ends %" PRIu64 ".%03" PRIu64 " s after its start, before the time asked for", rec->name,
-                   last_ms / 1000, last_ms % 1000);
+    return err_set(err, ERR_USAGE,
+                   "%s ends %" PRIu64 ".%03" PRIu64 " s after its start, before the time asked for",
+                   rec->name, last_ms / 1000, last_ms % 1000);
 }
 
 static int check_pid(const struct recording *rec, const struct options *o, struct err *err)
@@ -164,9 +175,12 @@ static int check_pid(const struct recording *rec, const struct options *o, struc
         if (p && p->in_scope)
             return 0;
         if (p && used < sizeof known - 24)
-            used += (size_t)snprintf(known + used, sizeof known - used, "%s%u", used ? ", " : "", p->pid);
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%u", used ? ", " : "",
+                                     p->pid);
     }
-    return o->has_pid ? err_set(err, ERR_USAGE, "no process %u was recorded; there are: %s", o->pid, known) : 0;
+    return o->has_pid
+               ? err_set(err, ERR_USAGE, "no process %u was recorded; there are: %s", o->pid, known)
+               : 0;
 }
 
 bool recording_thread_is(const struct recording *rec, uint32_t id, const char *wanted)
@@ -203,8 +217,8 @@ static void relay(void *context, uint64_t bytes)
     r->progress(r->context, bytes, r->of_bytes);
 }
 
-int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress, void *context,
-                     struct err *err)
+int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
+                     void *context, struct err *err)
 {
     struct replay_options made;
     struct relay relayed = {progress, context, rec->file_bytes};
@@ -229,7 +243,9 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
 uint64_t recording_lost_events(const struct recording *rec)
 {
     uint64_t declared = reader_declared_events(&rec->reader), applied = rec->replay.totals.events;
-    uint64_t damaged = rec->reader.damage_count && declared > applied && !rec->replay.stopped ? declared - applied : 0;
+    uint64_t damaged = rec->reader.damage_count && declared > applied && !rec->replay.stopped
+                           ? declared - applied
+                           : 0;
     return damaged + model_lost_events(&rec->replay.model);
 }
 

@@ -1,7 +1,8 @@
-/* A trace that was opened and replayed for one report: the file, what was read of it, and the state at the moment asked for.
- * Why apart from the reports: every report begins like this, and a comparison will need two.
- * Invariants: after recording_replay succeeds, the moment was reached and the process and thread asked for exist.
- * Not here: exit statuses and printing (main.c). Not thread-safe. */
+/* A trace that was opened and replayed for one report: the file, what was read of it, and the state
+ * at the moment asked for. Why apart from the reports: every report begins like this, and a
+ * comparison will need two. Invariants: after recording_replay succeeds, the moment was reached and
+ * the process and thread asked for exist. Not here: exit statuses and printing (main.c). Not
+ * thread-safe. */
 #ifndef ANALYZER_RECORDING_H
 #define ANALYZER_RECORDING_H
 
@@ -20,16 +21,17 @@ struct recording {
 
 typedef void recording_progress(void *context, uint64_t bytes, uint64_t of_bytes);
 
-/* Opens a trace by name, `-` for stdin (name borrowed). Returns 0; -ERR_USAGE for a database, which this version does not read;
- * -ERR_NOT_FOUND, -ERR_IO, -ERR_NOT_A_TRACE, -ERR_VERSION, -ERR_TRUNCATED, -ERR_DAMAGED, -ERR_NOMEM: err says what is wrong with
- * which file and what to do. recording_close is needed in all cases. */
+/* Opens a trace by name, `-` for stdin (name borrowed). Returns 0; -ERR_USAGE for a database, which
+ * this version does not read; -ERR_NOT_FOUND, -ERR_IO, -ERR_NOT_A_TRACE, -ERR_VERSION,
+ * -ERR_TRUNCATED, -ERR_DAMAGED, -ERR_NOMEM: err says what is wrong with which file and what to do.
+ * recording_close is needed in all cases. */
 int recording_open(struct recording *rec, const char *name, struct err *err);
 void recording_close(struct recording *rec);
 
-/* Replays it for the options given. progress may be NULL. Returns 0; -ERR_USAGE for a moment, process or thread that this trace does not
- * have; -ERR_IO, -ERR_NOMEM. */
-int recording_replay(struct recording *rec, const struct options *options, recording_progress *progress, void *context,
-                     struct err *err);
+/* Replays it for the options given. progress may be NULL. Returns 0; -ERR_USAGE for a moment,
+ * process or thread that this trace does not have; -ERR_IO, -ERR_NOMEM. */
+int recording_replay(struct recording *rec, const struct options *options,
+                     recording_progress *progress, void *context, struct err *err);
 
 /* Events that are missing: those the recorder lost and those in damaged blocks. */
 uint64_t recording_lost_events(const struct recording *rec);

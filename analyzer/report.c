@@ -1,11 +1,13 @@
 /* Common parts of reports: see report.h. */
 #include "analyzer/report.h"
 
-void report_init(struct report *report, const struct options *options, struct recording *rec, FILE *out)
+void report_init(struct report *report, const struct options *options, struct recording *rec,
+                 FILE *out)
 {
     *report = (struct report){.options = options, .rec = rec};
     terminal_init(&report->terminal, out, options->no_color);
-    report->frames = (struct frame_style){!report->terminal.utf8, frame_home(&rec->replay.model.symbols)};
+    report->frames =
+        (struct frame_style){!report->terminal.utf8, frame_home(&rec->replay.model.symbols)};
 }
 
 void selection_start(struct selection *s, const struct report *report, enum measure measure)
@@ -18,12 +20,11 @@ static struct site_values values_of(const struct selection *s, uint32_t id)
     const struct sites *sites = &s->report->rec->replay.sites;
     const struct site *site = &sites->items[id];
     switch (s->measure) {
-    case MEASURE_LEAKS:
-        return site_leak(sites, id);
+    case MEASURE_LEAKS: return site_leak(sites, id);
     case MEASURE_TEMPORARY:
-        return (struct site_values){site->temporary_bytes, site->temporary_bytes, 0, site->temporary_count};
-    default:
-        return site_then(sites, id);
+        return (struct site_values){site->temporary_bytes, site->temporary_bytes, 0,
+                                    site->temporary_count};
+    default: return site_then(sites, id);
     }
 }
 

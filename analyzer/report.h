@@ -1,6 +1,7 @@
 /* What every report works with, and the reports themselves: one entry each, named as the command.
- * Why one struct: a command writes text or JSON from the same state. Invariants: a report only reads; it never prints to stderr and never
- * exits. Not here: opening, replaying (recording.h), exit statuses (main.c). Not thread-safe. */
+ * Why one struct: a command writes text or JSON from the same state. Invariants: a report only
+ * reads; it never prints to stderr and never exits. Not here: opening, replaying (recording.h),
+ * exit statuses (main.c). Not thread-safe. */
 #ifndef ANALYZER_REPORT_H
 #define ANALYZER_REPORT_H
 
@@ -42,8 +43,10 @@ struct site_values selection_total(const struct report *report, enum measure mea
 #undef LATER
 
 /* Sets up a report on a replayed recording that writes to out (borrowed). */
-void report_init(struct report *report, const struct options *options, struct recording *rec, FILE *out);
-/* What a reader of the report must know beside it, one sentence a line, to out: incomplete, damaged, lost. prefix before each. */
+void report_init(struct report *report, const struct options *options, struct recording *rec,
+                 FILE *out);
+/* What a reader of the report must know beside it, one sentence a line, to out: incomplete,
+ * damaged, lost. prefix before each. */
 void report_notes(const struct recording *rec, const char *prefix, FILE *out);
 
 #endif

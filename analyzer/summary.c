@@ -1,6 +1,6 @@
-/* `memreplay summary`: what ran, how it ended, its peak, what its events came to, and what is missing.
- * Why all of it: it is the first look at a trace from somebody else. Not here: who held the memory (peak.c), the file's damage in
- * detail (verify.c), the JSON (summary_json.c). */
+/* `memreplay summary`: what ran, how it ended, its peak, what its events came to, and what is
+ * missing. Why all of it: it is the first look at a trace from somebody else. Not here: who held
+ * the memory (peak.c), the file's damage in detail (verify.c), the JSON (summary_json.c). */
 #include "analyzer/glyph.h"
 #include "analyzer/heading.h"
 #include "analyzer/holdings.h"
@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define LABEL_COLUMNS 13
-#define PROCESS_ROWS 20
+#define PROCESS_ROWS  20
 
 static void line(const struct report *report, const char *label, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -52,34 +52,41 @@ static void print_started(const struct report *report)
     char text[64] = "unknown";
     if (unix_ns && gmtime_r(&seconds, &tm))
         strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &tm);
-    line(report, "started", "%s, recorded for %s", text, quantity_time(report->rec->duration_ns).text);
+    line(report, "started", "%s, recorded for %s", text,
+         quantity_time(report->rec->duration_ns).text);
 }
 
 static void print_end(const struct report *report)
 {
-    static const char *const oom[] = {[OOM_NO] = "", [OOM_KERNEL] = ": killed by the kernel for lack of memory",
+    static const char *const oom[] = {[OOM_NO] = "",
+                                      [OOM_KERNEL] = ": killed by the kernel for lack of memory",
                                       [OOM_PROGRAM] = ": out of memory, which it did not handle",
-                                      [OOM_GUARD] = ": stopped by memrec before the kernel killed it"};
+                                      [OOM_GUARD] =
+                                          ": stopped by memrec before the kernel killed it"};
     const struct model *m = &report->rec->replay.model;
     int status = (int)m->exit_status;
     const char *why = oom[m->exit_oom <= OOM_GUARD ? m->exit_oom : OOM_NO];
     if (!m->has_exit)
         line(report, "ended", "unknown: the trace ends before the program did");
     else if (WIFSIGNALED(status))
-        line(report, "ended", "by signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)), why);
+        line(report, "ended", "by signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)),
+             why);
     else
         line(report, "ended", "with exit status %d%s", WEXITSTATUS(status), why);
     if (m->stop_reason)
-        line(report, "stopped", "recording ended at %s: %s", quantity_time(m->stop_ns).text, loss_words(m->stop_reason));
+        line(report, "stopped", "recording ended at %s: %s", quantity_time(m->stop_ns).text,
+             loss_words(m->stop_reason));
 }
 
 static void print_peak(const struct report *report, const struct holdings *h)
 {
     const struct site_values *v = &h->values;
-    line(report, report->options->at.kind == WHEN_NONE ? "peak" : "live", "%s in %s blocks, at %s", quantity_size(v->bytes).text,
-         quantity_count(v->count).text, quantity_time(h->time_ns).text);
+    line(report, report->options->at.kind == WHEN_NONE ? "peak" : "live", "%s in %s blocks, at %s",
+         quantity_size(v->bytes).text, quantity_count(v->count).text,
+         quantity_time(h->time_ns).text);
     if (v->resident_bytes != v->bytes)
-        line(report, "resident", "%s of it was ever touched", quantity_size(v->resident_bytes).text);
+        line(report, "resident", "%s of it was ever touched",
+             quantity_size(v->resident_bytes).text);
     if (h->rss_bytes)
         line(report, "RSS", "%s as the kernel counted it then", quantity_size(h->rss_bytes).text);
 }
@@ -88,9 +95,11 @@ static void print_totals(const struct report *report)
 {
     const struct totals *t = &report->rec->replay.totals;
     struct site_values leaks = selection_total(report, MEASURE_LEAKS);
-    line(report, "allocated", "%s in %s allocations", quantity_size(t->allocated_bytes).text, quantity_count(t->allocations).text);
+    line(report, "allocated", "%s in %s allocations", quantity_size(t->allocated_bytes).text,
+         quantity_count(t->allocations).text);
     line(report, "freed", "%s allocations", quantity_count(t->frees - t->unfrees).text);
-    line(report, "never freed", "%s in %s blocks", quantity_size(leaks.bytes).text, quantity_count(leaks.count).text);
+    line(report, "never freed", "%s in %s blocks", quantity_size(leaks.bytes).text,
+         quantity_count(leaks.count).text);
 }
 
 static void print_trace(const struct report *report)
@@ -98,10 +107,13 @@ static void print_trace(const struct report *report)
     const struct recording *rec = report->rec;
     uint64_t events = rec->replay.totals.events;
     double per_event = events ? (double)rec->file_bytes / (double)events : 0;
-    line(report, "trace", "%s for %s events: %.2f bytes each%s", quantity_size(rec->file_bytes).text, quantity_count(events).text,
-         per_event, reader_complete(&rec->reader) ? "" : "; incomplete");
-    line(report, "holds", "%s stacks, %s functions, %s sites", quantity_count(rec->replay.model.symbols.stacks.limit).text,
-         quantity_count(rec->replay.model.symbols.functions.limit).text, quantity_count(rec->replay.sites.count - 1).text);
+    line(report, "trace", "%s for %s events: %.2f bytes each%s",
+         quantity_size(rec->file_bytes).text, quantity_count(events).text, per_event,
+         reader_complete(&rec->reader) ? "" : "; incomplete");
+    line(report, "holds", "%s stacks, %s functions, %s sites",
+         quantity_count(rec->replay.model.symbols.stacks.limit).text,
+         quantity_count(rec->replay.model.symbols.functions.limit).text,
+         quantity_count(rec->replay.sites.count - 1).text);
 }
 
 static void print_allocators(const struct report *report)
@@ -122,7 +134,8 @@ static void print_allocators(const struct report *report)
         row_right(&row, STYLE_PLAIN, quantity_count(all[i].count).text, 15);
         row_right(&row, STYLE_PLAIN, quantity_size(all[i].bytes).text, 11);
         row_put(&row, STYLE_PLAIN, "  ", 2);
-        row_bar(&row, STYLE_WARM, all[i].count, most, row_left(&row) > 30 ? 30 : row_left(&row) - 1);
+        row_bar(&row, STYLE_WARM, all[i].count, most,
+                row_left(&row) > 30 ? 30 : row_left(&row) - 1);
         row_end(&row);
     }
 }
@@ -141,7 +154,8 @@ static void size_label(char *out, size_t capacity, unsigned class, bool utf8)
     if (class < 2)
         snprintf(out, capacity, "%u B", class);
     else
-        snprintf(out, capacity, "%s %s %s", power_of_two(class - 1).text, utf8 ? "–" : "-", power_of_two(class).text);
+        snprintf(out, capacity, "%s %s %s", power_of_two(class - 1).text, utf8 ? "–" : "-",
+                 power_of_two(class).text);
 }
 
 static void print_size(const struct report *report, unsigned class, uint64_t count, uint64_t most)
@@ -197,7 +211,8 @@ static void print_process(const struct report *report, const struct process *p)
     snprintf(pid, sizeof pid, "%u", p->pid);
     for (uint32_t i = 0; i < p->argument_count && used < 900; i++) {
         glyph_append(command, sizeof command, &used, i ? " " : "", i > 0, true);
-        glyph_append(command, sizeof command, &used, p->arguments[i]->bytes, p->arguments[i]->length, report->frames.ascii);
+        glyph_append(command, sizeof command, &used, p->arguments[i]->bytes,
+                     p->arguments[i]->length, report->frames.ascii);
     }
     row_begin(&row, &report->terminal);
     row_right(&row, STYLE_PLAIN, pid, 9);
@@ -258,7 +273,8 @@ static void print_losses(const struct report *report)
 {
     const struct recording *rec = report->rec;
     const struct totals *t = &rec->replay.totals;
-    uint64_t any = rec->reader.damage_count + t->unknown_frees + t->unknown_addresses + t->lost_frees + t->replaced + t->late + t->impossible;
+    uint64_t any = rec->reader.damage_count + t->unknown_frees + t->unknown_addresses +
+                   t->lost_frees + t->replaced + t->late + t->impossible;
     for (unsigned i = 0; i < REASON_COUNT; i++)
         any += rec->replay.model.lost_by_reason[i];
     if (!any)
@@ -268,7 +284,8 @@ static void print_losses(const struct report *report)
         print_count(report, loss_words(i), rec->replay.model.lost_by_reason[i]);
     print_count(report, "blocks of the trace damaged or missing", recording_damaged_blocks(rec));
     print_count(report, "frees of allocations in damaged blocks", t->lost_frees);
-    print_count(report, "frees of allocations that were never recorded", t->unknown_frees + t->unknown_addresses);
+    print_count(report, "frees of allocations that were never recorded",
+                t->unknown_frees + t->unknown_addresses);
     print_count(report, "allocations at an address that was still live", t->replaced);
     print_count(report, "events of a process after its end", t->late);
     print_count(report, "events with impossible sizes", t->impossible);

@@ -114,6 +114,9 @@ void summary_json(struct report *report, const struct holdings *h)
     write_losses(&j, &r->model);
     write_marks(&j, &r->model);
     json_number(&j, "file_bytes", report->rec->file_bytes);
-    json_number(&j, "stacks", r->model.symbols.stacks.limit > STACK_FIRST ? r->model.symbols.stacks.limit - STACK_FIRST : 0);
+    json_number(&j, "stacks",
+                r->model.symbols.stacks.limit > STACK_FIRST
+                    ? r->model.symbols.stacks.limit - STACK_FIRST
+                    : 0);
     json_end_object(&j);
 }

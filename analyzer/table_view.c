@@ -79,7 +79,8 @@ static void print_row(const struct table *t, const struct entry *e, uint64_t of_
         frame_place(place, sizeof place, s, e->function, f->first_line, &t->report->frames);
     }
     row_begin(&row, &t->report->terminal);
-    row_right(&row, e->own_bytes >= of_bytes / 10 ? STYLE_WARM : STYLE_PLAIN, quantity_size(e->own_bytes).text, 9);
+    row_right(&row, e->own_bytes >= of_bytes / 10 ? STYLE_WARM : STYLE_PLAIN,
+              quantity_size(e->own_bytes).text, 9);
     row_right(&row, STYLE_PLAIN, quantity_share(e->own_bytes, of_bytes).text, 8);
     row_right(&row, STYLE_PLAIN, quantity_size(e->below_bytes).text, 11);
     row_right(&row, STYLE_PLAIN, quantity_share(e->below_bytes, of_bytes).text, 8);
@@ -121,7 +122,8 @@ static void print_table(struct table *t, uint64_t of_bytes)
         }
     }
     if (more)
-        fprintf(t->report->terminal.out, "  %s more functions (--full shows them)\n", quantity_count(more).text);
+        fprintf(t->report->terminal.out, "  %s more functions (--full shows them)\n",
+                quantity_count(more).text);
 }
 
 static int build(struct table *t, enum measure measure)
@@ -129,7 +131,8 @@ static int build(struct table *t, enum measure measure)
     const struct replay *r = &t->report->rec->replay;
     struct selection s;
     for (selection_start(&s, t->report, measure); selection_next(&s);)
-        if (tree_add(&t->tree, &r->model.symbols, 0, r->sites.items[s.site].stack, s.values.bytes, s.values.count))
+        if (tree_add(&t->tree, &r->model.symbols, 0, r->sites.items[s.site].stack, s.values.bytes,
+                     s.values.count))
             return -ERR_NOMEM;
     return tree_finish(&t->tree);
 }

@@ -1,6 +1,6 @@
-/* The same bytes per function instead of per stack: what it allocated itself, and what stands below it anywhere.
- * Invariants: a function counts once in a stack, however often it stands there (recursion); own bytes add up to the total.
- * Not here: trees (tree_view.h). */
+/* The same bytes per function instead of per stack: what it allocated itself, and what stands below
+ * it anywhere. Invariants: a function counts once in a stack, however often it stands there
+ * (recursion); own bytes add up to the total. Not here: trees (tree_view.h). */
 #ifndef ANALYZER_TABLE_VIEW_H
 #define ANALYZER_TABLE_VIEW_H
 

@@ -1,6 +1,7 @@
-/* `memreplay temporary`: allocations that the same thread freed again within N further allocations of its own.
- * Why: memory that is asked for and given back at once costs time, and often a better place for it is near.
- * Bytes are summed over the whole run, so they may exceed the peak by far. Not here: the counting (replay/replay.c). */
+/* `memreplay temporary`: allocations that the same thread freed again within N further allocations
+ * of its own. Why: memory that is asked for and given back at once costs time, and often a better
+ * place for it is near. Bytes are summed over the whole run, so they may exceed the peak by far.
+ * Not here: the counting (replay/replay.c). */
 #include "analyzer/heading.h"
 #include "analyzer/quantity.h"
 #include "analyzer/table_view.h"
@@ -27,10 +28,13 @@ int temporary_report(struct report *report)
         return write_json(report, &total);
     heading_command(report);
     fputc('\n', report->terminal.out);
-    heading_bytes(report, STYLE_HOT, total.bytes, "allocated and freed again within %s allocation%s of its thread",
-                  quantity_count(report->options->threshold).text, report->options->threshold == 1 ? "" : "s");
-    fprintf(report->terminal.out, "           %s of %s allocations (%s)\n", quantity_count(total.count).text,
-            quantity_count(all->allocations).text, quantity_share(total.count, all->allocations).text);
+    heading_bytes(report, STYLE_HOT, total.bytes,
+                  "allocated and freed again within %s allocation%s of its thread",
+                  quantity_count(report->options->threshold).text,
+                  report->options->threshold == 1 ? "" : "s");
+    fprintf(report->terminal.out, "           %s of %s allocations (%s)\n",
+            quantity_count(total.count).text, quantity_count(all->allocations).text,
+            quantity_share(total.count, all->allocations).text);
     if (!total.count)
         return 0;
     fputc('\n', report->terminal.out);

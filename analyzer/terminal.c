@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #define WIDTH_UNKNOWN 100
-#define WIDTH_LEAST 40
-#define WIDTH_MOST 400
+#define WIDTH_LEAST   40
+#define WIDTH_MOST    400
 
 static int columns_of(FILE *out)
 {
@@ -28,7 +28,9 @@ void terminal_init(struct terminal *t, FILE *out, bool no_color)
 {
     const char *variable = getenv("NO_COLOR"), *term = getenv("TERM");
     bool plain = no_color || (variable && *variable) || (term && !strcmp(term, "dumb"));
-    *t = (struct terminal){.out = out, .width = columns_of(out), .color = !plain && isatty(fileno(out)),
+    *t = (struct terminal){.out = out,
+                           .width = columns_of(out),
+                           .color = !plain && isatty(fileno(out)),
                            .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8")};
 }
 
@@ -40,10 +42,7 @@ void row_begin(struct row *row, const struct terminal *t)
     row->text[0] = 0;
 }
 
-int row_left(const struct row *row)
-{
-    return row->t->width - row->columns;
-}
+int row_left(const struct row *row) { return row->t->width - row->columns; }
 
 /* Room is kept at the end for the code that ends a colour. */
 static void raw(struct row *row, const char *text, size_t length)
@@ -55,15 +54,13 @@ static void raw(struct row *row, const char *text, size_t length)
     row->text[row->used] = 0;
 }
 
-static void raw_string(struct row *row, const char *text)
-{
-    raw(row, text, strlen(text));
-}
+static void raw_string(struct row *row, const char *text) { raw(row, text, strlen(text)); }
 
 static const char *style_code(enum style style)
 {
-    static const char *const codes[] = {[STYLE_PLAIN] = "",        [STYLE_BOLD] = "\033[1m", [STYLE_DIM] = "\033[2m",
-                                        [STYLE_HOT] = "\033[1;31m", [STYLE_WARM] = "\033[33m", [STYLE_LINE] = "\033[2m"};
+    static const char *const codes[] = {
+        [STYLE_PLAIN] = "",         [STYLE_BOLD] = "\033[1m",  [STYLE_DIM] = "\033[2m",
+        [STYLE_HOT] = "\033[1;31m", [STYLE_WARM] = "\033[33m", [STYLE_LINE] = "\033[2m"};
     return codes[style];
 }
 
@@ -137,7 +134,8 @@ void row_bar(struct row *row, enum style style, uint64_t part, uint64_t whole, i
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     char bar[256] = "";
     double share = whole ? (double)part / (double)whole : 0;
-    int start = row->columns, steps = row->t->utf8 ? (int)(share * columns * 8 + 0.5) : (int)(share * columns + 0.5) * 8;
+    int start = row->columns,
+        steps = row->t->utf8 ? (int)(share * columns * 8 + 0.5) : (int)(share * columns + 0.5) * 8;
     for (int i = 0; i < steps / 8 && i < 60; i++)
         strcat(bar, row->t->utf8 ? "█" : "#");
     strcat(bar, eighths[steps % 8]);

@@ -1,7 +1,7 @@
 /* Where a report is printed: its width, colours, characters; and rows composed to fit it.
- * Why rows are composed first: columns must be counted without the colour codes, and no row may pass the width.
- * Invariants: text given to a row is already safe (glyph.h made it); a row never exceeds the width; trailing blanks are cut.
- * Not here: what stands in a row. Not thread-safe. */
+ * Why rows are composed first: columns must be counted without the colour codes, and no row may
+ * pass the width. Invariants: text given to a row is already safe (glyph.h made it); a row never
+ * exceeds the width; trailing blanks are cut. Not here: what stands in a row. Not thread-safe. */
 #ifndef ANALYZER_TERMINAL_H
 #define ANALYZER_TERMINAL_H
 
@@ -16,8 +16,8 @@ struct terminal {
     bool color, utf8;
 };
 
-/* Looks at out: width from COLUMNS, the terminal, or 100; colours only on a terminal and not with no_color or NO_COLOR;
- * UTF-8 as the locale says (setlocale was called). */
+/* Looks at out: width from COLUMNS, the terminal, or 100; colours only on a terminal and not with
+ * no_color or NO_COLOR; UTF-8 as the locale says (setlocale was called). */
 void terminal_init(struct terminal *t, FILE *out, bool no_color);
 
 enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_HOT, STYLE_WARM, STYLE_LINE };
@@ -30,7 +30,8 @@ struct row {
 };
 
 void row_begin(struct row *row, const struct terminal *t);
-/* Appends text; what does not fit `room` columns (or the width) is left out in its middle, marked by an ellipsis. */
+/* Appends text; what does not fit `room` columns (or the width) is left out in its middle, marked
+ * by an ellipsis. */
 void row_put(struct row *row, enum style style, const char *text, int room);
 /* Appends blanks up to a column. */
 void row_to(struct row *row, int column);

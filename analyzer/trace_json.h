@@ -1,6 +1,6 @@
-/* The parts that every report's JSON has: "trace", "processes", "stacks" (the field names are a contract).
- * Invariants: stacks stand biggest first, frames outermost first, every stack once; what is unknown is null.
- * Not here: the reports' own fields. Not thread-safe. */
+/* The parts that every report's JSON has: "trace", "processes", "stacks" (the field names are a
+ * contract). Invariants: stacks stand biggest first, frames outermost first, every stack once; what
+ * is unknown is null. Not here: the reports' own fields. Not thread-safe. */
 #ifndef ANALYZER_TRACE_JSON_H
 #define ANALYZER_TRACE_JSON_H
 

@@ -40,7 +40,8 @@ static uint64_t node_hash(const struct node *n)
 
 static bool same_node(const struct node *a, const struct node *b)
 {
-    return a->parent == b->parent && a->function == b->function && a->line == b->line && a->kind == b->kind;
+    return a->parent == b->parent && a->function == b->function && a->line == b->line &&
+           a->kind == b->kind;
 }
 
 static int grow_slots(struct tree *t)
@@ -63,7 +64,8 @@ static int grow_slots(struct tree *t)
 
 static int grow_nodes(struct tree *t)
 {
-    struct node *nodes = t->capacity > UINT32_MAX / 2 ? 0 : realloc(t->nodes, t->capacity * 2ul * sizeof *nodes);
+    struct node *nodes =
+        t->capacity > UINT32_MAX / 2 ? 0 : realloc(t->nodes, t->capacity * 2ul * sizeof *nodes);
     if (!nodes)
         return -ERR_NOMEM;
     t->nodes = nodes;
@@ -72,9 +74,11 @@ static int grow_nodes(struct tree *t)
 }
 
 /* The child of a node with these properties, made where it is new; 0 when out of memory. */
-static uint32_t child(struct tree *t, uint32_t parent, enum node_kind kind, uint32_t function, uint64_t line)
+static uint32_t child(struct tree *t, uint32_t parent, enum node_kind kind, uint32_t function,
+                      uint64_t line)
 {
-    struct node wanted = {.parent = parent, .function = function, .line = line, .kind = (uint8_t)kind};
+    struct node wanted = {
+        .parent = parent, .function = function, .line = line, .kind = (uint8_t)kind};
     if ((uint64_t)t->count * 2 > t->mask && grow_slots(t))
         return 0;
     if (t->count == t->capacity && grow_nodes(t))
@@ -137,7 +141,8 @@ static bool import_frame(const struct function *f)
 }
 
 /* The node of one stack node, whose parent's node is known. */
-static uint32_t attach(struct tree *t, const struct symbols *s, uint32_t group, uint32_t parent, uint32_t stack)
+static uint32_t attach(struct tree *t, const struct symbols *s, uint32_t group, uint32_t parent,
+                       uint32_t stack)
 {
     if ((t->memo_count + 1) * 2 > t->memo_mask && grow_memos(t))
         return 0;
@@ -183,7 +188,8 @@ static uint32_t find_node(struct tree *t, const struct symbols *s, uint32_t grou
     return node ? node : UINT32_MAX;
 }
 
-int tree_add(struct tree *t, const struct symbols *s, uint32_t group, uint32_t stack, uint64_t bytes, uint64_t count)
+int tree_add(struct tree *t, const struct symbols *s, uint32_t group, uint32_t stack,
+             uint64_t bytes, uint64_t count)
 {
     uint32_t node = find_node(t, s, group, stack);
     if (node == UINT32_MAX)

@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTES_COLUMNS 9
-#define SHARE_COLUMNS 8
-#define BAR_COLUMNS 10
+#define BYTES_COLUMNS   9
+#define SHARE_COLUMNS   8
+#define BAR_COLUMNS     10
 #define BAR_LEAST_WIDTH 96
-#define MAX_DEPTH 200    /* of branchings; without --full, each leaves a fold's share behind */
-#define MAX_CHILDREN 12
-#define ROWS_WANTED  45
-#define PLACE_LEAST 22   /* columns that a place gets before a long function name is cut */
-#define RUN_LEAST 4      /* frames of a library in a row that are folded */
+#define MAX_DEPTH       200 /* of branchings; without --full, each leaves a fold's share behind */
+#define MAX_CHILDREN    12
+#define ROWS_WANTED     45
+#define PLACE_LEAST     22 /* columns that a place gets before a long function name is cut */
+#define RUN_LEAST       4  /* frames of a library in a row that are folded */
 
 struct view {
     const struct report *report;
@@ -23,9 +23,9 @@ struct view {
     struct tree tree;
     uint64_t of_bytes, fold_bytes, tell_bytes;
     bool last[MAX_DEPTH + 2]; /* per level: is the branch at its last child? */
-    int left;             /* column where the tree begins */
-    int *rows;            /* counted so far */
-    bool measuring;       /* counts rows and prints none */
+    int left;                 /* column where the tree begins */
+    int *rows;                /* counted so far */
+    bool measuring;           /* counts rows and prints none */
 };
 
 static void finish_row(const struct view *v, struct row *row)
@@ -113,17 +113,10 @@ static void put_frame(struct row *row, const struct view *v, const struct node *
 static void put_node(struct row *row, const struct view *v, const struct node *n)
 {
     switch (n->kind) {
-    case NODE_PROCESS:
-        put_process(row, v, n->function);
-        break;
-    case NODE_NO_STACK:
-        row_put(row, STYLE_DIM, "(no Python stack)", row_left(row));
-        break;
-    case NODE_UNKNOWN:
-        row_put(row, STYLE_DIM, "(stack unknown)", row_left(row));
-        break;
-    default:
-        put_frame(row, v, n);
+    case NODE_PROCESS: put_process(row, v, n->function); break;
+    case NODE_NO_STACK: row_put(row, STYLE_DIM, "(no Python stack)", row_left(row)); break;
+    case NODE_UNKNOWN: row_put(row, STYLE_DIM, "(stack unknown)", row_left(row)); break;
+    default: put_frame(row, v, n);
     }
 }
 
@@ -152,7 +145,8 @@ static bool foldable(const struct view *v, const struct node *n)
 static uint32_t run_length(const struct view *v, uint32_t at, uint32_t *last)
 {
     uint32_t length = 0;
-    for (uint32_t i = at; i && foldable(v, &v->tree.nodes[i]); i = chain_next(v, &v->tree.nodes[i])) {
+    for (uint32_t i = at; i && foldable(v, &v->tree.nodes[i]);
+         i = chain_next(v, &v->tree.nodes[i])) {
         *last = i;
         length++;
     }
@@ -164,11 +158,13 @@ static void print_fold(const struct view *v, int depth, uint32_t frames, uint32_
     char package[256], text[400];
     struct row row;
     const struct node *n = &v->tree.nodes[first];
-    frame_package(package, sizeof package, &v->report->rec->replay.model.symbols, n->function, &v->report->frames);
+    frame_package(package, sizeof package, &v->report->rec->replay.model.symbols, n->function,
+                  &v->report->frames);
     if (!package[0])
-        frame_function(package, sizeof package, &v->report->rec->replay.model.symbols, n->function, n->line,
-                       &v->report->frames);
-    snprintf(text, sizeof text, "%s %s more in %s", v->t->utf8 ? "⋮" : ":", quantity_count(frames).text, package);
+        frame_function(package, sizeof package, &v->report->rec->replay.model.symbols, n->function,
+                       n->line, &v->report->frames);
+    snprintf(text, sizeof text, "%s %s more in %s", v->t->utf8 ? "⋮" : ":",
+             quantity_count(frames).text, package);
     row_begin(&row, v->t);
     put_branch(&row, v, depth, false);
     row_put(&row, STYLE_DIM, text, row_left(&row));
@@ -198,7 +194,8 @@ static struct shown choose_shown(const struct view *v, const struct node *n, int
     return s;
 }
 
-/* Where all children are too small for rows of their own, the node's row says how many there are. */
+/* Where all children are too small for rows of their own, the node's row says how many there are.
+ */
 static void put_all_small(struct row *row, const struct view *v, const struct node *n, int depth)
 {
     struct shown s = choose_shown(v, n, depth);
@@ -316,7 +313,8 @@ static int build(struct view *v, enum measure measure)
     for (selection_start(&s, v->report, measure); selection_next(&s);) {
         const struct site *site = &r->sites.items[s.site];
         uint32_t node = group ? tree_process(&v->tree, site->process) : 0;
-        if ((group && !node) || tree_add(&v->tree, &r->model.symbols, node, site->stack, s.values.bytes, s.values.count))
+        if ((group && !node) || tree_add(&v->tree, &r->model.symbols, node, site->stack,
+                                         s.values.bytes, s.values.count))
             return -ERR_NOMEM;
     }
     return tree_finish(&v->tree);
@@ -363,7 +361,8 @@ int tree_view(const struct report *report, enum measure measure, uint64_t of_byt
 {
     int rows = 0;
     struct view v = {.report = report, .t = &report->terminal, .of_bytes = of_bytes, .rows = &rows};
-    v.left = BYTES_COLUMNS + SHARE_COLUMNS + 2 + (v.t->width >= BAR_LEAST_WIDTH ? BAR_COLUMNS + 2 : 0);
+    v.left =
+        BYTES_COLUMNS + SHARE_COLUMNS + 2 + (v.t->width >= BAR_LEAST_WIDTH ? BAR_COLUMNS + 2 : 0);
     int rc = tree_init(&v.tree);
     v.tree.skip_imports = !report->options->full;
     rc = rc ? rc : build(&v, measure);

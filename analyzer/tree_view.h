@@ -1,12 +1,14 @@
-/* A call tree on a terminal: bytes and share of each node, biggest first, what is small folded into its sum.
- * Why chains do not indent: most frames have one caller of interest, and a tree that only descends leaves the screen.
+/* A call tree on a terminal: bytes and share of each node, biggest first, what is small folded into
+ * its sum. Why chains do not indent: most frames have one caller of interest, and a tree that only
+ * descends leaves the screen.
  *
  *      1.20 GiB  94.5%  main job.py:71
  *                       load job.py:33                      a chain: the same bytes, no deeper
  *       900 MiB  69.1%  ├─ read_csv pandas/io/parsers.py:912
  *                       │  ⋮ 6 more in pandas
  *
- * Invariants: what is folded is told with its sum where it is 0.1% or more. Not here: building the tree (tree.h). */
+ * Invariants: what is folded is told with its sum where it is 0.1% or more. Not here: building the
+ * tree (tree.h). */
 #ifndef ANALYZER_TREE_VIEW_H
 #define ANALYZER_TREE_VIEW_H
 

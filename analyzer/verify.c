@@ -1,6 +1,6 @@
 /* `memreplay verify`: is the file whole; what is damaged, what could be saved.
- * Why by replaying: a checksum tells that bytes are as written, the replay that they make sense together.
- * Not here: recovery itself (format/trace_read.c, replay/reader.c). */
+ * Why by replaying: a checksum tells that bytes are as written, the replay that they make sense
+ * together. Not here: recovery itself (format/trace_read.c, replay/reader.c). */
 #include "analyzer/glyph.h"
 #include "analyzer/quantity.h"
 #include "analyzer/trace_json.h"
@@ -53,8 +53,10 @@ static void print_damage(const struct report *report)
         const struct trace_damage *d = &reader->damage[i];
         char what[400] = "";
         size_t used = 0;
-        glyph_append(what, sizeof what, &used, d->what, strnlen(d->what, sizeof d->what), report->frames.ascii);
-        fprintf(out, "  %12" PRIu64 "  %s passed over: %s", d->offset, quantity_size(d->length).text, what);
+        glyph_append(what, sizeof what, &used, d->what, strnlen(d->what, sizeof d->what),
+                     report->frames.ascii);
+        fprintf(out, "  %12" PRIu64 "  %s passed over: %s", d->offset,
+                quantity_size(d->length).text, what);
         if (d->blocks)
             fprintf(out, " (%u block%s lost)", d->blocks, d->blocks == 1 ? "" : "s");
         fputc('\n', out);
@@ -82,13 +84,18 @@ int verify_report(struct report *report)
     glyph_append(name, sizeof name, &used, rec->name, strlen(rec->name), report->frames.ascii);
     fprintf(out, "%s: %s\n", name, verdict(rec));
     fprintf(out, "  %s, %s block%s, %s events read\n", quantity_size(rec->file_bytes).text,
-            quantity_count(reader->blocks).text, reader->blocks == 1 ? "" : "s", quantity_count(rec->replay.totals.events).text);
+            quantity_count(reader->blocks).text, reader->blocks == 1 ? "" : "s",
+            quantity_count(rec->replay.totals.events).text);
     if (reader->lost_blocks)
-        fprintf(out, "  %s block(s) lost, with %s events; %s frees of what they allocated were passed over\n",
-                quantity_count(reader->lost_blocks).text, quantity_count(recording_lost_events(rec)).text,
+        fprintf(out,
+                "  %s block(s) lost, with %s events; %s frees of what they allocated were passed "
+                "over\n",
+                quantity_count(reader->lost_blocks).text,
+                quantity_count(recording_lost_events(rec)).text,
                 quantity_count(rec->replay.totals.lost_frees).text);
     if (trace_reader_cut(reader->trace))
-        fprintf(out, "  %s of an unfinished block at the end\n", quantity_size(trace_reader_cut(reader->trace)).text);
+        fprintf(out, "  %s of an unfinished block at the end\n",
+                quantity_size(trace_reader_cut(reader->trace)).text);
     print_damage(report);
     return 0;
 }

@@ -6,10 +6,7 @@
 
 #define FIRST_SLOTS_LOG2 10u
 
-void live_init(struct live *l, unsigned skip_bits)
-{
-    *l = (struct live){.skip_bits = skip_bits};
-}
+void live_init(struct live *l, unsigned skip_bits) { *l = (struct live){.skip_bits = skip_bits}; }
 
 void live_release(struct live *l)
 {
@@ -27,13 +24,17 @@ static void place(struct live *l, const struct live_block *block)
 }
 
 /* Moves every block that keep (NULL: all) lets through into a new table of 2^log2 slots. */
-static int rebuild(struct live *l, unsigned log2, bool (*keep)(void *, const struct live_block *), void *context)
+static int rebuild(struct live *l, unsigned log2, bool (*keep)(void *, const struct live_block *),
+                   void *context)
 {
     struct live old = *l;
     struct live_block *slots = calloc((size_t)1 << log2, sizeof *slots);
     if (!slots)
         return -ERR_NOMEM;
-    *l = (struct live){.slots = slots, .mask = ((uint64_t)1 << log2) - 1, .skip_bits = old.skip_bits, .shift = 64 - (log2 - 3)};
+    *l = (struct live){.slots = slots,
+                       .mask = ((uint64_t)1 << log2) - 1,
+                       .skip_bits = old.skip_bits,
+                       .shift = 64 - (log2 - 3)};
     for (uint64_t i = 0; old.slots && i <= old.mask; i++)
         if (old.slots[i].site && (!keep || keep(context, &old.slots[i])))
             place(l, &old.slots[i]);
@@ -86,7 +87,8 @@ void live_remove(struct live *l, struct live_block *block)
     l->count--;
 }
 
-int live_purge(struct live *l, bool (*keep)(void *context, const struct live_block *block), void *context)
+int live_purge(struct live *l, bool (*keep)(void *context, const struct live_block *block),
+               void *context)
 {
     return l->slots ? rebuild(l, slots_log2(l), keep, context) : 0;
 }

@@ -1,7 +1,8 @@
-/* The live allocations at one point of the replay: from a key (an allocation index, or an address in a process) to what it is.
- * Why open addressing in runs of eight neighbours: most frees hit a recent allocation, whose slot is then in the same few cache
- * lines, while long-lived neighbours cannot pile up into one long probe. Invariants: at most 3/4 full, so 43 to 86 bytes a live
- * block; no tombstones (removal shifts back); site 0 marks an empty slot, so a block's site is never 0.
+/* The live allocations at one point of the replay: from a key (an allocation index, or an address
+ * in a process) to what it is. Why open addressing in runs of eight neighbours: most frees hit a
+ * recent allocation, whose slot is then in the same few cache lines, while long-lived neighbours
+ * cannot pile up into one long probe. Invariants: at most 3/4 full, so 43 to 86 bytes a live block;
+ * no tombstones (removal shifts back); site 0 marks an empty slot, so a block's site is never 0.
  * Not here: what a site is (sites.h), sums (replay.h). Not thread-safe. */
 #ifndef REPLAY_LIVE_H
 #define REPLAY_LIVE_H
@@ -34,8 +35,10 @@ int live_insert(struct live *l, const struct live_block *block);
 struct live_block *live_find(const struct live *l, uint64_t key, uint32_t process);
 /* Removes what live_find returned. */
 void live_remove(struct live *l, struct live_block *block);
-/* Drops every block that keep() turns down; keeps the table's size. Returns 0 or -ERR_NOMEM (unchanged). */
-int live_purge(struct live *l, bool (*keep)(void *context, const struct live_block *block), void *context);
+/* Drops every block that keep() turns down; keeps the table's size. Returns 0 or -ERR_NOMEM
+ * (unchanged). */
+int live_purge(struct live *l, bool (*keep)(void *context, const struct live_block *block),
+               void *context);
 
 static inline uint64_t live_home(const struct live *l, uint64_t key, uint32_t process)
 {

@@ -1,6 +1,7 @@
 /* memreplay: from the command line to a report, and to an exit status.
- * Why here alone: only this file prints to stderr and decides how the process ends (0 done, 1 a check that fails, 2 wrong usage,
- * 3 a file that cannot be read, is no trace, or is damaged). Not here: what reports say (analyzer/). */
+ * Why here alone: only this file prints to stderr and decides how the process ends (0 done, 1 a
+ * check that fails, 2 wrong usage, 3 a file that cannot be read, is no trace, or is damaged). Not
+ * here: what reports say (analyzer/). */
 #include "analyzer/report.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <unistd.h>
 
 #ifndef MEMREC_VERSION
-#define MEMREC_VERSION "0.1.0"
+#    define MEMREC_VERSION "0.1.0"
 #endif
 
 enum { STATUS_DONE = 0, STATUS_USAGE = 2, STATUS_FILE = 3 };
@@ -77,7 +78,8 @@ static int close_output(const struct options *o, FILE *out, struct err *err)
     if (out != stdout)
         failed |= fclose(out) != 0;
     if (failed)
-        return err_set(err, ERR_IO, "%s cannot be written: %s", out == stdout ? "stdout" : o->output, strerror(errno));
+        return err_set(err, ERR_IO, "%s cannot be written: %s",
+                       out == stdout ? "stdout" : o->output, strerror(errno));
     return 0;
 }
 

@@ -27,7 +27,8 @@ static struct share anonymous(const struct range *piece)
 static struct share reserved(const struct range *piece)
 {
     bool sampled = piece->resident_bytes != RANGE_UNSAMPLED;
-    return (struct share){.bytes = range_counted(piece), .count = 1, .unsampled_bytes = sampled ? 0 : piece->length};
+    return (struct share){
+        .bytes = range_counted(piece), .count = 1, .unsampled_bytes = sampled ? 0 : piece->length};
 }
 
 static struct share share_of(const struct range *piece)
@@ -36,19 +37,13 @@ static struct share share_of(const struct range *piece)
         return (struct share){0};
     switch (piece->kind) {
     case MAP_KIND_ANONYMOUS:
-    case MAP_KIND_BRK:
-        return anonymous(piece);
+    case MAP_KIND_BRK: return anonymous(piece);
     case MAP_KIND_RESERVED:
-    case MAP_KIND_NORESERVE:
-        return reserved(piece);
-    case MAP_KIND_FILE:
-        return (struct share){.mapped_bytes = piece->length};
-    case MAP_KIND_SHARED:
-        return (struct share){.shared_bytes = piece->length};
-    case MAP_KIND_ARENA:
-        return (struct share){.arena_bytes = piece->length};
-    default:
-        return (struct share){0};
+    case MAP_KIND_NORESERVE: return reserved(piece);
+    case MAP_KIND_FILE: return (struct share){.mapped_bytes = piece->length};
+    case MAP_KIND_SHARED: return (struct share){.shared_bytes = piece->length};
+    case MAP_KIND_ARENA: return (struct share){.arena_bytes = piece->length};
+    default: return (struct share){0};
     }
 }
 
@@ -91,8 +86,10 @@ static void add_to_site(const struct change *c, uint32_t id, const struct share 
     }
 }
 
-/* A sample of a piece that counts by its length tells what was touched of it, also at the moment if it existed then. */
-static bool corrects_past(const struct change *c, const struct range *before, const struct range *after)
+/* A sample of a piece that counts by its length tells what was touched of it, also at the moment if
+ * it existed then. */
+static bool corrects_past(const struct change *c, const struct range *before,
+                          const struct range *after)
 {
     if (!c->sample || !before || !after)
         return false;
@@ -139,7 +136,8 @@ static void on_change(void *context, const struct range *before, const struct ra
 }
 
 /* The tag of a new mapping; 0 is returned through *ok = false when out of memory. */
-static uint64_t new_tag(struct replay *r, unsigned allocator, uint32_t stack, bool counted, bool *ok)
+static uint64_t new_tag(struct replay *r, unsigned allocator, uint32_t stack, bool counted,
+                        bool *ok)
 {
     uint32_t site = counted ? sites_find(&r->sites, r->thread, allocator, stack) : 0;
     *ok = site || !counted;
@@ -167,7 +165,8 @@ static int apply_map(struct replay *r, const struct record *record, struct chang
         r->totals.allocators[allocator % ALLOCATOR_LIMIT].count++;
         r->totals.allocators[allocator % ALLOCATOR_LIMIT].bytes += record->map.length;
     }
-    return ranges_map(&c->process->ranges, record->map.address, record->map.length, kind, tag, on_change, c);
+    return ranges_map(&c->process->ranges, record->map.address, record->map.length, kind, tag,
+                      on_change, c);
 }
 
 static int apply_remap(struct replay *r, const struct record *record, struct change *c)
@@ -180,8 +179,8 @@ static int apply_remap(struct replay *r, const struct record *record, struct cha
     if (!ok)
         return -ERR_NOMEM;
     return ranges_remap(&c->process->ranges, record->remap.old_address, record->remap.old_length,
-                        record->remap.new_address, record->remap.new_length, tag, record->remap.flags & 1,
-                        on_change, c);
+                        record->remap.new_address, record->remap.new_length, tag,
+                        record->remap.flags & 1, on_change, c);
 }
 
 /* Of a piece that counts by its length the largest sample is kept; of a reservation the latest. */
@@ -190,7 +189,8 @@ static int apply_sample(struct replay *r, const struct record *record)
     struct process *p = model_process_at(&r->model, record->resident_range.process);
     if (!p || !p->active)
         return 0;
-    uint64_t address = record->resident_range.address, bytes = record->resident_range.resident_bytes;
+    uint64_t address = record->resident_range.address,
+             bytes = record->resident_range.resident_bytes;
     const struct range *piece = ranges_find(&p->ranges, address);
     if (!piece)
         return 0;
@@ -214,18 +214,16 @@ int mappings_apply(struct replay *r, const struct record *record)
         return 0;
     process_settle(p);
     switch (record->type) {
-    case RECORD_MAP:
-        return apply_map(r, record, &c);
+    case RECORD_MAP: return apply_map(r, record, &c);
     case RECORD_UNMAP:
         return ranges_unmap(&p->ranges, record->unmap.address, record->unmap.length, on_change, &c);
-    case RECORD_REMAP:
-        return apply_remap(r, record, &c);
+    case RECORD_REMAP: return apply_remap(r, record, &c);
     case RECORD_PROTECT:
         return ranges_protect(&p->ranges, record->protect.address, record->protect.length,
                               record->protect.writable, on_change, &c);
     case RECORD_DISCARD:
-        return ranges_discard(&p->ranges, record->discard.address, record->discard.length, on_change, &c);
-    default:
-        return 0;
+        return ranges_discard(&p->ranges, record->discard.address, record->discard.length,
+                              on_change, &c);
+    default: return 0;
     }
 }

@@ -12,8 +12,8 @@ int model_init(struct model *m)
     if (symbols_init(&m->symbols))
         return -ERR_NOMEM;
     const struct name *empty = m->symbols.empty;
-    m->nobody = (struct process){.id = ID_NONE, .parent = ID_NONE, .status = -1, .python = empty,
-                                 .executable = empty};
+    m->nobody = (struct process){
+        .id = ID_NONE, .parent = ID_NONE, .status = -1, .python = empty, .executable = empty};
     ranges_init(&m->nobody.ranges);
     m->no_thread = (struct thread){.id = ID_NONE, .process = &m->nobody, .name = empty};
     return 0;
@@ -90,8 +90,13 @@ int model_define_process(struct model *m, const struct record *record, uint64_t 
     struct process *p = sparse_put(&m->processes, id);
     if (!p)
         return -ERR_NOMEM;
-    *p = (struct process){.id = id, .pid = record->process.pid, .how = record->process.how, .defined = true,
-                          .flags = record->process.flags, .status = -1, .started_ns = time_ns};
+    *p = (struct process){.id = id,
+                          .pid = record->process.pid,
+                          .how = record->process.how,
+                          .defined = true,
+                          .flags = record->process.flags,
+                          .status = -1,
+                          .started_ns = time_ns};
     ranges_init(&p->ranges);
     p->parent = record->process.parent < id ? record->process.parent : ID_NONE;
     p->walked = record->process.flags & PROCESS_STACKS;
@@ -111,8 +116,12 @@ int model_define_thread(struct model *m, const struct record *record)
     const struct name *name = symbols_name(&m->symbols, record->thread.name);
     if (!t || !name)
         return -ERR_NOMEM;
-    *t = (struct thread){.id = id, .tid = record->thread.tid, .origin_stack = record->thread.origin_stack,
-                         .defined = true, .process = model_process(m, record->thread.process), .name = name};
+    *t = (struct thread){.id = id,
+                         .tid = record->thread.tid,
+                         .origin_stack = record->thread.origin_stack,
+                         .defined = true,
+                         .process = model_process(m, record->thread.process),
+                         .name = name};
     return 0;
 }
 
@@ -187,14 +196,10 @@ static int note_name(struct model *m, const struct record *record)
 int model_note(struct model *m, const struct record *record, uint64_t time_ns)
 {
     switch (record->type) {
-    case RECORD_MARK:
-        return note_mark(m, record->mark.name, time_ns);
-    case RECORD_LOST:
-        return note_loss(m, record);
-    case RECORD_PYTHON:
-        return note_python(m, record);
-    case RECORD_NAME:
-        return note_name(m, record);
+    case RECORD_MARK: return note_mark(m, record->mark.name, time_ns);
+    case RECORD_LOST: return note_loss(m, record);
+    case RECORD_PYTHON: return note_python(m, record);
+    case RECORD_NAME: return note_name(m, record);
     case RECORD_EXIT:
         m->has_exit = true;
         m->exit_status = record->exit.status;
@@ -204,8 +209,7 @@ int model_note(struct model *m, const struct record *record, uint64_t time_ns)
         m->stop_reason = record->stop.reason;
         m->stop_ns = time_ns;
         return 0;
-    default:
-        return 0;
+    default: return 0;
     }
 }
 

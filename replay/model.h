@@ -1,7 +1,8 @@
-/* Who was recorded and what is known about the recording: processes, threads, marks, losses, how it ended.
- * Why apart from the sums: reports name these things long after the events went by. Invariants: a process or thread never moves;
- * an id that no readable block defines leads to one shared `nobody`, so every event has a thread and a process.
- * Not here: live memory (replay.h), stacks (symbols.h). Not thread-safe. */
+/* Who was recorded and what is known about the recording: processes, threads, marks, losses, how it
+ * ended. Why apart from the sums: reports name these things long after the events went by.
+ * Invariants: a process or thread never moves; an id that no readable block defines leads to one
+ * shared `nobody`, so every event has a thread and a process. Not here: live memory (replay.h),
+ * stacks (symbols.h). Not thread-safe. */
 #ifndef REPLAY_MODEL_H
 #define REPLAY_MODEL_H
 
@@ -20,7 +21,7 @@ struct process {
     uint32_t epoch;           /* of `then`, as in sites.h */
     uint8_t how, flags, end_reason;
     bool defined, in_scope, ended, walked;
-    bool active; /* in scope and not ended: its events count */
+    bool active;    /* in scope and not ended: its events count */
     int64_t status; /* raw wait status, -1 unknown */
     uint64_t started_ns, ended_ns;
     uint64_t peak_bytes;   /* its own */
@@ -34,6 +35,7 @@ struct process {
 /* A thread's latest FREE, which an UNFREE may take back. */
 struct freed {
     bool valid, temporary, by_address;
+    uint32_t epoch; /* of the sites then */
     struct live_block block;
     struct live_block big; /* with site 0 if it was none (residency.h) */
 };
@@ -93,7 +95,8 @@ struct process *model_process_at(const struct model *m, uint32_t id);
 /* The first process of the trace, or NULL. */
 struct process *model_root(const struct model *m);
 
-/* Events that the recorder knows it lost: the sum over the reasons that lose events (not stacks, not names). */
+/* Events that the recorder knows it lost: the sum over the reasons that lose events (not stacks,
+ * not names). */
 uint64_t model_lost_events(const struct model *m);
 
 #endif

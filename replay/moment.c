@@ -68,7 +68,8 @@ void moment_finish(struct replay *r)
 {
     const struct moment_choice *choice = &r->options.moment;
     replay_settle(r);
-    bool reached = choice->kind == MOMENT_END || (choice->kind == MOMENT_TIME && choice->time_ns <= r->time_ns);
+    bool reached = choice->kind == MOMENT_END ||
+                   (choice->kind == MOMENT_TIME && choice->time_ns <= r->time_ns);
     if (reached && !r->moment.chosen)
         moment_candidate(r, choice->kind == MOMENT_TIME ? choice->time_ns : r->time_ns);
 }

@@ -1,7 +1,8 @@
-/* The moment that a report is about: the peak, the end, a time, a mark, or the maximum inside a window.
- * Why a choice with candidates: one pass must do, and only the peak's successor tells that it was the peak (sites.h has the epochs).
- * Invariants: the peak is the earliest moment of the highest sum; a state lasts from its last event to the next TIME.
- * Not here: parsing what people type (options.h), sums (replay.h). Not thread-safe. */
+/* The moment that a report is about: the peak, the end, a time, a mark, or the maximum inside a
+ * window. Why a choice with candidates: one pass must do, and only the peak's successor tells that
+ * it was the peak (sites.h has the epochs). Invariants: the peak is the earliest moment of the
+ * highest sum; a state lasts from its last event to the next TIME. Not here: parsing what people
+ * type (options.h), sums (replay.h). Not thread-safe. */
 #ifndef REPLAY_MOMENT_H
 #define REPLAY_MOMENT_H
 
@@ -16,15 +17,16 @@ enum moment_kind { MOMENT_PEAK, MOMENT_END, MOMENT_TIME, MOMENT_MARK };
 
 struct moment_choice {
     enum moment_kind kind;
-    uint64_t time_ns;         /* TIME: the state after all events up to and with it */
-    uint64_t from_ns, to_ns;  /* PEAK: the maximum inside [from, to], older blocks included; and the window of `temporary` */
-    const char *mark;         /* MARK: borrowed; the first mark of that name */
+    uint64_t time_ns;        /* TIME: the state after all events up to and with it */
+    uint64_t from_ns, to_ns; /* PEAK: the maximum inside [from, to], older blocks included; and the
+                                window of `temporary` */
+    const char *mark;        /* MARK: borrowed; the first mark of that name */
 };
 
 struct moment {
-    bool chosen;          /* false: a TIME beyond the end, a MARK that never came, a window after the end */
+    bool chosen; /* false: a TIME beyond the end, a MARK that never came, a window after the end */
     uint64_t bytes, time_ns;
-    uint64_t serial;      /* replay.serial then: blocks born up to it existed */
+    uint64_t serial; /* replay.serial then: blocks born up to it existed */
     uint32_t map_serial;
 };
 

@@ -24,9 +24,9 @@ static const struct option option_table[OPTION_COUNT] = {
 };
 
 #define BIT(name) (1u << OPTION_##name)
-#define SCOPE (BIT(PID) | BIT(THREAD))
-#define MOMENTS (BIT(AT) | BIT(FROM) | BIT(TO) | SCOPE)
-#define COMMON (BIT(JSON) | BIT(OUTPUT) | BIT(FORCE) | BIT(NO_COLOR) | BIT(HELP) | BIT(VERSION))
+#define SCOPE     (BIT(PID) | BIT(THREAD))
+#define MOMENTS   (BIT(AT) | BIT(FROM) | BIT(TO) | SCOPE)
+#define COMMON    (BIT(JSON) | BIT(OUTPUT) | BIT(FORCE) | BIT(NO_COLOR) | BIT(HELP) | BIT(VERSION))
 
 struct command {
     const char *name, *operands, *summary;
@@ -35,7 +35,8 @@ struct command {
 };
 
 static const struct command command_table[COMMAND_COUNT] = {
-#define COMMAND(name, operands, summary, options, example) {#name, operands, summary, (options) | COMMON, example},
+#define COMMAND(name, operands, summary, options, example)                                         \
+    {#name, operands, summary, (options) | COMMON, example},
 #define LATER(name, summary)
 #include "replay/commands.def"
 #undef COMMAND
@@ -50,17 +51,15 @@ static const char *const later_table[] = {
 #undef LATER
 };
 
-const char *command_name(enum command_id command)
-{
-    return command_table[command].name;
-}
+const char *command_name(enum command_id command) { return command_table[command].name; }
 
 static int unit_ns(const char *unit, double *ns)
 {
     static const struct {
         const char *name;
         double ns;
-    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}};
+    } units[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},  {"s", 1e9},
+                 {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (strcmp(unit, units[i].name))
             continue;
@@ -72,7 +71,10 @@ static int unit_ns(const char *unit, double *ns)
 
 static enum when_kind when_word(const char *text)
 {
-    return !strcmp(text, "peak") ? WHEN_PEAK : !strcmp(text, "start") ? WHEN_START : !strcmp(text, "end") ? WHEN_END : WHEN_NONE;
+    return !strcmp(text, "peak")    ? WHEN_PEAK
+           : !strcmp(text, "start") ? WHEN_START
+           : !strcmp(text, "end")   ? WHEN_END
+                                    : WHEN_NONE;
 }
 
 int when_parse(struct when *when, const char *text, struct err *err)
@@ -89,7 +91,9 @@ int when_parse(struct when *when, const char *text, struct err *err)
     if (!strcmp(unit, "%")) {
         when->kind = WHEN_SHARE;
         when->share_ppm = value <= 100 ? (uint32_t)(value * 1e4 + 0.5) : 0;
-        return value <= 100 ? 0 : err_set(err, ERR_USAGE, "%s is beyond the end: a share goes from 0%% to 100%%", text);
+        return value <= 100 ? 0
+                            : err_set(err, ERR_USAGE,
+                                      "%s is beyond the end: a share goes from 0%% to 100%%", text);
     }
     if (!unit_ns(unit, &ns))
         return 0;
@@ -105,10 +109,12 @@ static int parse_window(struct when *when, const char *name, const char *text, s
     int rc = when_parse(when, text, err);
     if (rc || (when->kind != WHEN_MARK && when->kind != WHEN_PEAK))
         return rc;
-    return err_set(err, ERR_USAGE, "--%s %s: give a time such as 12.5s or a share such as 80%%", name, text);
+    return err_set(err, ERR_USAGE, "--%s %s: give a time such as 12.5s or a share such as 80%%",
+                   name, text);
 }
 
-static int parse_number(uint64_t *value, const char *name, const char *text, uint64_t limit, struct err *err)
+static int parse_number(uint64_t *value, const char *name, const char *text, uint64_t limit,
+                        struct err *err)
 {
     char *end = 0;
     *value = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
@@ -135,47 +141,40 @@ static int set_threshold(struct options *o, const char *text, struct err *err)
 static int set_valued(struct options *o, enum option_id id, const char *value, struct err *err)
 {
     switch (id) {
-    case OPTION_AT:
-        return when_parse(&o->at, value, err);
-    case OPTION_FROM:
-        return parse_window(&o->from, "from", value, err);
-    case OPTION_TO:
-        return parse_window(&o->to, "to", value, err);
-    case OPTION_PID:
-        return set_pid(o, value, err);
-    case OPTION_THRESHOLD:
-        return set_threshold(o, value, err);
-    case OPTION_THREAD:
-        o->thread = value;
-        return 0;
-    case OPTION_OUTPUT:
-        o->output = value;
-        return 0;
-    default:
-        return 0;
+    case OPTION_AT: return when_parse(&o->at, value, err);
+    case OPTION_FROM: return parse_window(&o->from, "from", value, err);
+    case OPTION_TO: return parse_window(&o->to, "to", value, err);
+    case OPTION_PID: return set_pid(o, value, err);
+    case OPTION_THRESHOLD: return set_threshold(o, value, err);
+    case OPTION_THREAD: o->thread = value; return 0;
+    case OPTION_OUTPUT: o->output = value; return 0;
+    default: return 0;
     }
 }
 
 static void set_flag(struct options *o, enum option_id id)
 {
-    bool *flags[OPTION_COUNT] = {[OPTION_JSON] = &o->json,         [OPTION_TABLE] = &o->table,
-                                 [OPTION_FULL] = &o->full,         [OPTION_FORCE] = &o->force,
-                                 [OPTION_NO_COLOR] = &o->no_color, [OPTION_HELP] = &o->help,
-                                 [OPTION_VERSION] = &o->version};
+    bool *flags[OPTION_COUNT] = {
+        [OPTION_JSON] = &o->json,      [OPTION_TABLE] = &o->table,       [OPTION_FULL] = &o->full,
+        [OPTION_FORCE] = &o->force,    [OPTION_NO_COLOR] = &o->no_color, [OPTION_HELP] = &o->help,
+        [OPTION_VERSION] = &o->version};
     if (flags[id])
         *flags[id] = true;
 }
 
-/* The option that argument names, or OPTION_COUNT; *value is what follows `=` or the letter, or NULL. */
+/* The option that argument names, or OPTION_COUNT; *value is what follows `=` or the letter, or
+ * NULL. */
 static enum option_id find_option(const char *argument, const char **value)
 {
     bool is_long = argument[1] == '-';
     const char *equals = strchr(argument, '=');
-    size_t length = equals && is_long ? (size_t)(equals - argument - 2) : strlen(argument + 1 + is_long);
+    size_t length =
+        equals && is_long ? (size_t)(equals - argument - 2) : strlen(argument + 1 + is_long);
     *value = equals && is_long ? equals + 1 : 0;
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option *option = &option_table[i];
-        if (is_long && strlen(option->name) == length && !strncmp(argument + 2, option->name, length))
+        if (is_long && strlen(option->name) == length &&
+            !strncmp(argument + 2, option->name, length))
             return i;
         if (is_long || option->letter != argument[1])
             continue;
@@ -188,7 +187,8 @@ static enum option_id find_option(const char *argument, const char **value)
 
 static bool allowed(const struct options *o, enum option_id id)
 {
-    unsigned options = o->has_command ? command_table[o->command].options : BIT(HELP) | BIT(VERSION);
+    unsigned options =
+        o->has_command ? command_table[o->command].options : BIT(HELP) | BIT(VERSION);
     return options & 1u << id;
 }
 
@@ -201,7 +201,8 @@ static int parse_option(struct options *o, int argc, char **argv, int *i, struct
         return err_set(err, ERR_USAGE, "there is no option %s", argument);
     const struct option *option = &option_table[id];
     if (!allowed(o, id))
-        return err_set(err, ERR_USAGE, "%s%s does not take --%s", o->has_command ? "memreplay " : "memreplay",
+        return err_set(err, ERR_USAGE, "%s%s does not take --%s",
+                       o->has_command ? "memreplay " : "memreplay",
                        o->has_command ? command_name(o->command) : "", option->name);
     if (option->argument && !value)
         value = *i + 1 < argc ? argv[++*i] : 0;
@@ -246,9 +247,11 @@ static int check(const struct options *o, struct err *err)
     if (!o->has_command)
         return err_set(err, ERR_USAGE, "which command? `memreplay --help` lists them");
     if (!o->trace)
-        return err_set(err, ERR_USAGE, "which trace? For example: %s", command_table[o->command].example);
+        return err_set(err, ERR_USAGE, "which trace? For example: %s",
+                       command_table[o->command].example);
     if (o->at.kind != WHEN_NONE && (o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE))
-        return err_set(err, ERR_USAGE, "--at names one moment, --from and --to a window: give one of them");
+        return err_set(err, ERR_USAGE,
+                       "--at names one moment, --from and --to a window: give one of them");
     if (o->json && o->table)
         return err_set(err, ERR_USAGE, "--json and --table exclude each other");
     return 0;
@@ -276,19 +279,21 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
 static void help_option(const struct option *option, FILE *out)
 {
     char left[40];
-    snprintf(left, sizeof left, "%c%c%s--%s%s%s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
-             option->letter ? ", " : "  ", option->name, option->argument ? " " : "",
-             option->argument ? option->argument : "");
+    snprintf(left, sizeof left, "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
+             option->letter ? option->letter : ' ', option->letter ? ", " : "  ", option->name,
+             option->argument ? " " : "", option->argument ? option->argument : "");
     fprintf(out, "  %-24s %s\n", left, option->help);
 }
 
 static void help_command(const struct command *command, FILE *out)
 {
-    fprintf(out, "memreplay %s [options] %s\n  %s\n\nOptions:\n", command->name, command->operands, command->summary);
+    fprintf(out, "memreplay %s [options] %s\n  %s\n\nOptions:\n", command->name, command->operands,
+            command->summary);
     for (int i = 0; i < OPTION_COUNT; i++)
         if (command->options & 1u << i)
             help_option(&option_table[i], out);
-    fprintf(out, "\nTRACE is a file that memrec wrote, or - for stdin.\n\nExample:\n  %s\n", command->example);
+    fprintf(out, "\nTRACE is a file that memrec wrote, or - for stdin.\n\nExample:\n  %s\n",
+            command->example);
 }
 
 void options_help(const struct options *o, FILE *out)
@@ -297,10 +302,14 @@ void options_help(const struct options *o, FILE *out)
         help_command(&command_table[o->command], out);
         return;
     }
-    fputs("memreplay COMMAND [options] TRACE\n  answers questions from a trace that `memrec run` recorded\n\nCommands:\n", out);
+    fputs("memreplay COMMAND [options] TRACE\n  answers questions from a trace that `memrec run` "
+          "recorded\n\nCommands:\n",
+          out);
     for (int i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-11s %s\n", command_table[i].name, command_table[i].summary);
     fputs("\n`memreplay COMMAND --help` tells a command's options.\n\nExample:\n"
           "  memrec run -o trace.lz4 job.py\n  memreplay peak trace.lz4\n\n"
-          "Exit status: 0 done, 1 a check that fails, 2 wrong usage, 3 a file that is no trace or is damaged.\n", out);
+          "Exit status: 0 done, 1 a check that fails, 2 wrong usage, 3 a file that is no trace or "
+          "is damaged.\n",
+          out);
 }

@@ -1,7 +1,7 @@
 /* The command line of memreplay, parsed: which command, which trace, which options.
- * Why tables: options.def and commands.def make the parser and every help page. Invariants: strings are borrowed from argv; an option
- * that a command does not take is wrong usage, never ignored. Not here: what options mean for a trace (analyzer/recording.h).
- * Thread-safe. */
+ * Why tables: options.def and commands.def make the parser and every help page. Invariants: strings
+ * are borrowed from argv; an option that a command does not take is wrong usage, never ignored. Not
+ * here: what options mean for a trace (analyzer/recording.h). Thread-safe. */
 #ifndef REPLAY_OPTIONS_H
 #define REPLAY_OPTIONS_H
 
@@ -24,9 +24,9 @@ enum when_kind { WHEN_NONE, WHEN_PEAK, WHEN_START, WHEN_END, WHEN_TIME, WHEN_SHA
 /* A moment as typed. */
 struct when {
     enum when_kind kind;
-    uint64_t time_ns;     /* TIME */
-    uint32_t share_ppm;   /* SHARE: of the duration, 0..1,000,000 */
-    const char *text;     /* as typed */
+    uint64_t time_ns;   /* TIME */
+    uint32_t share_ppm; /* SHARE: of the duration, 0..1,000,000 */
+    const char *text;   /* as typed */
 };
 
 struct options {
@@ -47,8 +47,8 @@ void options_help(const struct options *o, FILE *out);
 /* "peak" and so on. Static storage. */
 const char *command_name(enum command_id command);
 
-/* A moment: a word of CLI.md, a time with a unit (12.5s, 300ms, 2m, 1h), a share (80%), else a mark's name.
- * Returns 0 or -ERR_USAGE (a share above 100%, a time that does not fit). */
+/* A moment: a word of CLI.md, a time with a unit (12.5s, 300ms, 2m, 1h), a share (80%), else a
+ * mark's name. Returns 0 or -ERR_USAGE (a share above 100%, a time that does not fit). */
 int when_parse(struct when *when, const char *text, struct err *err);
 
 #endif

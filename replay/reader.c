@@ -73,7 +73,8 @@ static int add_lost(struct reader *r, uint64_t first, uint64_t end)
     return 0;
 }
 
-/* Blocks that are missing before the one just read are told with the damage that stands before it, or on their own. */
+/* Blocks that are missing before the one just read are told with the damage that stands before it,
+ * or on their own. */
 static int count_missing(struct reader *r, uint32_t missing)
 {
     r->lost_blocks += missing;
@@ -84,7 +85,8 @@ static int count_missing(struct reader *r, uint32_t missing)
         return 0;
     }
     struct trace_damage damage = {.offset = r->block_offset, .blocks = missing};
-    snprintf(damage.what, sizeof damage.what, "%u block%s missing", missing, missing == 1 ? "" : "s");
+    snprintf(damage.what, sizeof damage.what, "%u block%s missing", missing,
+             missing == 1 ? "" : "s");
     return add_damage(r, &damage);
 }
 
@@ -171,7 +173,8 @@ static int end_at_trailer(struct reader *r, const struct trace_trailer *trailer)
     return count_missing(r, trailer->blocks - r->expected.sequence);
 }
 
-/* Reads parts until a block is open. Returns 1 with the block's first batch, 0 at the end, or an error. */
+/* Reads parts until a block is open. Returns 1 with the block's first batch, 0 at the end, or an
+ * error. */
 static int next_block(struct reader *r, struct batch *batch, struct err *err)
 {
     for (;;) {
@@ -229,10 +232,7 @@ int reader_read(struct reader *r, struct batch *batch, struct err *err)
     }
 }
 
-bool reader_complete(const struct reader *r)
-{
-    return trace_reader_complete(r->trace);
-}
+bool reader_complete(const struct reader *r) { return trace_reader_complete(r->trace); }
 
 bool reader_lost(const struct reader *r, uint64_t index)
 {

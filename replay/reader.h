@@ -1,7 +1,8 @@
 /* A trace file as one stream of events, in batches, with its damage collected beside it.
- * Why batches: the replay prefetches over a window, and a second thread can fill batches later without another interface.
- * Invariants: every block begins with a THREAD and a TIME event of its header, so that a lost block before it changes neither;
- * ids and allocation indices only jump where blocks were lost. Not here: what events mean (replay.h). Not thread-safe. */
+ * Why batches: the replay prefetches over a window, and a second thread can fill batches later
+ * without another interface. Invariants: every block begins with a THREAD and a TIME event of its
+ * header, so that a lost block before it changes neither; ids and allocation indices only jump
+ * where blocks were lost. Not here: what events mean (replay.h). Not thread-safe. */
 #ifndef REPLAY_READER_H
 #define REPLAY_READER_H
 
@@ -24,7 +25,8 @@ struct lost_range {
 struct reader {
     struct trace_reader *trace;
     struct decoder *decoder;
-    struct block_info block, expected; /* expected: what the next block's header should say, where it is known */
+    struct block_info block, expected; /* expected: what the next block's header should say, where
+                                          it is known */
     bool in_block, after_loss;
     struct event window[READER_WINDOW];
     struct trace_trailer trailer;
@@ -37,13 +39,13 @@ struct reader {
     uint64_t payload_bytes, block_offset;
 };
 
-/* Opens fd (borrowed) as a trace; name is for messages (borrowed). Returns 0 or what trace_reader_open says, err filled.
- * reader_close is needed in both cases. */
+/* Opens fd (borrowed) as a trace; name is for messages (borrowed). Returns 0 or what
+ * trace_reader_open says, err filled. reader_close is needed in both cases. */
 int reader_open(struct reader *r, int fd, const char *name, struct err *err);
 void reader_close(struct reader *r);
 
-/* The next batch, of at least one event. Returns 1; 0 at the end; -ERR_IO or -ERR_NOMEM with err filled.
- * Damage is no error: it is appended to `damage` and reading goes on behind it. */
+/* The next batch, of at least one event. Returns 1; 0 at the end; -ERR_IO or -ERR_NOMEM with err
+ * filled. Damage is no error: it is appended to `damage` and reading goes on behind it. */
 int reader_read(struct reader *r, struct batch *batch, struct err *err);
 
 /* Does the file end as the recorder ended it? Only after the end. */

@@ -28,7 +28,8 @@ static inline void subtract(struct replay *r, const struct live_block *block, bo
     site->live_count--;
 }
 
-static inline int add(struct replay *r, struct live *table, const struct live_block *block, const struct live_block *known)
+static inline int add(struct replay *r, struct live *table, const struct live_block *block,
+                      const struct live_block *known)
 {
     struct site *site = &r->sites.items[block->site];
     struct process *p = owner(r, site);
@@ -38,7 +39,8 @@ static inline int add(struct replay *r, struct live *table, const struct live_bl
     r->live_bytes += block->size_bytes;
     site->live_bytes += block->size_bytes;
     site->live_count++;
-    if (block->size_bytes >= BIG_BLOCK_BYTES && residency_add(r, block, table == &r->addresses, known))
+    if (block->size_bytes >= BIG_BLOCK_BYTES &&
+        residency_add(r, block, table == &r->addresses, known))
         return -ERR_NOMEM;
     return live_insert(table, block);
 }
@@ -87,7 +89,8 @@ static int apply_alloc(struct replay *r, struct live *table, const struct event 
         replay_settle(r);
     unsigned allocator = ev->allocator % ALLOCATOR_LIMIT;
     uint32_t process = table == &r->addresses ? t->process->id : 0;
-    struct live_block block = {ev->index, size, ++t->allocs, sites_find(&r->sites, t, allocator, ev->stack), process};
+    struct live_block block = {ev->index, size, ++t->allocs,
+                               sites_find(&r->sites, t, allocator, ev->stack), process};
     struct live_block *old = 0;
     if (table == &r->addresses || ev->index < r->next_index)
         old = live_find(table, ev->index, process);
@@ -112,12 +115,14 @@ static void unknown_free(struct replay *r, const struct live *table, uint64_t ke
 }
 
 /* Kept for an UNFREE by the same thread. */
-static inline void remember(struct replay *r, const struct live_block *block, bool by_address, bool temporary)
+static inline void remember(struct replay *r, const struct live_block *block, bool by_address,
+                            bool temporary)
 {
     struct freed *freed = &r->thread->freed;
     freed->valid = true;
     freed->temporary = temporary;
     freed->by_address = by_address;
+    freed->epoch = r->sites.epoch;
     freed->block = *block;
     if (block->size_bytes >= BIG_BLOCK_BYTES) {
         const struct live_block *big = by_address ? 0 : live_find(&r->big, block->key, 0);
@@ -141,7 +146,8 @@ static void apply_free(struct replay *r, struct live *table, uint64_t key)
         return;
     }
     struct site *site = &r->sites.items[block->site];
-    bool temporary = site->thread == t->id && t->allocs - block->serial < r->options.temporary_threshold && r->inside;
+    bool temporary = site->thread == t->id &&
+                     t->allocs - block->serial < r->options.temporary_threshold && r->inside;
     if (temporary) {
         site->temporary_bytes += block->size_bytes;
         site->temporary_count++;
@@ -168,6 +174,8 @@ static int apply_unfree(struct replay *r)
     }
     if (!block->size_bytes)
         replay_settle(r);
+    if (freed->epoch != r->sites.epoch)
+        freed->big.serial = ++r->serial; /* it was not there at the moment since */
     r->totals.unfrees++;
     return add(r, table, block, &freed->big);
 }
@@ -260,7 +268,8 @@ static void apply_rss(struct replay *r, const struct record *record)
 static int apply_function(struct replay *r, const struct record *record)
 {
     return symbols_define_function(&r->model.symbols, record->function.id, record->function.kind,
-                                   record->function.name, record->function.file, record->function.first_line);
+                                   record->function.name, record->function.file,
+                                   record->function.first_line);
 }
 
 static int apply_mark(struct replay *r, const struct record *record)
@@ -284,73 +293,51 @@ static int apply_record(struct replay *r, const struct record *record)
     if (record->type < RECORD_LIMIT)
         r->totals.records[record->type]++;
     switch (record->type) {
-    case RECORD_FUNCTION:
-        return apply_function(r, record);
-    case RECORD_PROCESS:
-        return apply_process(r, record);
-    case RECORD_PROCESS_END:
-        return apply_process_end(r, record);
-    case RECORD_THREAD:
-        return model_define_thread(&r->model, record);
+    case RECORD_FUNCTION: return apply_function(r, record);
+    case RECORD_PROCESS: return apply_process(r, record);
+    case RECORD_PROCESS_END: return apply_process_end(r, record);
+    case RECORD_THREAD: return model_define_thread(&r->model, record);
     case RECORD_MAP:
     case RECORD_UNMAP:
     case RECORD_REMAP:
     case RECORD_PROTECT:
     case RECORD_DISCARD:
-    case RECORD_RESIDENT_RANGE:
-        return apply_mapping(r, record);
+    case RECORD_RESIDENT_RANGE: return apply_mapping(r, record);
     case RECORD_RESIDENT_BLOCK:
         residency_sample(r, record->resident_block.index, record->resident_block.resident_bytes);
         return 0;
-    case RECORD_RSS:
-        apply_rss(r, record);
-        return 0;
-    case RECORD_FAILED:
-        r->totals.events++;
-        return 0;
-    case RECORD_MARK:
-        return apply_mark(r, record);
-    default:
-        return model_note(&r->model, record, r->time_ns);
+    case RECORD_RSS: apply_rss(r, record); return 0;
+    case RECORD_FAILED: r->totals.events++; return 0;
+    case RECORD_MARK: return apply_mark(r, record);
+    default: return model_note(&r->model, record, r->time_ns);
     }
 }
 
 static int apply_rare(struct replay *r, const struct event *ev)
 {
     switch (ev->kind) {
-    case EVENT_UNFREE:
-        return apply_unfree(r);
-    case EVENT_THREAD:
-        r->thread = model_thread(&r->model, ev->thread);
-        return 0;
+    case EVENT_UNFREE: return apply_unfree(r);
+    case EVENT_THREAD: r->thread = model_thread(&r->model, ev->thread); return 0;
     case EVENT_TIME:
         if (ev->time_ns > r->time_ns)
             moment_advance(r, ev->time_ns);
         return 0;
     case EVENT_STACK:
-        return symbols_define_stack(&r->model.symbols, ev->stack, ev->parent, ev->function, ev->line);
-    case EVENT_RECORD:
-        return apply_record(r, ev->record);
-    default:
-        return 0;
+        return symbols_define_stack(&r->model.symbols, ev->stack, ev->parent, ev->function,
+                                    ev->line);
+    case EVENT_RECORD: return apply_record(r, ev->record);
+    default: return 0;
     }
 }
 
 static inline int apply_one(struct replay *r, const struct event *ev)
 {
     switch (ev->kind) {
-    case EVENT_ALLOC:
-        return apply_alloc(r, &r->blocks, ev);
-    case EVENT_FREE:
-        apply_free(r, &r->blocks, ev->index);
-        return 0;
-    case EVENT_ALLOC_ADDRESS:
-        return apply_alloc(r, &r->addresses, ev);
-    case EVENT_FREE_ADDRESS:
-        apply_free(r, &r->addresses, ev->address);
-        return 0;
-    default:
-        return apply_rare(r, ev);
+    case EVENT_ALLOC: return apply_alloc(r, &r->blocks, ev);
+    case EVENT_FREE: apply_free(r, &r->blocks, ev->index); return 0;
+    case EVENT_ALLOC_ADDRESS: return apply_alloc(r, &r->addresses, ev);
+    case EVENT_FREE_ADDRESS: apply_free(r, &r->addresses, ev->address); return 0;
+    default: return apply_rare(r, ev);
     }
 }
 
@@ -416,8 +403,8 @@ void replay_finish(struct replay *r)
     finish_process(r, &r->model.nobody);
 }
 
-int replay_run(struct replay *r, struct reader *reader, void (*progress)(void *, uint64_t), void *context,
-               struct err *err)
+int replay_run(struct replay *r, struct reader *reader, void (*progress)(void *, uint64_t),
+               void *context, struct err *err)
 {
     struct batch batch;
     uint32_t blocks = 0;

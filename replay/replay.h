@@ -1,10 +1,12 @@
-/* The replay: applies every event of a trace to live blocks, mappings and sums, and keeps what was live at the chosen moment.
- * Why one pass without callbacks: every report reads this state afterwards, so the loop over the events stays short and knows no
- * report. Invariants: live_bytes is the sum over the sites of all active processes; memory follows live blocks, sites and stacks,
+/* The replay: applies every event of a trace to live blocks, mappings and sums, and keeps what was
+ * live at the chosen moment. Why one pass without callbacks: every report reads this state
+ * afterwards, so the loop over the events stays short and knows no report. Invariants: live_bytes
+ * is the sum over the sites of all active processes; memory follows live blocks, sites and stacks,
  * not events; nothing in a trace makes it fail but lack of memory.
- * Why the maximum is settled late: while bytes only rise, nothing needs to be kept. Before anything that can lower them (or change
- * what stands beside them) replay_settle() takes the state so far as a candidate if it is higher than the last.
- * Not here: the file (reader.h), choosing the moment (moment.h), mappings (mappings.h), residency (residency.h). Not thread-safe. */
+ * Why the maximum is settled late: while bytes only rise, nothing needs to be kept. Before anything
+ * that can lower them (or change what stands beside them) replay_settle() takes the state so far as
+ * a candidate if it is higher than the last. Not here: the file (reader.h), choosing the moment
+ * (moment.h), mappings (mappings.h), residency (residency.h). Not thread-safe. */
 #ifndef REPLAY_REPLAY_H
 #define REPLAY_REPLAY_H
 
@@ -14,10 +16,10 @@
 
 struct replay_options {
     struct moment_choice moment;
-    bool stop_at_moment;           /* reads no further than a TIME or MARK moment: `leaks --at` */
-    bool has_pid;                  /* only processes with this pid count */
+    bool stop_at_moment; /* reads no further than a TIME or MARK moment: `leaks --at` */
+    bool has_pid;        /* only processes with this pid count */
     uint32_t pid;
-    uint64_t temporary_threshold;  /* N of `temporary`; 0 turns it off */
+    uint64_t temporary_threshold; /* N of `temporary`; 0 turns it off */
 };
 
 struct allocator_total {
@@ -27,16 +29,16 @@ struct allocator_total {
 /* What the events of the processes in scope came to. */
 struct totals {
     uint64_t allocations, allocated_bytes, frees, unfrees;
-    uint64_t unknown_frees;    /* of indices that were never seen or freed twice */
-    uint64_t lost_frees;       /* of allocations in damaged blocks */
+    uint64_t unknown_frees; /* of indices that were never seen or freed twice */
+    uint64_t lost_frees;    /* of allocations in damaged blocks */
     uint64_t unknown_addresses;
-    uint64_t replaced;         /* allocations at an address that was still live */
-    uint64_t late;             /* events of a process after its end */
-    uint64_t impossible;       /* sizes and mappings beyond any address space: counted as 0 bytes */
-    uint64_t events;           /* FORMAT.md 4, of all processes */
+    uint64_t replaced;   /* allocations at an address that was still live */
+    uint64_t late;       /* events of a process after its end */
+    uint64_t impossible; /* sizes and mappings beyond any address space: counted as 0 bytes */
+    uint64_t events;     /* FORMAT.md 4, of all processes */
     uint64_t records[RECORD_LIMIT];
     struct allocator_total allocators[ALLOCATOR_LIMIT];
-    uint64_t sizes[49];        /* [0]: 0 bytes, [k]: 2^(k-1) .. 2^k - 1 bytes */
+    uint64_t sizes[49]; /* [0]: 0 bytes, [k]: 2^(k-1) .. 2^k - 1 bytes */
 };
 
 struct replay {
@@ -50,9 +52,10 @@ struct replay {
     const struct reader *reader; /* to tell lost allocations from unknown ones; may be NULL */
     uint64_t next_index;         /* indices from here on were not used */
     uint64_t time_ns, live_bytes;
-    uint64_t high_bytes; /* what live_bytes must exceed to be a candidate; UINT64_MAX: nothing is one now */
-    uint64_t serial;     /* allocations so far, all processes: the birth of blocks */
-    uint32_t map_serial; /* mappings so far */
+    uint64_t high_bytes;  /* what live_bytes must exceed to be a candidate; UINT64_MAX: nothing is
+                             one now */
+    uint64_t serial;      /* allocations so far, all processes: the birth of blocks */
+    uint32_t map_serial;  /* mappings so far */
     uint64_t dead_blocks; /* of ended processes, still in the tables */
     bool inside, stopped, root_ended;
 };
@@ -65,14 +68,15 @@ void replay_release(struct replay *r);
 
 /* Applies a window of events in order. Returns 0 or -ERR_NOMEM. */
 int replay_apply(struct replay *r, const struct event *events, int count);
-/* To be called once after the last event: settles the moment, and what is still live becomes its process's leaks. */
+/* To be called once after the last event: settles the moment, and what is still live becomes its
+ * process's leaks. */
 void replay_finish(struct replay *r);
 
-/* Reads the whole trace: reader_read and replay_apply until the end or the moment to stop at, then replay_finish.
- * progress (may be NULL) is called about once a block with the bytes read so far.
+/* Reads the whole trace: reader_read and replay_apply until the end or the moment to stop at, then
+ * replay_finish. progress (may be NULL) is called about once a block with the bytes read so far.
  * Returns 0, or an error of reader_read with err filled. */
-int replay_run(struct replay *r, struct reader *reader, void (*progress)(void *context, uint64_t bytes),
-               void *context, struct err *err);
+int replay_run(struct replay *r, struct reader *reader,
+               void (*progress)(void *context, uint64_t bytes), void *context, struct err *err);
 
 /* Takes the state before the next event as the moment's candidate, if it is the highest so far. */
 static inline void replay_settle(struct replay *r)

@@ -1,4 +1,5 @@
-/* Samples of big blocks: see residency.h. In the table, size_bytes is the largest sample and serial the birth. */
+/* Samples of big blocks: see residency.h. In the table, size_bytes is the largest sample and serial
+ * the birth. */
 #include "replay/residency.h"
 
 #define UNSAMPLED UINT64_MAX
@@ -16,7 +17,8 @@ static void count(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64_t 
     more->live_unsampled_bytes += unsampled_bytes;
 }
 
-int residency_add(struct replay *r, const struct live_block *block, bool by_address, const struct live_block *known)
+int residency_add(struct replay *r, const struct live_block *block, bool by_address,
+                  const struct live_block *known)
 {
     uint64_t size = block->size_bytes;
     struct live_block entry = {block->key, UNSAMPLED, r->serial, block->site, 0};
@@ -27,7 +29,8 @@ int residency_add(struct replay *r, const struct live_block *block, bool by_addr
     return by_address ? 0 : live_insert(&r->big, &entry);
 }
 
-struct live_block residency_remove(struct replay *r, const struct live_block *block, bool by_address)
+struct live_block residency_remove(struct replay *r, const struct live_block *block,
+                                   bool by_address)
 {
     struct live_block *entry = by_address ? 0 : live_find(&r->big, block->key, 0);
     struct live_block known = entry ? *entry : (struct live_block){0};
@@ -40,11 +43,10 @@ struct live_block residency_remove(struct replay *r, const struct live_block *bl
 }
 
 /* Corrects a site's values now, and those at the moment if the block existed then. */
-static void correct(struct replay *r, uint32_t site, bool existed, uint64_t gap_change, uint64_t unsampled_change)
+static void correct(struct replay *r, uint32_t site, bool existed, uint64_t gap_change,
+                    uint64_t unsampled_change)
 {
     struct site_more *more = &r->sites.mores[site];
-    if (!existed)
-        site_more_touch(&r->sites, more);
     more->live_gap_bytes += gap_change;
     more->live_unsampled_bytes += unsampled_change;
     if (more->epoch != r->sites.epoch || !existed)
@@ -64,5 +66,6 @@ void residency_sample(struct replay *r, uint64_t index, uint64_t resident_bytes)
         return;
     uint64_t size = block->size_bytes, before = first ? 0 : gap(size, entry->size_bytes);
     entry->size_bytes = resident_bytes;
-    correct(r, entry->site, entry->serial <= r->moment.serial, gap(size, resident_bytes) - before, first ? 0 - size : 0);
+    correct(r, entry->site, entry->serial <= r->moment.serial, gap(size, resident_bytes) - before,
+            first ? 0 - size : 0);
 }

@@ -75,9 +75,13 @@ static uint32_t site_new(struct sites *s, struct thread *t, unsigned allocator, 
     struct process *p = t->process;
     uint32_t id = s->count++;
     bool origin = stack == STACK_EMPTY && t->origin_stack;
-    s->items[id] = (struct site){.stack = origin ? t->origin_stack : stack, .event_stack = stack,
-                                 .thread = t->id, .process = p->id, .allocator = (uint8_t)allocator,
-                                 .epoch = s->epoch, .next = p->first_site};
+    s->items[id] = (struct site){.stack = origin ? t->origin_stack : stack,
+                                 .event_stack = stack,
+                                 .thread = t->id,
+                                 .process = p->id,
+                                 .allocator = (uint8_t)allocator,
+                                 .epoch = s->epoch,
+                                 .next = p->first_site};
     s->mores[id] = (struct site_more){.epoch = s->epoch};
     p->first_site = id;
     return id;
@@ -110,7 +114,8 @@ struct site_values site_live(const struct sites *s, uint32_t id)
 {
     const struct site *site = &s->items[id];
     const struct site_more *more = &s->mores[id];
-    return values(site->live_bytes, site->live_count, more->live_gap_bytes, more->live_unsampled_bytes);
+    return values(site->live_bytes, site->live_count, more->live_gap_bytes,
+                  more->live_unsampled_bytes);
 }
 
 struct site_values site_then(const struct sites *s, uint32_t id)
@@ -118,7 +123,8 @@ struct site_values site_then(const struct sites *s, uint32_t id)
     const struct site *site = &s->items[id];
     const struct site_more *more = &s->mores[id];
     bool kept = site->epoch == s->epoch, more_kept = more->epoch == s->epoch;
-    return values(kept ? site->then_bytes : site->live_bytes, kept ? site->then_count : site->live_count,
+    return values(kept ? site->then_bytes : site->live_bytes,
+                  kept ? site->then_count : site->live_count,
                   more_kept ? more->then_gap_bytes : more->live_gap_bytes,
                   more_kept ? more->then_unsampled_bytes : more->live_unsampled_bytes);
 }
@@ -126,5 +132,6 @@ struct site_values site_then(const struct sites *s, uint32_t id)
 struct site_values site_leak(const struct sites *s, uint32_t id)
 {
     const struct site_more *more = &s->mores[id];
-    return values(more->leak_bytes, more->leak_count, more->leak_gap_bytes, more->leak_unsampled_bytes);
+    return values(more->leak_bytes, more->leak_count, more->leak_gap_bytes,
+                  more->leak_unsampled_bytes);
 }

@@ -1,14 +1,16 @@
-/* A site: everything that one stack allocated through one allocator on one thread. Live blocks point to their site.
- * Why in the replay and not among the reports: every event changes a site, so it is the inner loop; reports read sites afterwards.
- * Why epochs: the moment that a report wants (the peak) is known only later. Each candidate bumps `epoch`; a site that changes for
- * the first time after it keeps its old values in `then`. At the end a site that never changed since has then = live. One pass.
+/* A site: everything that one stack allocated through one allocator on one thread. Live blocks
+ * point to their site. Why in the replay and not among the reports: every event changes a site, so
+ * it is the inner loop; reports read sites afterwards. Why epochs: the moment that a report wants
+ * (the peak) is known only later. Each candidate bumps `epoch`; a site that changes for the first
+ * time after it keeps its old values in `then`. At the end a site that never changed since has then
+ * = live. One pass.
  *
  *      candidate 1        candidate 2 (higher)          end
  *   ─────┴───── site A changes ──┴───────────────────────┴──   A untouched since 2: then = live
  *               (then = old)        site B changes             B copied at its first change after 2
  *
- * Invariants: then_* is only valid through site_then(); a site belongs to one process; site 0 is nobody's.
- * Not here: which moment is a candidate (replay.h). Not thread-safe. */
+ * Invariants: then_* is only valid through site_then(); a site belongs to one process; site 0 is
+ * nobody's. Not here: which moment is a candidate (replay.h). Not thread-safe. */
 #ifndef REPLAY_SITES_H
 #define REPLAY_SITES_H
 
@@ -18,7 +20,8 @@ struct site {
     uint64_t live_bytes, then_bytes;
     uint64_t temporary_bytes, temporary_count;
     uint32_t live_count, then_count;
-    uint32_t stack, thread, process; /* stack: where it counts (a C thread's empty stack is its origin's) */
+    uint32_t stack, thread, process; /* stack: where it counts (a C thread's empty stack is its
+                                        origin's) */
     uint32_t epoch, next;            /* next: the process's next site, 0: last */
     uint32_t event_stack : 31, ended : 1;
     uint8_t allocator;
@@ -68,11 +71,13 @@ static inline uint32_t sites_recent_slot(uint32_t stack, unsigned allocator, uin
 }
 
 /* As sites_intern, for the inner loop. */
-static inline uint32_t sites_find(struct sites *s, struct thread *thread, unsigned allocator, uint32_t stack)
+static inline uint32_t sites_find(struct sites *s, struct thread *thread, unsigned allocator,
+                                  uint32_t stack)
 {
     uint32_t id = s->recent[sites_recent_slot(stack, allocator, thread->id)];
     const struct site *site = &s->items[id];
-    if (site->event_stack == stack && site->thread == thread->id && site->allocator == allocator && id)
+    if (site->event_stack == stack && site->thread == thread->id && site->allocator == allocator &&
+        id)
         return id;
     return sites_intern(s, thread, allocator, stack);
 }

@@ -85,7 +85,8 @@ static const struct name *name_new(struct symbols *s, struct text text)
 
 static bool name_is(const struct name *name, struct text text)
 {
-    return name->length == text.length && (!text.length || !memcmp(name->bytes, text.bytes, text.length));
+    return name->length == text.length &&
+           (!text.length || !memcmp(name->bytes, text.bytes, text.length));
 }
 
 const struct name *symbols_name(struct symbols *s, struct text text)
@@ -138,7 +139,8 @@ static bool function_equal(const struct function *a, const struct function *b)
     return a->name == b->name && a->file == b->file && a->kind == b->kind;
 }
 
-static void equals_place(const struct symbols *s, struct function_slot *slots, uint64_t mask, uint32_t id)
+static void equals_place(const struct symbols *s, struct function_slot *slots, uint64_t mask,
+                         uint32_t id)
 {
     uint64_t at = function_hash(sparse_get(&s->functions, id)) & mask;
     while (slots[at].id)
@@ -178,7 +180,8 @@ static int function_same(struct symbols *s, uint32_t id, struct function *f)
     return 0;
 }
 
-int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name, struct text file, uint32_t first_line)
+int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name,
+                            struct text file, uint32_t first_line)
 {
     if (id < FUNCTION_FIRST || id == ID_NONE || symbols_function(s, id))
         return 0;
@@ -192,7 +195,8 @@ int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct
     return 0;
 }
 
-int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function, uint64_t line)
+int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function,
+                         uint64_t line)
 {
     if (id < STACK_FIRST || id == ID_NONE || symbols_stack(s, id))
         return 0;

@@ -1,8 +1,9 @@
 /* What stacks are made of: texts, functions and stack nodes (FORMAT.md 3.1 STACK, 3.2 FUNCTION).
- * Why texts are interned: a tree of processes names the same files over and over, and equal texts become equal pointers; a function
- * that is defined twice (another process, a recreated code object) then finds its first definition in `same`.
- * Invariants: a node's parent has a smaller id than the node, so walks end; 16 bytes a node.
- * Not here: how a frame is shown (analyzer/frame.h). Not thread-safe. */
+ * Why texts are interned: a tree of processes names the same files over and over, and equal texts
+ * become equal pointers; a function that is defined twice (another process, a recreated code
+ * object) then finds its first definition in `same`. Invariants: a node's parent has a smaller id
+ * than the node, so walks end; 16 bytes a node. Not here: how a frame is shown (analyzer/frame.h).
+ * Not thread-safe. */
 #ifndef REPLAY_SYMBOLS_H
 #define REPLAY_SYMBOLS_H
 
@@ -10,7 +11,8 @@
 #include "replay/sparse.h"
 #include <stdbool.h>
 
-/* An interned text: equal texts are the same pointer. Lives as long as its symbols. NUL follows the bytes, which may hold others. */
+/* An interned text: equal texts are the same pointer. Lives as long as its symbols. NUL follows the
+ * bytes, which may hold others. */
 struct name {
     uint32_t length;
     char bytes[];
@@ -24,7 +26,8 @@ struct function {
 };
 
 struct stack_node {
-    uint32_t parent_plus_1; /* 0: not defined; a parent is an id as in the trace: 0 empty, 1 unknown */
+    uint32_t parent_plus_1; /* 0: not defined; a parent is an id as in the trace: 0 empty, 1 unknown
+                             */
     uint32_t function;
     uint64_t line;
 };
@@ -46,8 +49,10 @@ void symbols_release(struct symbols *s);
 const struct name *symbols_name(struct symbols *s, struct text text);
 /* Defines a function or a stack node; a second definition of an id replaces nothing and returns 0.
  * A node whose parent is not smaller gets STACK_UNKNOWN for it. Returns 0 or -ERR_NOMEM. */
-int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name, struct text file, uint32_t first_line);
-int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function, uint64_t line);
+int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name,
+                            struct text file, uint32_t first_line);
+int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function,
+                         uint64_t line);
 
 /* The definition of an id, or NULL when no readable block defines it (and for 0 and 1). */
 const struct stack_node *symbols_stack(const struct symbols *s, uint32_t id);

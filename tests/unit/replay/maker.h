@@ -1,9 +1,10 @@
 /* Makes traces for tests: events in, a trace file out, through the project's own encoder.
- * Why in a header: each unit test is one program, and several need it. Any failure ends the test program.
- * Not here: what the traces should come to (the tests). */
+ * Why in a header: each unit test is one program, and several need it. Any failure ends the test
+ * program. Not here: what the traces should come to (the tests). */
 #ifndef TESTS_MAKER_H
 #define TESTS_MAKER_H
 
+#include "format/crc32.h"
 #include "format/trace_file.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct maker {
     uint64_t end_ns;
     uint32_t blocks;
     uint64_t allocs;
+    uint64_t spoil; /* not 0: a seed for wrong bytes in payloads, under right checksums */
 };
 
 #define MAKER_ID 0x1122334455667788u
@@ -50,15 +52,28 @@ static inline void maker_init(struct maker *m, const char *const *command, uint3
 {
     struct text arguments[16];
     *m = (struct maker){.encoder = encoder_new(), .compressor = compressor_new()};
-    struct trace_header h = {.version = TRACE_VERSION, .flags = TRACE_OBJECTS | TRACE_STACKS,
-                             .started_unix_ns = 1767225600000000000u, .trace_id = MAKER_ID,
-                             .root_pid = pid, .page_bytes = 4096, .arguments = arguments};
+    struct trace_header h = {.version = TRACE_VERSION,
+                             .flags = TRACE_OBJECTS | TRACE_STACKS,
+                             .started_unix_ns = 1767225600000000000u,
+                             .trace_id = MAKER_ID,
+                             .root_pid = pid,
+                             .page_bytes = 4096,
+                             .arguments = arguments};
     for (; command[h.argument_count]; h.argument_count++)
         arguments[h.argument_count] = maker_text(command[h.argument_count]);
     size_t bound = trace_header_bound(&h);
     int n = trace_header_write(&h, maker_room(m, bound), bound);
     maker_must(n > 0, "header");
     m->used += (size_t)n;
+}
+
+static inline void maker_spoil(struct maker *m, struct block_info *info, uint8_t *payload)
+{
+    for (uint32_t i = 0; i < 1 + info->payload_bytes / 500; i++) {
+        m->spoil = m->spoil * 6364136223846793005u + 1442695040888963407u;
+        payload[(m->spoil >> 20) % info->payload_bytes] = (uint8_t)(m->spoil >> 52);
+    }
+    info->payload_crc32 = crc32_update(0, payload, info->payload_bytes);
 }
 
 static inline void maker_seal(struct maker *m)
@@ -69,8 +84,11 @@ static inline void maker_seal(struct maker *m)
     size_t bound = encoder_bound(m->encoder);
     uint8_t *payload = malloc(bound);
     maker_must(payload && !encoder_seal(m->encoder, payload, bound, &info), "seal");
+    if (m->spoil)
+        maker_spoil(m, &info, payload);
     size_t room = trace_block_bound(info.payload_bytes);
-    int64_t n = trace_block_write(m->compressor, MAKER_ID, &info, payload, maker_room(m, room), room);
+    int64_t n =
+        trace_block_write(m->compressor, MAKER_ID, &info, payload, maker_room(m, room), room);
     maker_must(n > 0, "block");
     m->used += (size_t)n;
     m->blocks++;
@@ -94,7 +112,8 @@ static inline uint32_t maker_record(struct maker *m, const struct record *record
     return maker_put(m, &(struct event){.kind = EVENT_RECORD, .record = record});
 }
 
-static inline uint32_t maker_process(struct maker *m, uint32_t pid, uint32_t parent, uint8_t how, const char *python)
+static inline uint32_t maker_process(struct maker *m, uint32_t pid, uint32_t parent, uint8_t how,
+                                     const char *python)
 {
     struct text arguments[] = {maker_text("python3"), maker_text("job.py")};
     struct record r = {.type = RECORD_PROCESS};
@@ -109,7 +128,8 @@ static inline uint32_t maker_process(struct maker *m, uint32_t pid, uint32_t par
     return maker_record(m, &r);
 }
 
-static inline uint32_t maker_thread(struct maker *m, uint32_t process, uint32_t tid, const char *name)
+static inline uint32_t maker_thread(struct maker *m, uint32_t process, uint32_t tid,
+                                    const char *name)
 {
     struct record r = {.type = RECORD_THREAD};
     r.thread.process = process;
@@ -118,7 +138,8 @@ static inline uint32_t maker_thread(struct maker *m, uint32_t process, uint32_t 
     return maker_record(m, &r);
 }
 
-static inline uint32_t maker_function(struct maker *m, const char *name, const char *file, uint32_t first_line)
+static inline uint32_t maker_function(struct maker *m, const char *name, const char *file,
+                                      uint32_t first_line)
 {
     struct record r = {.type = RECORD_FUNCTION};
     r.function.name = maker_text(name);
@@ -127,9 +148,12 @@ static inline uint32_t maker_function(struct maker *m, const char *name, const c
     return maker_record(m, &r);
 }
 
-static inline uint32_t maker_stack(struct maker *m, uint32_t parent, uint32_t function, uint64_t line)
+static inline uint32_t maker_stack(struct maker *m, uint32_t parent, uint32_t function,
+                                   uint64_t line)
 {
-    return maker_put(m, &(struct event){.kind = EVENT_STACK, .parent = parent, .function = function, .line = line});
+    return maker_put(
+        m,
+        &(struct event){.kind = EVENT_STACK, .parent = parent, .function = function, .line = line});
 }
 
 static inline void maker_on(struct maker *m, uint32_t thread)
@@ -145,18 +169,26 @@ static inline void maker_time(struct maker *m, uint64_t ns)
 }
 
 /* Returns the allocation's index. */
-static inline uint64_t maker_alloc(struct maker *m, unsigned allocator, uint32_t stack, uint64_t size)
+static inline uint64_t maker_alloc(struct maker *m, unsigned allocator, uint32_t stack,
+                                   uint64_t size)
 {
     uint64_t index = encoder_next_alloc(m->encoder);
-    maker_put(m, &(struct event){.kind = EVENT_ALLOC, .allocator = (uint8_t)allocator, .stack = stack, .size_bytes = size});
+    maker_put(m, &(struct event){.kind = EVENT_ALLOC,
+                                 .allocator = (uint8_t)allocator,
+                                 .stack = stack,
+                                 .size_bytes = size});
     m->allocs++;
     return index;
 }
 
-static inline void maker_alloc_at(struct maker *m, unsigned allocator, uint32_t stack, uint64_t size, uint64_t address)
+static inline void maker_alloc_at(struct maker *m, unsigned allocator, uint32_t stack,
+                                  uint64_t size, uint64_t address)
 {
-    maker_put(m, &(struct event){.kind = EVENT_ALLOC_ADDRESS, .allocator = (uint8_t)allocator, .stack = stack,
-                                 .size_bytes = size, .address = address});
+    maker_put(m, &(struct event){.kind = EVENT_ALLOC_ADDRESS,
+                                 .allocator = (uint8_t)allocator,
+                                 .stack = stack,
+                                 .size_bytes = size,
+                                 .address = address});
 }
 
 static inline void maker_free(struct maker *m, uint64_t index)
@@ -174,7 +206,8 @@ static inline void maker_unfree(struct maker *m)
     maker_put(m, &(struct event){.kind = EVENT_UNFREE});
 }
 
-static inline void maker_map(struct maker *m, uint64_t address, uint64_t length, uint8_t kind, uint32_t stack)
+static inline void maker_map(struct maker *m, uint64_t address, uint64_t length, uint8_t kind,
+                             uint32_t stack)
 {
     struct record r = {.type = RECORD_MAP};
     r.map.address = address;
@@ -201,7 +234,8 @@ static inline void maker_resident_block(struct maker *m, uint64_t index, uint64_
     maker_record(m, &r);
 }
 
-static inline void maker_resident_range(struct maker *m, uint32_t process, uint64_t address, uint64_t length, uint64_t bytes)
+static inline void maker_resident_range(struct maker *m, uint32_t process, uint64_t address,
+                                        uint64_t length, uint64_t bytes)
 {
     struct record r = {.type = RECORD_RESIDENT_RANGE};
     r.resident_range.process = process;
@@ -235,7 +269,8 @@ static inline void maker_lost(struct maker *m, uint32_t process, uint8_t reason,
     maker_record(m, &r);
 }
 
-static inline void maker_process_end(struct maker *m, uint32_t process, uint8_t reason, int64_t status)
+static inline void maker_process_end(struct maker *m, uint32_t process, uint8_t reason,
+                                     int64_t status)
 {
     struct record r = {.type = RECORD_PROCESS_END};
     r.process_end.process = process;
@@ -258,7 +293,10 @@ static inline void maker_finish(struct maker *m, bool trailer)
     maker_seal(m);
     if (!trailer)
         return;
-    struct trace_trailer t = {.events = encoder_events(m->encoder), .allocs = m->allocs, .end_ns = m->end_ns, .blocks = m->blocks};
+    struct trace_trailer t = {.events = encoder_events(m->encoder),
+                              .allocs = m->allocs,
+                              .end_ns = m->end_ns,
+                              .blocks = m->blocks};
     int n = trace_trailer_write(&t, maker_room(m, TRACE_TRAILER_BYTES), TRACE_TRAILER_BYTES);
     maker_must(n > 0, "trailer");
     m->used += (size_t)n;
@@ -268,7 +306,9 @@ static inline void maker_finish(struct maker *m, bool trailer)
 static inline int maker_open(const struct maker *m)
 {
     int fd = memfd_create("trace", MFD_CLOEXEC);
-    maker_must(fd >= 0 && write(fd, m->bytes, m->used) == (ssize_t)m->used && !lseek(fd, 0, SEEK_SET), "memfd");
+    maker_must(fd >= 0 && write(fd, m->bytes, m->used) == (ssize_t)m->used &&
+                   !lseek(fd, 0, SEEK_SET),
+               "memfd");
     return fd;
 }
 

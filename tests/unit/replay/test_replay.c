@@ -1,0 +1,501 @@
+/* What counts, one rule a test, with sums done by hand. */
+#include "tests/unit/replay/player.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum { MIB = 1 << 20, PAGE = 4096 };
+
+/* One process with a thread and two stacks. */
+struct scene {
+    struct maker m;
+    uint32_t process, thread, a, b;
+};
+
+static void scene_begin(struct scene *s)
+{
+    static const char *const command[] = {"python3", "job.py", 0};
+    maker_init(&s->m, command, 10);
+    s->process = maker_process(&s->m, 10, ID_NONE, PROCESS_ROOT, "3.12.1");
+    s->thread = maker_thread(&s->m, s->process, 10, "main");
+    s->a = maker_stack(&s->m, 0, maker_function(&s->m, "a", "a.py", 1), 5);
+    s->b = maker_stack(&s->m, s->a, maker_function(&s->m, "b", "b.py", 1), 6);
+    maker_on(&s->m, s->thread);
+}
+
+static struct player *scene_play(struct scene *s, const struct replay_options *options)
+{
+    struct replay_options peak = player_peak();
+    maker_finish(&s->m, true);
+    struct player *p = player_run(&s->m, options ? options : &peak);
+    maker_release(&s->m);
+    return p;
+}
+
+static void test_replay__the_peak_is_the_earliest_of_equal_maxima(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_time(&s.m, 100);
+    uint64_t first = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 1000);
+    maker_time(&s.m, 200);
+    maker_free(&s.m, first);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 1000);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 1000);
+    assert_int_equal(p->replay.moment.time_ns, 100);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 1000);
+    assert_int_equal(player_stack(p, s.b, PLAYER_THEN).bytes, 0);
+    player_free(p);
+}
+
+static void test_replay__a_realloc_that_failed_changes_nothing(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint64_t block = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 500);
+    maker_free(&s.m, block);
+    maker_unfree(&s.m);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 100);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 600);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 500);
+    assert_int_equal(p->replay.totals.frees - p->replay.totals.unfrees, 0);
+    for (uint32_t id = 1; id < p->replay.sites.count; id++)
+        assert_int_equal(p->replay.sites.items[id].temporary_count, 0);
+    player_free(p);
+}
+
+static void test_replay__a_second_unfree_does_nothing(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_free(&s.m, maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 500));
+    maker_unfree(&s.m);
+    maker_unfree(&s.m);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).count, 1);
+    player_free(p);
+}
+
+static void test_replay__an_allocation_at_a_live_address_ends_the_old_one(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_alloc_at(&s.m, ALLOCATOR_MALLOC, s.a, 300, 0x5000);
+    maker_alloc_at(&s.m, ALLOCATOR_MALLOC, s.b, 200, 0x5000);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 300);
+    assert_int_equal(p->replay.totals.replaced, 1);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 0);
+    assert_int_equal(player_stack(p, s.b, PLAYER_LEAK).bytes, 200);
+    player_free(p);
+}
+
+static void test_replay__unknown_frees_are_counted_and_ignored(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint64_t block = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 300);
+    maker_free_at(&s.m, 0x7000);
+    maker_free(&s.m, block);
+    maker_free(&s.m, block);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.totals.unknown_addresses, 1);
+    assert_int_equal(p->replay.totals.unknown_frees, 1);
+    assert_int_equal(p->replay.live_bytes, 0);
+    player_free(p);
+}
+
+static void test_replay__the_tree_s_peak_is_simultaneous(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint32_t child = maker_process(&s.m, 11, s.process, PROCESS_FORK, "3.12.1");
+    uint32_t thread = maker_thread(&s.m, child, 11, "child");
+    uint64_t big = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 1000);
+    maker_free(&s.m, big);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 700);
+    maker_on(&s.m, thread);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 800);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 1500);
+    assert_int_equal(model_process(&p->replay.model, s.process)->peak_bytes, 1000);
+    assert_int_equal(
+        process_then(&p->replay, model_process(&p->replay.model, s.process)).live_bytes, 700);
+    assert_int_equal(process_then(&p->replay, model_process(&p->replay.model, child)).live_bytes,
+                     800);
+    player_free(p);
+}
+
+static void test_replay__an_ended_process_leaves_the_sum_and_leaks(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint32_t child = maker_process(&s.m, 11, s.process, PROCESS_FORK, "3.12.1");
+    uint32_t thread = maker_thread(&s.m, child, 11, "child");
+    maker_on(&s.m, thread);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 800);
+    maker_process_end(&s.m, child, PROCESS_EXITED, 0);
+    maker_on(&s.m, s.thread);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 500);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 800);
+    assert_int_equal(p->replay.live_bytes, 500);
+    assert_int_equal(player_stack(p, s.b, PLAYER_LEAK).bytes, 800);
+    assert_int_equal(player_stack(p, s.b, PLAYER_LIVE).bytes, 0);
+    player_free(p);
+}
+
+static void test_replay__an_exec_d_image_leaks_nothing(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 500);
+    maker_process_end(&s.m, s.process, PROCESS_EXECED, -1);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.live_bytes, 0);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 0);
+    player_free(p);
+}
+
+static void test_replay__events_after_a_process_s_end_are_counted_and_ignored(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint64_t block = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 500);
+    maker_process_end(&s.m, s.process, PROCESS_EXITED, 0);
+    maker_free(&s.m, block);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 900);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.totals.late, 2);
+    assert_int_equal(p->replay.moment.bytes, 500);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 500);
+    player_free(p);
+}
+
+static void test_replay__the_end_is_the_moment_before_the_root_ends(void **state)
+{
+    (void)state;
+    struct replay_options options = player_peak();
+    struct scene s;
+    options.moment.kind = MOMENT_END;
+    scene_begin(&s);
+    maker_free(&s.m, maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 900));
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 100);
+    maker_time(&s.m, 70);
+    maker_process_end(&s.m, s.process, PROCESS_EXITED, 0);
+    maker_time(&s.m, 80);
+    struct player *p = scene_play(&s, &options);
+    assert_int_equal(p->replay.moment.bytes, 100);
+    assert_int_equal(p->replay.moment.time_ns, 70);
+    assert_int_equal(player_stack(p, s.b, PLAYER_THEN).bytes, 100);
+    player_free(p);
+}
+
+static void test_replay__a_mark_is_a_moment(void **state)
+{
+    (void)state;
+    struct replay_options options = player_peak();
+    struct scene s;
+    options.moment.kind = MOMENT_MARK;
+    options.moment.mark = "loaded";
+    scene_begin(&s);
+    uint64_t block = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 900);
+    maker_mark(&s.m, "load");
+    maker_free(&s.m, block);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 100);
+    maker_mark(&s.m, "loaded");
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 50);
+    maker_mark(&s.m, "loaded");
+    struct player *p = scene_play(&s, &options);
+    assert_int_equal(p->replay.moment.bytes, 100);
+    player_free(p);
+}
+
+static void test_replay__a_mapping_over_another_counts_once(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x10000, 16 * PAGE, MAP_KIND_ANONYMOUS, s.a);
+    maker_map(&s.m, 0x10000 + 4 * PAGE, 4 * PAGE, MAP_KIND_ANONYMOUS, s.b);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 16 * PAGE);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 16 * PAGE);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 12 * PAGE);
+    assert_int_equal(player_stack(p, s.b, PLAYER_LEAK).bytes, 4 * PAGE);
+    player_free(p);
+}
+
+static void test_replay__files_shared_memory_and_arenas_stand_beside_the_sum(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 10 * PAGE, MAP_KIND_FILE, s.a);
+    maker_map(&s.m, 0x200000, 20 * PAGE, MAP_KIND_SHARED, s.a);
+    maker_map(&s.m, 0x300000, 40 * PAGE, MAP_KIND_ARENA, s.a);
+    maker_alloc(&s.m, ALLOCATOR_PY_OBJ_POOLED, s.b, 100);
+    struct player *p = scene_play(&s, 0);
+    struct sums then = process_then(&p->replay, model_process(&p->replay.model, s.process));
+    assert_int_equal(p->replay.moment.bytes, 100);
+    assert_int_equal(then.mapped_bytes, 10 * PAGE);
+    assert_int_equal(then.shared_bytes, 20 * PAGE);
+    assert_int_equal(then.arena_bytes, 40 * PAGE);
+    player_free(p);
+}
+
+static void test_replay__a_reservation_counts_what_is_resident_when_it_is_sampled(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 1024 * MIB, MAP_KIND_NORESERVE, s.a);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 10);
+    maker_time(&s.m, 50);
+    maker_resident_range(&s.m, s.process, 0x100000, 1024 * MIB, 80 * MIB);
+    maker_time(&s.m, 60);
+    maker_resident_range(&s.m, s.process, 0x100000, 1024 * MIB, 20 * MIB);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 80 * MIB + 10);
+    assert_int_equal(p->replay.moment.time_ns, 50);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 80 * MIB);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).unsampled_bytes, 0);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 20 * MIB);
+    player_free(p);
+}
+
+static void test_replay__an_unsampled_reservation_counts_0_and_is_listed(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 64 * MIB, MAP_KIND_RESERVED, s.a);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 10);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 10);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).unsampled_bytes, 64 * MIB);
+    player_free(p);
+}
+
+static void test_replay__a_sample_after_the_peak_tells_what_the_block_had_touched(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint64_t big = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 8 * MIB);
+    uint64_t small = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 100);
+    maker_free(&s.m, small);
+    maker_resident_block(&s.m, big, 2 * MIB);
+    maker_resident_block(&s.m, big, 3 * MIB);
+    maker_resident_block(&s.m, big, 1 * MIB);
+    struct player *p = scene_play(&s, 0);
+    struct site_values then = player_stack(p, s.a, PLAYER_THEN);
+    assert_int_equal(then.bytes, 8 * MIB + 100);
+    assert_int_equal(then.resident_bytes, 3 * MIB + 100);
+    assert_int_equal(then.unsampled_bytes, 0);
+    player_free(p);
+}
+
+static void test_replay__a_sample_of_a_block_born_after_the_peak_changes_nothing_there(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint64_t first = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 8 * MIB);
+    maker_free(&s.m, first);
+    uint64_t second = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 4 * MIB);
+    maker_resident_block(&s.m, second, 1 * MIB);
+    struct player *p = scene_play(&s, 0);
+    struct site_values then = player_stack(p, s.a, PLAYER_THEN);
+    assert_int_equal(then.bytes, 8 * MIB);
+    assert_int_equal(then.resident_bytes, 8 * MIB);
+    assert_int_equal(then.unsampled_bytes, 8 * MIB);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).resident_bytes, 1 * MIB);
+    player_free(p);
+}
+
+/* The block is being reallocated, in vain, while another thread makes the peak: it is not part of
+ * it. */
+static void
+test_replay__a_block_in_a_failing_realloc_at_the_peak_is_not_corrected_there(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    uint32_t other = maker_thread(&s.m, s.process, 12, "other");
+    uint64_t big = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 4 * MIB);
+    maker_free(&s.m, big);
+    maker_on(&s.m, other);
+    uint64_t peak = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 50 * MIB);
+    maker_free(&s.m, peak);
+    maker_on(&s.m, s.thread);
+    maker_unfree(&s.m);
+    maker_resident_block(&s.m, big, 1 * MIB);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 50 * MIB);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 0);
+    assert_int_equal(p->replay.sites.mores[1].then_gap_bytes, 0);
+    player_free(p);
+}
+
+static void test_replay__a_mapping_made_after_the_peak_is_not_corrected_there(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x10000, 100 * PAGE, MAP_KIND_ANONYMOUS, s.a);
+    maker_unmap(&s.m, 0x10000, 50 * PAGE);
+    maker_map(&s.m, 0x200000, 40 * PAGE, MAP_KIND_ANONYMOUS, s.a);
+    maker_resident_range(&s.m, s.process, 0x200000, 40 * PAGE, 10 * PAGE);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).resident_bytes, 100 * PAGE);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).resident_bytes, 60 * PAGE);
+    player_free(p);
+}
+
+static void test_replay__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 8 * MIB, MAP_KIND_ANONYMOUS, s.a);
+    uint64_t small = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 100);
+    maker_free(&s.m, small);
+    maker_resident_range(&s.m, s.process, 0x100000, 8 * MIB, 2 * MIB);
+    maker_resident_range(&s.m, s.process, 0x100000, 8 * MIB, 1 * MIB);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).resident_bytes, 2 * MIB + 100);
+    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).unsampled_bytes, 0);
+    player_free(p);
+}
+
+static void test_replay__a_c_thread_s_memory_belongs_to_the_stack_that_made_it(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    struct record r = {.type = RECORD_THREAD};
+    r.thread.process = s.process;
+    r.thread.tid = 77;
+    r.thread.origin_stack = s.b;
+    maker_on(&s.m, maker_record(&s.m, &r));
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, STACK_EMPTY, 64);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.sites.items[1].stack, s.b);
+    player_free(p);
+}
+
+static void test_replay__temporary_is_freed_within_n_allocations_of_its_own_thread(void **state)
+{
+    (void)state;
+    for (uint64_t threshold = 1; threshold <= 3; threshold++) {
+        struct replay_options options = player_peak();
+        struct scene s;
+        options.temporary_threshold = threshold;
+        scene_begin(&s);
+        uint32_t other = maker_thread(&s.m, s.process, 12, "other");
+        uint64_t block = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 10);
+        maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 1); /* one further allocation */
+        maker_on(&s.m, other);
+        maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 1); /* another thread's does not count */
+        maker_on(&s.m, s.thread);
+        maker_free(&s.m, block);
+        struct player *p = scene_play(&s, &options);
+        assert_int_equal(p->replay.sites.items[1].temporary_count, threshold >= 2);
+        player_free(p);
+    }
+}
+
+static void test_replay__rss_is_the_last_sample_before_the_peak(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_rss(&s.m, s.process, 5 * MIB);
+    uint64_t block = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 1000);
+    maker_rss(&s.m, s.process, 6 * MIB);
+    maker_free(&s.m, block);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(process_then(&p->replay, model_process(&p->replay.model, s.process)).rss_bytes,
+                     5 * MIB);
+    player_free(p);
+}
+
+static void test_replay__impossible_sizes_count_as_nothing(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 1ull << 62);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 1ull << 62);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 7);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 7);
+    assert_int_equal(p->replay.totals.impossible, 2);
+    player_free(p);
+}
+
+static void test_replay__many_ended_processes_do_not_pile_up(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    for (uint32_t i = 0; i < 20; i++) {
+        uint32_t child = maker_process(&s.m, 100 + i, s.process, PROCESS_FORK, "");
+        maker_on(&s.m, maker_thread(&s.m, child, 100 + i, ""));
+        for (int k = 0; k < 5000; k++)
+            maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 10);
+        maker_process_end(&s.m, child, PROCESS_EXITED, 0);
+    }
+    struct player *p = scene_play(&s, 0);
+    assert_true(p->replay.blocks.count <= 10000);
+    assert_int_equal(p->replay.moment.bytes, 50000);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 20 * 50000);
+    player_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_replay__the_peak_is_the_earliest_of_equal_maxima),
+        cmocka_unit_test(test_replay__a_realloc_that_failed_changes_nothing),
+        cmocka_unit_test(test_replay__a_second_unfree_does_nothing),
+        cmocka_unit_test(test_replay__an_allocation_at_a_live_address_ends_the_old_one),
+        cmocka_unit_test(test_replay__unknown_frees_are_counted_and_ignored),
+        cmocka_unit_test(test_replay__the_tree_s_peak_is_simultaneous),
+        cmocka_unit_test(test_replay__an_ended_process_leaves_the_sum_and_leaks),
+        cmocka_unit_test(test_replay__an_exec_d_image_leaks_nothing),
+        cmocka_unit_test(test_replay__events_after_a_process_s_end_are_counted_and_ignored),
+        cmocka_unit_test(test_replay__the_end_is_the_moment_before_the_root_ends),
+        cmocka_unit_test(test_replay__a_mark_is_a_moment),
+        cmocka_unit_test(test_replay__a_mapping_over_another_counts_once),
+        cmocka_unit_test(test_replay__files_shared_memory_and_arenas_stand_beside_the_sum),
+        cmocka_unit_test(test_replay__a_reservation_counts_what_is_resident_when_it_is_sampled),
+        cmocka_unit_test(test_replay__an_unsampled_reservation_counts_0_and_is_listed),
+        cmocka_unit_test(test_replay__a_sample_after_the_peak_tells_what_the_block_had_touched),
+        cmocka_unit_test(
+            test_replay__a_sample_of_a_block_born_after_the_peak_changes_nothing_there),
+        cmocka_unit_test(
+            test_replay__a_block_in_a_failing_realloc_at_the_peak_is_not_corrected_there),
+        cmocka_unit_test(test_replay__a_mapping_made_after_the_peak_is_not_corrected_there),
+        cmocka_unit_test(test_replay__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak),
+        cmocka_unit_test(test_replay__a_c_thread_s_memory_belongs_to_the_stack_that_made_it),
+        cmocka_unit_test(test_replay__temporary_is_freed_within_n_allocations_of_its_own_thread),
+        cmocka_unit_test(test_replay__rss_is_the_last_sample_before_the_peak),
+        cmocka_unit_test(test_replay__impossible_sizes_count_as_nothing),
+        cmocka_unit_test(test_replay__many_ended_processes_do_not_pile_up),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}
