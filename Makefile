@@ -125,9 +125,10 @@ uninstall: ## remove what install put there
 setup: ## install the packages that building and testing need (apt; root or sudo)
 	$(Q)tools/setup test
 
-fuzz: ## feed mutated traces to the sanitized memreplay
+fuzz: ## mutated traces for the sanitized memreplay, then the fuzzer of reader and decoder (a minute)
 	$(Q)$(MAKE) all SAN=address,undefined
 	$(Q)tests/fuzz/run
+	$(Q)tests/fuzz/reader || [ $$? = 77 ]
 
 bench: all build/bench/.ready ## wall time, bytes per event and replay speed
 	$(Q)tools/bench/run
