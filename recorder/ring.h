@@ -37,6 +37,7 @@ enum ring_kind {
 #define SLOT_LIMIT 1024u  /* processes recorded at the same time */
 #define RING_DATA_BYTES 1024u
 #define RING_MAGIC 0x3172657273756DULL
+#define RING_VERSION (RING_KIND_COUNT << 8 | 1u) /* library and collector must be of one build */
 
 #define RING_LOW_MASK ((UINT64_C(1) << 48) - 1)
 #define RING_WORD(kind, aux, low) ((uint64_t)(kind) << 56 | (uint64_t)(aux) << 48 | ((uint64_t)(low) & RING_LOW_MASK))
@@ -62,7 +63,8 @@ enum shm_flag { SHM_OBJECTS = 1, SHM_STACKS = 2, SHM_CHECK_STACKS = 4 };
 enum slot_state {
     SLOT_FREE,    /* nobody's */
     SLOT_CLAIMED, /* being filled in by its process (fork) or by the collector (a new image) */
-    SLOT_LIVE     /* its process records; the collector alone sets it free again */
+    SLOT_LIVE,    /* its process records; the collector alone sets it free again */
+    SLOT_ENDED    /* its process is gone, but a child that it forked may still refer to it */
 };
 
 /* Why a process stopped recording by itself, for `gave_up` (enum reason of format/event.h, 0: it did not). */
@@ -72,6 +74,7 @@ struct process_slot {
     uint32_t serial;        /* unique in the trace; 0 never */
     uint32_t parent_serial; /* of the process that forked it; 0: a new image */
     _Atomic uint32_t forks_open; /* forks under way whose child has not claimed its slot yet */
+    _Atomic uint32_t stop; /* set by the collector: it no longer reads this process's rings */
     _Atomic uint32_t gave_up;
     _Atomic uint32_t python;     /* enum slot_python: the outcome of the check on the first frames */
     _Atomic uint32_t no_ring;    /* threads that found no ring */
@@ -80,7 +83,7 @@ struct process_slot {
     _Atomic uint64_t deep_stacks;
     _Atomic uint64_t stack_mismatches; /* SHM_CHECK_STACKS: walked stacks that differ from a pure walk */
     CACHE_LINE _Atomic uint64_t turn; /* a line of its own: every event reads it */
-    CACHE_LINE uint8_t pad[128];
+    CACHE_LINE uint8_t pad[64];
 };
 enum slot_python { SLOT_PYTHON_NONE, SLOT_PYTHON_WAITING, SLOT_PYTHON_OK, SLOT_PYTHON_FAILED };
 

@@ -62,6 +62,12 @@ bool bigblocks_remove(struct bigblocks *set, uint64_t address, struct bigblock *
     return true;
 }
 
+struct bigblock *bigblocks_find(const struct bigblocks *set, uint64_t address)
+{
+    struct bigblock *place = set->capacity ? &set->places[find(set, address)] : NULL;
+    return place && place->address ? place : NULL;
+}
+
 void bigblocks_release(struct bigblocks *set)
 {
     free(set->places);

@@ -27,6 +27,8 @@ struct bigblocks {
 bool bigblocks_add(struct bigblocks *set, const struct bigblock *block);
 /* Takes out the block at an address; *out (may be NULL) receives it. Returns false when there is none. */
 bool bigblocks_remove(struct bigblocks *set, uint64_t address, struct bigblock *out);
+/* The block at an address, NULL when there is none; valid until the next call that changes the set. */
+struct bigblock *bigblocks_find(const struct bigblocks *set, uint64_t address);
 void bigblocks_release(struct bigblocks *set);
 
 #endif

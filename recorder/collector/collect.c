@@ -79,7 +79,7 @@ static bool hear(struct collector *c, int timeout_ms)
 static void look_at_pythons(struct collector *c)
 {
     for (struct recorded *p = c->processes.first; p; p = p->next) {
-        if (p->ended || p->python_told)
+        if (p->python_told)
             continue;
         uint32_t python = atomic_load(&c->shared.control->slots[p->slot_index].python);
         if (python == SLOT_PYTHON_WAITING || python == SLOT_PYTHON_NONE)
@@ -168,7 +168,7 @@ static void tell_launcher(struct collector *c, uint64_t events)
 static bool only_others_live(const struct collector *c)
 {
     for (const struct recorded *p = c->processes.first; p; p = p->next)
-        if (p->root && !p->ended)
+        if (p->root)
             return false;
     return c->processes.living > 0;
 }

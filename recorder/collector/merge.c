@@ -76,13 +76,11 @@ static void cut(struct merge *m)
 {
     uint32_t high = atomic_load(&m->shared->control->header.ring_high);
     for (struct recorded *p = m->processes->first; p; p = p->next)
-        if (!p->ended)
-            read_turn(m, p);
+        read_turn(m, p);
     for (uint32_t i = 0; i < high && i < RING_LIMIT; i++)
         list_ring(m, i);
     for (struct recorded *p = m->processes->first; p; p = p->next)
-        if (!p->ended)
-            read_heads(m, p);
+        read_heads(m, p);
 }
 
 /* The stream whose next event has the lowest turn; NULL when the cut is used up. */
@@ -105,13 +103,13 @@ static struct stream *lowest(struct merge *m, const struct recorded *p, uint64_t
 
 static void inherit(struct merge *m, struct recorded *p)
 {
-    for (struct recorded *parent = m->processes->first; parent; parent = parent->next)
-        if (parent->serial == p->parent_serial && !recorded_inherit(p, parent))
-            p->corrupt = true;
+    const struct recorded *parent = processes_by_serial(m->processes, p->parent_serial);
+    if (parent && !recorded_inherit(p, parent))
+        p->corrupt = true;
     p->waits_for_parent = false;
 }
 
-/* Throws away what a lying process wrote; it fills its ring and gives up. */
+/* Throws away what a lying process wrote, and tells it to stop. */
 static void discard(struct merge *m, const struct recorded *p)
 {
     for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next) {
@@ -119,6 +117,7 @@ static void discard(struct merge *m, const struct recorded *p)
         s->tail = s->head = atomic_load(&s->ring->head);
         stream_release(s);
     }
+    atomic_store(&slot_of(m, p)->stop, 1);
 }
 
 static uint64_t drain_process(struct merge *m, struct recorded *p)
@@ -195,9 +194,9 @@ static uint64_t drain_dying(struct merge *m, struct recorded *p)
 /* A dying child that still waits for its parent's definitions: the parent goes first. */
 static void drain_parent_of(struct merge *m, const struct recorded *p)
 {
-    for (struct recorded *parent = m->processes->first; parent; parent = parent->next)
-        if (parent->serial == p->parent_serial && !parent->ended)
-            drain_process(m, parent);
+    struct recorded *parent = processes_by_serial(m->processes, p->parent_serial);
+    if (parent && !parent->ended)
+        drain_process(m, parent);
 }
 
 uint64_t merge_drain(struct merge *m)
@@ -207,16 +206,15 @@ uint64_t merge_drain(struct merge *m)
     cut(m);
     processes_check(m->processes);
     output_stamp(m->transcoder.output);
-    for (struct recorded *p = m->processes->first; p; p = p->next) {
-        if (p->ended || !p->dying)
+    for (struct recorded *p = m->processes->first, *next; p; p = next) {
+        next = p->next;
+        if (!p->dying)
             continue;
         if (p->waits_for_parent)
             drain_parent_of(m, p);
         bytes += drain_dying(m, p);
     }
     for (struct recorded *p = m->processes->first; p; p = p->next) {
-        if (p->ended)
-            continue;
         bytes += drain_process(m, p);
         free_closed(m, p);
     }

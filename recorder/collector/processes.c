@@ -14,6 +14,7 @@
 #define COMMAND_BYTES 16384
 #define COMMAND_WORDS 256
 #define PARENT_STEPS 32
+#define ENDED_NS UINT64_C(60000000000) /* the longest that a forked child may wait with its first event and still know its stacks */
 #define MEMORY_NAME "memfd:memrec"
 
 void processes_init(struct processes *all, struct shared *shared, struct output *output, struct serve *serve, size_t pool_bytes)
@@ -23,19 +24,28 @@ void processes_init(struct processes *all, struct shared *shared, struct output 
     address_pool_init(&all->pool, pool_bytes);
 }
 
+static void free_list(struct recorded *p)
+{
+    while (p) {
+        struct recorded *next = p->next;
+        recorded_free(p);
+        p = next;
+    }
+}
+
 void processes_release(struct processes *all)
 {
-    while (all->first) {
-        struct recorded *p = all->first;
-        all->first = p->next;
-        recorded_free(p);
-    }
+    free_list(all->first);
+    free_list(all->past);
     address_pool_release(&all->pool);
 }
 
-static struct recorded *by_serial(const struct processes *all, uint32_t serial)
+struct recorded *processes_by_serial(const struct processes *all, uint32_t serial)
 {
-    for (struct recorded *p = serial ? all->first : NULL; p; p = p->next)
+    for (struct recorded *p = all->first; p; p = p->next)
+        if (p->serial == serial)
+            return p;
+    for (struct recorded *p = all->past; p; p = p->next)
         if (p->serial == serial)
             return p;
     return NULL;
@@ -46,6 +56,9 @@ static struct recorded *by_pid(const struct processes *all, uint32_t pid)
 {
     struct recorded *found = NULL;
     for (struct recorded *p = all->first; p; p = p->next)
+        if (p->pid == pid)
+            found = p;
+    for (struct recorded *p = all->past; p && !found; p = p->next)
         if (p->pid == pid)
             found = p;
     return found;
@@ -105,7 +118,7 @@ static enum process_how origin_of(const struct processes *all, const struct reco
 {
     *parent = NULL;
     if (p->parent_serial) {
-        *parent = by_serial(all, p->parent_serial);
+        *parent = processes_by_serial(all, p->parent_serial);
         return PROCESS_FORK;
     }
     struct recorded *before = by_pid(all, p->pid);
@@ -173,13 +186,22 @@ static void add(struct processes *all, uint32_t index, struct process_slot *slot
     all->living++;
 }
 
+static void free_slot(struct process_slot *slot)
+{
+    memset((char *)slot + sizeof slot->state, 0, sizeof *slot - sizeof slot->state);
+    atomic_store(&slot->state, SLOT_FREE);
+}
+
 void processes_discover(struct processes *all)
 {
     uint32_t high = atomic_load(&all->shared->control->header.slot_high);
     for (uint32_t i = 0; i < high && i < SLOT_LIMIT; i++) {
         struct process_slot *slot = &all->shared->control->slots[i];
-        if (!all->by_slot[i] && atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE)
+        uint32_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
+        if (!all->by_slot[i] && state == SLOT_LIVE)
             add(all, i, slot);
+        else if (state == SLOT_ENDED && all->output->now_ns - all->ended_ns[i] > ENDED_NS)
+            free_slot(slot);
     }
 }
 
@@ -195,7 +217,7 @@ static bool image_gone(const struct recorded *p)
 void processes_check(struct processes *all)
 {
     for (struct recorded *p = all->first; p; p = p->next) {
-        if (p->ended || p->dying)
+        if (p->dying)
             continue;
         struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
         if (poll(&end, 1, 0) > 0 || (p->exec_pending && image_gone(p)))
@@ -233,10 +255,16 @@ static void tell_losses(struct processes *all, struct recorded *p)
     all->lost_stacks += lost;
 }
 
-static void free_slot(struct process_slot *slot)
+static void move_to_past(struct processes *all, struct recorded *p)
 {
-    memset((char *)slot + sizeof slot->state, 0, sizeof *slot - sizeof slot->state);
-    atomic_store(&slot->state, SLOT_FREE);
+    struct recorded **at = &all->first;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    if (!*at)
+        all->last = at;
+    p->next = all->past;
+    all->past = p;
 }
 
 void processes_end(struct processes *all, struct recorded *p, enum process_end reason)
@@ -254,8 +282,11 @@ void processes_end(struct processes *all, struct recorded *p, enum process_end r
     }
     bool forks = atomic_load(&slot->forks_open) != 0;
     all->by_slot[p->slot_index] = NULL;
+    all->ended_ns[p->slot_index] = all->output->now_ns;
     all->living--;
-    recorded_end(p);
+    atomic_store(&slot->state, SLOT_ENDED);
     if (!forks)
         free_slot(slot);
+    recorded_end(p, forks);
+    move_to_past(all, p);
 }

@@ -14,7 +14,9 @@ struct processes {
     struct output *output;
     struct serve *serve; /* what new images said of themselves */
     struct address_pool pool;
-    struct recorded *first, **last; /* in order of discovery, ended ones too */
+    struct recorded *first, **last; /* the living, in order of discovery */
+    struct recorded *past;          /* the ended, the latest first: later ones name them as parents */
+    uint64_t ended_ns[SLOT_LIMIT];  /* of slots in state SLOT_ENDED */
     struct recorded *by_slot[SLOT_LIMIT];
     uint32_t root_pid; /* 0: not started yet */
     unsigned living;
@@ -25,6 +27,9 @@ struct processes {
 
 void processes_init(struct processes *all, struct shared *shared, struct output *output, struct serve *serve, size_t pool_bytes);
 void processes_release(struct processes *all);
+
+/* A process, living or past; NULL: none. */
+struct recorded *processes_by_serial(const struct processes *all, uint32_t serial);
 
 /* Takes in new slots and writes their PROCESS records. */
 void processes_discover(struct processes *all);

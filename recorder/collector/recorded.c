@@ -30,7 +30,24 @@ static void close_all(struct recorded *p)
     }
 }
 
-void recorded_end(struct recorded *p)
+static void drop_table(struct shared_table *table)
+{
+    if (table && --table->users == 0)
+        free(table);
+}
+
+static void drop_definitions(struct recorded *p)
+{
+    for (uint32_t i = 0; i < p->code_count; i++)
+        drop_table(p->codes[i].table);
+    free(p->codes);
+    free(p->nodes);
+    p->codes = NULL;
+    p->nodes = NULL;
+    p->code_count = p->code_capacity = p->node_count = p->node_capacity = 0;
+}
+
+void recorded_end(struct recorded *p, bool keep_definitions)
 {
     close_all(p);
     addresses_release(&p->addresses);
@@ -38,23 +55,15 @@ void recorded_end(struct recorded *p)
     ranges_init(&p->ranges);
     bigblocks_release(&p->big);
     p->ended = true;
-}
-
-static void drop_table(struct shared_table *table)
-{
-    if (table && --table->users == 0)
-        free(table);
+    if (!keep_definitions)
+        drop_definitions(p);
 }
 
 void recorded_free(struct recorded *p)
 {
     if (!p)
         return;
-    recorded_end(p);
-    for (uint32_t i = 0; i < p->code_count; i++)
-        drop_table(p->codes[i].table);
-    free(p->codes);
-    free(p->nodes);
+    recorded_end(p, false);
     free(p);
 }
 

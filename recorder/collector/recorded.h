@@ -49,8 +49,8 @@ struct recorded {
 struct recorded *recorded_new(struct address_pool *pool);
 /* Frees everything; blocks of others that share its tables are not touched. NULL is fine. */
 void recorded_free(struct recorded *p);
-/* Gives back what only a living process needs; definitions stay, for children that still come. */
-void recorded_end(struct recorded *p);
+/* Gives back what only a living process needs; keep_definitions: children that inherit them may still come. */
+void recorded_end(struct recorded *p, bool keep_definitions);
 
 /* A forked child knows what its parent knew. Returns false when out of memory. */
 bool recorded_inherit(struct recorded *child, const struct recorded *parent);

@@ -107,7 +107,7 @@ void sample_tick(struct processes *all)
 {
     uint64_t budget = SAMPLE_PAGES;
     for (struct recorded *p = all->first; p; p = p->next) {
-        if (p->ended || p->dying)
+        if (p->dying)
             continue;
         sample_rss(all, p);
         if (p->pagemap < 0)

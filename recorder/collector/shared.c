@@ -36,7 +36,7 @@ int shared_make(struct shared *s, uint32_t flags, struct err *err)
     s->control = at;
     struct shm_header *header = &s->control->header;
     header->magic = RING_MAGIC;
-    header->version = 1;
+    header->version = RING_VERSION;
     header->flags = flags;
     atomic_store(&header->next_serial, 1);
     atomic_store(&header->recording, 1);

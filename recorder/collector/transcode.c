@@ -177,6 +177,30 @@ static bool on_protect(struct transcoder *tc, struct stream *s, bool writable, u
     return true;
 }
 
+/* Nobody but the program knows better: what it says of a block that it frees replaces the last sample. */
+static bool on_resident(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t resident)
+{
+    struct bigblock *block = bigblocks_find(&s->process->big, address);
+    if (!block || resident > block->size_bytes || (block->sampled && block->resident_bytes == resident))
+        return true;
+    block->sampled = true;
+    block->resident_bytes = resident;
+    struct record record = {.type = RECORD_RESIDENT_BLOCK, .resident_block = {block->index, resident}};
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
+static bool on_resident_range(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t length, uint64_t resident)
+{
+    struct record record = {.type = RECORD_RESIDENT_RANGE, .resident_range = {s->process->id, address, length, resident}};
+    const struct range *piece = ranges_find(&s->process->ranges, address);
+    if (!piece || piece->address != address || piece->length != length || resident > length || piece->resident_bytes == resident)
+        return true;
+    ranges_resident(&s->process->ranges, address, length, resident, no_change, NULL);
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
 static bool on_discard(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t length)
 {
     struct record record = {.type = RECORD_DISCARD, .discard = {address, length}};
@@ -292,6 +316,10 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
         return on_remap(tc, s, w);
     case RING_PROTECT:
         return on_protect(tc, s, aux, low, w[1]);
+    case RING_RESIDENT:
+        return on_resident(tc, s, low, w[1]);
+    case RING_RESIDENT_RANGE:
+        return on_resident_range(tc, s, low, w[1], w[2]);
     case RING_DISCARD:
         return on_discard(tc, s, low, w[1]);
     case RING_NODE:

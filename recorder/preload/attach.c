@@ -170,7 +170,8 @@ static void wait_for_end(void)
 static bool take_place(int fd, const struct rendezvous_reply *reply)
 {
     struct shm_control *control = map_shared(fd, 0, CONTROL_BYTES);
-    if (!control || reply->slot >= SLOT_LIMIT || control->header.magic != RING_MAGIC)
+    if (!control || reply->slot >= SLOT_LIMIT || control->header.magic != RING_MAGIC ||
+        control->header.version != RING_VERSION)
         return false;
     process.control = control;
     process.slot_index = reply->slot;

@@ -125,7 +125,8 @@ static bool wait_for_room(struct thread *t, uint64_t need)
     bool counted = false;
     for (;;) {
         uint64_t tail = atomic_load_explicit(&t->ring->tail, memory_order_acquire);
-        if (!process.open || !atomic_load_explicit(&process.control->header.recording, memory_order_relaxed)) {
+        if (!process.open || !atomic_load_explicit(&process.control->header.recording, memory_order_relaxed) ||
+            atomic_load_explicit(&process.slot->stop, memory_order_relaxed)) {
             process_give_up(REASON_NONE);
             return false;
         }

@@ -5,6 +5,7 @@
 #ifndef RECORDER_PRELOAD_HOOKS_H
 #define RECORDER_PRELOAD_HOOKS_H
 
+#include "recorder/preload/big.h"
 #include "recorder/preload/emit.h"
 
 /* Claims the thread for our own code. False: not recorded, because recording is off or because we interrupted ourselves (counted), or
@@ -44,6 +45,8 @@ static inline uint32_t hook_node(struct thread *t)
 static inline void hook_alloc(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
 {
     uint32_t node = hook_node(t);
+    if (UNLIKELY(bytes >= BIG_BYTES))
+        big_add(block, bytes);
     if (LIKELY(bytes < UINT32_MAX))
         emit2(t, RING_WORD(RING_ALLOC, allocator, (uintptr_t)block), bytes | (uint64_t)node << 32);
     else
@@ -67,6 +70,15 @@ static inline void hook_outcome(struct thread *t, const void *block, uint64_t by
     hook_leave(t);
 }
 
+/* A big block is about to be freed: what was ever touched of it. */
+static inline void hook_last_look(struct thread *t, const void *block)
+{
+    uint64_t bytes = big_take(block);
+    uint64_t resident = bytes ? big_resident(block, bytes) : BIG_UNKNOWN;
+    if (resident != BIG_UNKNOWN)
+        emit2(t, RING_WORD(RING_RESIDENT, 0, (uintptr_t)block), resident);
+}
+
 /* A block is about to be freed. Returns whether it was written. */
 static inline bool hook_free(struct thread *t, const void *block)
 {
@@ -75,6 +87,8 @@ static inline bool hook_free(struct thread *t, const void *block)
             emit1(t, RING_WORD(RING_FREE_NESTED, 0, (uintptr_t)block));
         return false;
     }
+    if (UNLIKELY(big_possible(block)))
+        hook_last_look(t, block);
     bool written = emit1(t, RING_WORD(RING_FREE, 0, (uintptr_t)block));
     hook_leave(t);
     return written;

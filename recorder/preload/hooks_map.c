@@ -108,6 +108,9 @@ EXPORT int munmap(void *address, size_t length)
     resolved();
     bool valid = length && ((uintptr_t)address & (4096 - 1)) == 0;
     if (valid && map_enter(t, &before)) {
+        uint64_t resident = length >= BIG_BYTES ? big_resident(address, length) : BIG_UNKNOWN;
+        if (resident != BIG_UNKNOWN)
+            emit3(t, RING_WORD(RING_RESIDENT_RANGE, 0, (uintptr_t)address), length, resident);
         emit2(t, RING_WORD(RING_UNMAP, 0, (uintptr_t)address), length);
         map_leave(t, before);
     }

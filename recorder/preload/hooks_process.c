@@ -98,6 +98,10 @@ EXPORT pid_t fork(void)
 static void announce_exec(enum ring_kind kind)
 {
     struct thread *t = &thread_self;
+    if (process.open && process.fork_announced && (uint32_t)syscall(SYS_getpid) != process.pid) {
+        process.fork_announced = false; /* a forked child that never recorded anything */
+        atomic_fetch_sub(&process.slot->forks_open, 1);
+    }
     if (t->busy || !process.open || (uint32_t)syscall(SYS_getpid) != process.pid || !hook_enter(t))
         return;
     emit1(t, RING_WORD(kind, 0, 0));

@@ -3,7 +3,6 @@
 #include "recorder/preload/process.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -64,7 +63,8 @@ static bool become_child(void)
 {
     struct process_slot *parent = process.slot;
     uint32_t parent_serial = process.serial;
-    memset(&thread_self.ring, 0, sizeof thread_self.ring);
+    thread_self.ring = NULL;
+    thread_self.head = thread_self.limit = 0;
     thread_self.tid = 0;
     walk_after_fork();
     struct process_slot *slot = claim_slot(&process.slot_index);
