@@ -187,6 +187,7 @@ static void test_decode__columns_that_end_early_are_damage(void **state)
     damaged(HAND(1, 0, "\xC1", "", "", "", "", ""));
     damaged(HAND(1, 0, "\xC2", "", "", "", "\x02", ""));         /* an address and no ALLOC */
     damaged(HAND(1, 0, "\xC2\xC1", "", "", "", "\x02\x02", "")); /* or something else */
+    damaged(HAND(1, 0, "\xC2\x80", "", "", "", "\x02", ""));
     damaged(HAND(0, 0, "\xC4", "", "", "", "", ""));
     damaged(HAND(0, 0, "\xC5", "", "", "", "", ""));
     damaged(HAND(0, 0, "\xC6", "", "", "", "", "\x00\x00"));
@@ -237,6 +238,20 @@ static void test_decode__directories_that_lie_are_damage(void **state)
         h.info.payload_bytes = rows[i].length;
         damaged(h);
     }
+}
+
+static void test_decode__column_lengths_cannot_run_over(void **state)
+{
+    (void)state;
+    /* one op, which reads a size; stacks and sizes of 2^63 bytes add up to nothing */
+    static const uint8_t bytes[] = {6,    1,    0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+                                    0x80, 0x80, 0x01, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+                                    0x80, 0x80, 0x80, 0x01, 0,    0,    0,    0x40};
+    struct hand h = {.info = earlier};
+    memcpy(h.bytes, bytes, sizeof bytes);
+    h.info.payload_bytes = sizeof bytes;
+    h.info.op_count = h.info.event_count = h.info.alloc_count = 1;
+    damaged(h);
 }
 
 static void test_decode__headers_that_cannot_be_are_damage(void **state)
@@ -354,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_decode__what_is_left_over_is_damage),
         cmocka_unit_test(test_decode__counts_that_the_columns_do_not_hold_are_damage),
         cmocka_unit_test(test_decode__directories_that_lie_are_damage),
+        cmocka_unit_test(test_decode__column_lengths_cannot_run_over),
         cmocka_unit_test(test_decode__headers_that_cannot_be_are_damage),
         cmocka_unit_test(test_decode__a_time_cannot_run_over),
         cmocka_unit_test(test_decode__events_before_damage_are_given),

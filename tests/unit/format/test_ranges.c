@@ -182,6 +182,13 @@ static void test_ranges__cuts_share_resident_bytes_out(void **state)
     unmap(&r, 4, 2);
     /* at 4: 5 * 4/10 = 2 and 3 of 6; at 6: 3 * 2/6 = 1 and 2 of 4 */
     assert_string_equal(layout(&r), "0+4 k2 t1 r2, 6+4 k2 t1 r2");
+    unmap(&r, 0, 20);
+    map(&r, 0, 10, MAP_KIND_NORESERVE, 1);
+    resident(&r, 0, 10, 5);
+    map(&r, 3, 1, MAP_KIND_FILE, 2);
+    /* whole pages: 5 * 3/10 = 1 and 4 of 7; 4 * 1/7 = 0 and 4 of 6 */
+    assert_string_equal(layout(&r), "0+3 k2 t1 r1, 3+1 k3 t2, 4+6 k2 t1 r4");
+    assert_int_equal(r.items[0].resident_bytes % PAGE, 0);
     ranges_release(&r);
 }
 
@@ -208,10 +215,12 @@ static void test_ranges__discarded_pieces_are_not_resident(void **state)
     map(&r, 0, 10, MAP_KIND_NORESERVE, 1);
     map(&r, 10, 10, MAP_KIND_NORESERVE, 2);
     map(&r, 20, 10, MAP_KIND_NORESERVE, 3);
+    map(&r, 30, 10, MAP_KIND_NORESERVE, 4);
     resident(&r, 0, 10, 8);
     resident(&r, 10, 10, 8);
-    ranges_discard(&r, 5 * PAGE, 25 * PAGE, NULL, NULL);
-    assert_string_equal(layout(&r), "0+10 k2 t1 r8, 10+10 k2 t2 r0, 20+10 k2 t3");
+    resident(&r, 30, 10, 8);
+    ranges_discard(&r, 5 * PAGE, 34 * PAGE, NULL, NULL);
+    assert_string_equal(layout(&r), "0+10 k2 t1 r8, 10+10 k2 t2 r0, 20+10 k2 t3, 30+10 k2 t4 r8");
     ranges_release(&r);
 }
 

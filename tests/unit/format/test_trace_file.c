@@ -104,6 +104,27 @@ static void test_trace_file__a_newer_version_is_refused_as_such(void **state)
     built_release(&b);
 }
 
+static void test_trace_file__a_command_that_does_not_fit_its_part_is_damage(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[][3] = {
+        {3, 20, 'x'}, {3, 0x80, 0x80}, {0xFF, 0x7F, 0}, {0x80, 0x80, 0x80}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct built b;
+        struct seen s;
+        build_small(&b);
+        uint8_t *table = b.bytes + SKIPPABLE_BYTES;
+        memcpy(table + 64, wrong[i], 3);
+        memset(table + 67, 0xFF, get_u32(table + 12) - 3);
+        uint32_t crc = crc32_update(0, table, 60);
+        put_u32(table + 60, crc32_update(crc, table + 64, get_u32(table + 12)));
+        seen_read(&s, b.bytes, b.length);
+        assert_int_equal(s.open, -ERR_DAMAGED);
+        assert_non_null(strstr(s.err.text, "the command"));
+        built_release(&b);
+    }
+}
+
 static void test_trace_file__longer_tables_of_later_writers_are_read(void **state)
 {
     (void)state;
@@ -247,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_trace_file__the_index_names_the_blocks),
         cmocka_unit_test(test_trace_file__other_files_are_refused_by_name),
         cmocka_unit_test(test_trace_file__a_newer_version_is_refused_as_such),
+        cmocka_unit_test(test_trace_file__a_command_that_does_not_fit_its_part_is_damage),
         cmocka_unit_test(test_trace_file__longer_tables_of_later_writers_are_read),
         cmocka_unit_test(test_trace_file__a_payload_larger_than_declared_is_damage),
         cmocka_unit_test(test_trace_file__writers_refuse_what_readers_would),
