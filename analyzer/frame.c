@@ -1,4 +1,5 @@
-/* Frames in words: see frame.h. */
+/* Frames in words: names escaped, paths cut to what tells them apart (frame.h). Why by markers in
+ * the path: site-packages and lib/python3.x are the same in every installation. */
 #include "analyzer/frame.h"
 
 #include "analyzer/glyph.h"

@@ -1,4 +1,5 @@
-/* Characters of foreign text: see glyph.h. */
+/* Characters of foreign text: UTF-8 decoded strictly, control characters escaped (glyph.h). Why
+ * not wcwidth(): it depends on the locale, and reports must not. */
 #include "analyzer/glyph.h"
 
 #include <stdio.h>

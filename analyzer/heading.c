@@ -1,4 +1,5 @@
-/* Heads of text reports: see heading.h. */
+/* Heads of text reports: the command and its figures (heading.h). Why one place: the figures
+ * stand above the bytes of the trees below them. */
 #include "analyzer/heading.h"
 
 #include "analyzer/glyph.h"

@@ -1,4 +1,5 @@
-/* Sums at the moment: see holdings.h. */
+/* Sums at the moment over sites and processes (holdings.h). Why computed late: only reports
+ * need them, the replay does not. */
 #include "analyzer/holdings.h"
 
 static void sum_pools(struct replay *r)

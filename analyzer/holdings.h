@@ -14,6 +14,7 @@ struct holdings {
     uint32_t processes;             /* that held anything */
 };
 
+/* Adds them up for the report's moment, process and thread. */
 struct holdings holdings_at_moment(const struct report *report);
 /* Writes them as the object "peak" (or another key). */
 void holdings_json(struct json *j, const char *key, const struct holdings *h);

@@ -1,4 +1,5 @@
-/* The JSON writer: see json.h. */
+/* The JSON writer: commas, indentation and escapes as values come (json.h). Why no tree of
+ * values: a report may hold a million stacks. */
 #include "analyzer/json.h"
 
 #include "analyzer/glyph.h"

@@ -23,16 +23,25 @@ struct json {
 void json_init(struct json *j, FILE *out);
 /* key NULL in an array and at the top. */
 void json_object(struct json *j, const char *key);
+/* An array, one item a line. */
 void json_array(struct json *j, const char *key);
 /* As json_object, but on one line. */
 void json_flat_object(struct json *j, const char *key);
+/* End what was opened last; the outermost end writes a newline. */
 void json_end_object(struct json *j);
+/* As json_end_object. */
 void json_end_array(struct json *j);
+/* One value each; text is bytes of any encoding, escaped. */
 void json_number(struct json *j, const char *key, uint64_t value);
+/* As json_number, may be negative. */
 void json_signed(struct json *j, const char *key, int64_t value);
+/* true or false. */
 void json_bool(struct json *j, const char *key, bool value);
+/* null: unknown, or does not apply. */
 void json_null(struct json *j, const char *key);
+/* length bytes, which may hold any. */
 void json_text(struct json *j, const char *key, const char *bytes, size_t length);
+/* A NUL-terminated text. */
 void json_string(struct json *j, const char *key, const char *text);
 
 #endif

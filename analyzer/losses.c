@@ -1,4 +1,5 @@
-/* Reasons in words: see losses.h. */
+/* Reasons in words and as keys, one table (losses.h). Why words here and not in format/: they
+ * are for readers of reports. */
 #include "analyzer/losses.h"
 
 #include "format/event.h"

@@ -1,4 +1,5 @@
-/* Numbers as people read them: see quantity.h. */
+/* Numbers as people read them, with three significant digits (quantity.h). Why no locale: a
+ * report must read alike everywhere. */
 #include "analyzer/quantity.h"
 
 #include <inttypes.h>

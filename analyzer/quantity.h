@@ -14,6 +14,7 @@ struct quantity {
     char text[QUANTITY_BYTES];
 };
 
+/* Each writes one kind of number; the text lives in the result. */
 struct quantity quantity_size(uint64_t bytes);                 /* "17 B", "1.27 GiB" */
 struct quantity quantity_share(uint64_t part, uint64_t whole); /* "94.5%"; of nothing "-" */
 struct quantity quantity_time(uint64_t ns);     /* "12.5 s", "3 min 20 s", "1 h 02 min" */

@@ -1,4 +1,5 @@
-/* Opening and replaying a trace: see recording.h. */
+/* Opening a trace, turning options into a replay, and telling what this trace does not have
+ * (recording.h). Why shares of the duration read the file twice: the duration stands at its end. */
 #include "analyzer/recording.h"
 
 #include <errno.h>

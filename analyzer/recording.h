@@ -26,6 +26,7 @@ typedef void recording_progress(void *context, uint64_t bytes, uint64_t of_bytes
  * -ERR_TRUNCATED, -ERR_DAMAGED, -ERR_NOMEM: err says what is wrong with which file and what to do.
  * recording_close is needed in all cases. */
 int recording_open(struct recording *rec, const char *name, struct err *err);
+/* Closes the file and frees the replay; a zeroed rec is allowed. */
 void recording_close(struct recording *rec);
 
 /* Replays it for the options given. progress may be NULL. Returns 0; -ERR_USAGE for a moment,

@@ -1,4 +1,5 @@
-/* Common parts of reports: see report.h. */
+/* Common parts of reports: set-up, and which sites with which values one lists (report.h). Why an
+ * iterator: text and JSON walk the same selection. */
 #include "analyzer/report.h"
 
 void report_init(struct report *report, const struct options *options, struct recording *rec,

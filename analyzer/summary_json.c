@@ -1,4 +1,5 @@
-/* The summary for programs: see summary_json.h. */
+/* The summary for programs, field by field (summary_json.h). Why apart from the text: each is
+ * a screen long and neither needs the other. */
 #include "analyzer/summary_json.h"
 
 #include "analyzer/losses.h"

@@ -1,4 +1,5 @@
-/* The table per function: see table_view.h. */
+/* The table per function, from a call tree walked once (table_view.h). Why from the tree: each
+ * shared outer frame is then visited once, however many stacks it carries. */
 #include "analyzer/table_view.h"
 
 #include "analyzer/quantity.h"

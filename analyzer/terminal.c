@@ -1,4 +1,5 @@
-/* Rows that fit: see terminal.h. */
+/* Rows that fit a width, with colours that take no columns (terminal.h). Why a buffer per row:
+ * what is too long is cut before anything is printed. */
 #include "analyzer/terminal.h"
 
 #include "analyzer/glyph.h"

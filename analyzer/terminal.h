@@ -29,6 +29,7 @@ struct row {
     int columns;
 };
 
+/* Starts an empty row on t (borrowed). */
 void row_begin(struct row *row, const struct terminal *t);
 /* Appends text; what does not fit `room` columns (or the width) is left out in its middle, marked
  * by an ellipsis. */

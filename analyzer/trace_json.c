@@ -1,4 +1,5 @@
-/* Common parts of the JSON: see trace_json.h. */
+/* Common parts of the JSON: trace, processes, stacks (trace_json.h). Why written site by site:
+ * only the order of the stacks is kept in memory. */
 #include "analyzer/trace_json.h"
 
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 
 /* Opens the top object with "schema" and "trace". The caller ends it. */
 void json_report(struct json *j, const struct report *report);
+/* The array "processes": those in scope, in the order they began. */
 void json_processes(struct json *j, const struct report *report);
 /* Returns 0 or -ERR_NOMEM (nothing written). */
 int json_stacks(struct json *j, const struct report *report, enum measure measure);

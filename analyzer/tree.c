@@ -1,4 +1,5 @@
-/* The call tree: see tree.h. */
+/* The call tree, built stack by stack with a memory of stack ids (tree.h). Why remembered: stacks
+ * share their outer frames, so most walks end after a few. */
 #include "analyzer/tree.h"
 
 #include "format/error.h"

@@ -33,6 +33,7 @@ struct tree {
 
 /* Returns 0 or -ERR_NOMEM; release is needed in both cases. */
 int tree_init(struct tree *t);
+/* Frees everything; t may be used again after tree_init. */
 void tree_release(struct tree *t);
 
 /* The node of a process below the root. 0 when out of memory. */

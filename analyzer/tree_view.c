@@ -1,4 +1,5 @@
-/* The tree on a terminal: see tree_view.h. */
+/* The tree on a terminal: rows, chains, folds (tree_view.h). Why it is walked twice: the first
+ * walk only counts rows, to choose what is worth one. */
 #include "analyzer/tree_view.h"
 
 #include "analyzer/glyph.h"

@@ -7,8 +7,8 @@
  *       900 MiB  69.1%  ├─ read_csv pandas/io/parsers.py:912
  *                       │  ⋮ 6 more in pandas
  *
- * Invariants: what is folded is told with its sum where it is 0.1% or more. Not here: building the
- * tree (tree.h). */
+ * Invariants: what is folded is told with its sum where that is half of what earns a row of its own
+ * (1% of all, more where the tree would not fit a screen or two). Not here: building (tree.h). */
 #ifndef ANALYZER_TREE_VIEW_H
 #define ANALYZER_TREE_VIEW_H
 

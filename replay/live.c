@@ -1,4 +1,5 @@
-/* The set of live allocations: see live.h. */
+/* The set of live allocations: linear probing, removal by shifting back (live.h). Why no
+ * tombstones: blocks come and go by the million, and probes must stay short. */
 #include "replay/live.h"
 
 #include "format/error.h"

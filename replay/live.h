@@ -27,6 +27,7 @@ struct live {
 
 /* An empty set. skip_bits: see the field. Allocates with the first insertion. */
 void live_init(struct live *l, unsigned skip_bits);
+/* Frees the slots; the set is then empty and usable. */
 void live_release(struct live *l);
 
 /* Adds block, whose (key, process) must not be there. Returns 0 or -ERR_NOMEM (unchanged). */

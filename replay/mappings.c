@@ -1,4 +1,5 @@
-/* Mapping events: see mappings.h. */
+/* Mapping events: what each changed piece adds to its site and its process (mappings.h). Why by
+ * differences: ranges report pieces before and after, and the sums follow. */
 #include "replay/mappings.h"
 
 #include "replay/residency.h"

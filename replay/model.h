@@ -79,16 +79,19 @@ struct model {
 
 /* Returns 0 or -ERR_NOMEM; release is needed in both cases. */
 int model_init(struct model *m);
+/* Frees everything, also after a failed init. */
 void model_release(struct model *m);
 
 /* Defines from records; what was defined before stays. Return 0 or -ERR_NOMEM. */
 int model_define_process(struct model *m, const struct record *record, uint64_t time_ns);
+/* The same for threads; a process that is not defined is `nobody`. */
 int model_define_thread(struct model *m, const struct record *record);
 /* NAME, PYTHON, MARK, LOST records. Return 0 or -ERR_NOMEM. */
 int model_note(struct model *m, const struct record *record, uint64_t time_ns);
 
 /* The process or thread of an id; `nobody` where it is not defined. Never NULL. */
 struct process *model_process(struct model *m, uint32_t id);
+/* The same for threads. */
 struct thread *model_thread(struct model *m, uint32_t id);
 /* For walks over all ids 0 .. limit-1: NULL where nothing is defined. */
 struct process *model_process_at(const struct model *m, uint32_t id);

@@ -1,4 +1,5 @@
-/* Choosing the moment: see moment.h. */
+/* Choosing the moment while events go by: gates and candidates (moment.h). Why a gate: outside
+ * a window, or for another kind of moment, no sum may become a candidate. */
 #include "replay/replay.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Parsing the command line: see options.h. */
+/* Parsing the command line and printing help, both from the two tables (options.h). Why not
+ * getopt: which options a command takes stands in its row. */
 #include "replay/options.h"
 
 #include <stdlib.h>

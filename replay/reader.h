@@ -42,6 +42,7 @@ struct reader {
 /* Opens fd (borrowed) as a trace; name is for messages (borrowed). Returns 0 or what
  * trace_reader_open says, err filled. reader_close is needed in both cases. */
 int reader_open(struct reader *r, int fd, const char *name, struct err *err);
+/* Frees everything; fd stays open. */
 void reader_close(struct reader *r);
 
 /* The next batch, of at least one event. Returns 1; 0 at the end; -ERR_IO or -ERR_NOMEM with err

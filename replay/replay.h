@@ -64,6 +64,7 @@ struct replay {
 
 /* Prepares a replay. Returns 0 or -ERR_NOMEM; release is needed in both cases. */
 int replay_init(struct replay *r, const struct replay_options *options);
+/* Frees everything, also of a zeroed r. */
 void replay_release(struct replay *r);
 
 /* Applies a window of events in order. Returns 0 or -ERR_NOMEM. */

@@ -52,15 +52,18 @@ struct sites {
 
 /* Returns 0 or -ERR_NOMEM; release is needed in both cases. */
 int sites_init(struct sites *s);
+/* Frees everything, also after a failed init. */
 void sites_release(struct sites *s);
 
 /* The site of a stack as the event names it, an allocator and a thread; made where it is new.
  * Returns its id, or 0 when out of memory. */
 uint32_t sites_intern(struct sites *s, struct thread *thread, unsigned allocator, uint32_t stack);
 
-/* Values at the last candidate, now, and at the process's own end. */
+/* Values at the last candidate: the moment, once the trace was read. */
 struct site_values site_then(const struct sites *s, uint32_t site);
+/* Values now. */
 struct site_values site_live(const struct sites *s, uint32_t site);
+/* Values at the end of its process; 0 before replay_finish, and for an exec'd image. */
 struct site_values site_leak(const struct sites *s, uint32_t site);
 
 #define SITES_RECENT 4096u

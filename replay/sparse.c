@@ -1,4 +1,5 @@
-/* Two-level arrays by id: see sparse.h. */
+/* Two-level arrays by id, a leaf at a time (sparse.h). Why not one array: a hostile id would
+ * make it as large as it likes. */
 #include "replay/sparse.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Texts, functions, stack nodes: see symbols.h. */
+/* Texts in chunks under a hash set, functions and stack nodes by id (symbols.h). Why chunks:
+ * texts never move, so their pointers can stand for them. */
 #include "replay/symbols.h"
 
 #include "format/error.h"

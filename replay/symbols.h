@@ -43,6 +43,7 @@ struct symbols {
 
 /* Returns 0 or -ERR_NOMEM; release is needed in both cases. */
 int symbols_init(struct symbols *s);
+/* Frees everything, also after a failed init; names end with it. */
 void symbols_release(struct symbols *s);
 
 /* Interns a text (copied). NULL when out of memory. */
@@ -51,11 +52,13 @@ const struct name *symbols_name(struct symbols *s, struct text text);
  * A node whose parent is not smaller gets STACK_UNKNOWN for it. Returns 0 or -ERR_NOMEM. */
 int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name,
                             struct text file, uint32_t first_line);
+/* The same for stack nodes. */
 int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function,
                          uint64_t line);
 
 /* The definition of an id, or NULL when no readable block defines it (and for 0 and 1). */
 const struct stack_node *symbols_stack(const struct symbols *s, uint32_t id);
+/* The same for functions. */
 const struct function *symbols_function(const struct symbols *s, uint32_t id);
 
 #endif

@@ -1,37 +1,9 @@
 /* What counts, one rule a test, with sums done by hand. */
-#include "tests/unit/replay/player.h"
+#include "tests/unit/replay/scene.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
-
-enum { MIB = 1 << 20, PAGE = 4096 };
-
-/* One process with a thread and two stacks. */
-struct scene {
-    struct maker m;
-    uint32_t process, thread, a, b;
-};
-
-static void scene_begin(struct scene *s)
-{
-    static const char *const command[] = {"python3", "job.py", 0};
-    maker_init(&s->m, command, 10);
-    s->process = maker_process(&s->m, 10, ID_NONE, PROCESS_ROOT, "3.12.1");
-    s->thread = maker_thread(&s->m, s->process, 10, "main");
-    s->a = maker_stack(&s->m, 0, maker_function(&s->m, "a", "a.py", 1), 5);
-    s->b = maker_stack(&s->m, s->a, maker_function(&s->m, "b", "b.py", 1), 6);
-    maker_on(&s->m, s->thread);
-}
-
-static struct player *scene_play(struct scene *s, const struct replay_options *options)
-{
-    struct replay_options peak = player_peak();
-    maker_finish(&s->m, true);
-    struct player *p = player_run(&s->m, options ? options : &peak);
-    maker_release(&s->m);
-    return p;
-}
 
 static void test_replay__the_peak_is_the_earliest_of_equal_maxima(void **state)
 {
@@ -223,164 +195,6 @@ static void test_replay__a_mark_is_a_moment(void **state)
     player_free(p);
 }
 
-static void test_replay__a_mapping_over_another_counts_once(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    maker_map(&s.m, 0x10000, 16 * PAGE, MAP_KIND_ANONYMOUS, s.a);
-    maker_map(&s.m, 0x10000 + 4 * PAGE, 4 * PAGE, MAP_KIND_ANONYMOUS, s.b);
-    struct player *p = scene_play(&s, 0);
-    assert_int_equal(p->replay.moment.bytes, 16 * PAGE);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 16 * PAGE);
-    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 12 * PAGE);
-    assert_int_equal(player_stack(p, s.b, PLAYER_LEAK).bytes, 4 * PAGE);
-    player_free(p);
-}
-
-static void test_replay__files_shared_memory_and_arenas_stand_beside_the_sum(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    maker_map(&s.m, 0x100000, 10 * PAGE, MAP_KIND_FILE, s.a);
-    maker_map(&s.m, 0x200000, 20 * PAGE, MAP_KIND_SHARED, s.a);
-    maker_map(&s.m, 0x300000, 40 * PAGE, MAP_KIND_ARENA, s.a);
-    maker_alloc(&s.m, ALLOCATOR_PY_OBJ_POOLED, s.b, 100);
-    struct player *p = scene_play(&s, 0);
-    struct sums then = process_then(&p->replay, model_process(&p->replay.model, s.process));
-    assert_int_equal(p->replay.moment.bytes, 100);
-    assert_int_equal(then.mapped_bytes, 10 * PAGE);
-    assert_int_equal(then.shared_bytes, 20 * PAGE);
-    assert_int_equal(then.arena_bytes, 40 * PAGE);
-    player_free(p);
-}
-
-static void test_replay__a_reservation_counts_what_is_resident_when_it_is_sampled(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    maker_map(&s.m, 0x100000, 1024 * MIB, MAP_KIND_NORESERVE, s.a);
-    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 10);
-    maker_time(&s.m, 50);
-    maker_resident_range(&s.m, s.process, 0x100000, 1024 * MIB, 80 * MIB);
-    maker_time(&s.m, 60);
-    maker_resident_range(&s.m, s.process, 0x100000, 1024 * MIB, 20 * MIB);
-    struct player *p = scene_play(&s, 0);
-    assert_int_equal(p->replay.moment.bytes, 80 * MIB + 10);
-    assert_int_equal(p->replay.moment.time_ns, 50);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 80 * MIB);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).unsampled_bytes, 0);
-    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 20 * MIB);
-    player_free(p);
-}
-
-static void test_replay__an_unsampled_reservation_counts_0_and_is_listed(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    maker_map(&s.m, 0x100000, 64 * MIB, MAP_KIND_RESERVED, s.a);
-    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 10);
-    struct player *p = scene_play(&s, 0);
-    assert_int_equal(p->replay.moment.bytes, 10);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).unsampled_bytes, 64 * MIB);
-    player_free(p);
-}
-
-static void test_replay__a_sample_after_the_peak_tells_what_the_block_had_touched(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    uint64_t big = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 8 * MIB);
-    uint64_t small = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 100);
-    maker_free(&s.m, small);
-    maker_resident_block(&s.m, big, 2 * MIB);
-    maker_resident_block(&s.m, big, 3 * MIB);
-    maker_resident_block(&s.m, big, 1 * MIB);
-    struct player *p = scene_play(&s, 0);
-    struct site_values then = player_stack(p, s.a, PLAYER_THEN);
-    assert_int_equal(then.bytes, 8 * MIB + 100);
-    assert_int_equal(then.resident_bytes, 3 * MIB + 100);
-    assert_int_equal(then.unsampled_bytes, 0);
-    player_free(p);
-}
-
-static void test_replay__a_sample_of_a_block_born_after_the_peak_changes_nothing_there(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    uint64_t first = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 8 * MIB);
-    maker_free(&s.m, first);
-    uint64_t second = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 4 * MIB);
-    maker_resident_block(&s.m, second, 1 * MIB);
-    struct player *p = scene_play(&s, 0);
-    struct site_values then = player_stack(p, s.a, PLAYER_THEN);
-    assert_int_equal(then.bytes, 8 * MIB);
-    assert_int_equal(then.resident_bytes, 8 * MIB);
-    assert_int_equal(then.unsampled_bytes, 8 * MIB);
-    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).resident_bytes, 1 * MIB);
-    player_free(p);
-}
-
-/* The block is being reallocated, in vain, while another thread makes the peak: it is not part of
- * it. */
-static void
-test_replay__a_block_in_a_failing_realloc_at_the_peak_is_not_corrected_there(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    uint32_t other = maker_thread(&s.m, s.process, 12, "other");
-    uint64_t big = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 4 * MIB);
-    maker_free(&s.m, big);
-    maker_on(&s.m, other);
-    uint64_t peak = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 50 * MIB);
-    maker_free(&s.m, peak);
-    maker_on(&s.m, s.thread);
-    maker_unfree(&s.m);
-    maker_resident_block(&s.m, big, 1 * MIB);
-    struct player *p = scene_play(&s, 0);
-    assert_int_equal(p->replay.moment.bytes, 50 * MIB);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 0);
-    assert_int_equal(p->replay.sites.mores[1].then_gap_bytes, 0);
-    player_free(p);
-}
-
-static void test_replay__a_mapping_made_after_the_peak_is_not_corrected_there(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    maker_map(&s.m, 0x10000, 100 * PAGE, MAP_KIND_ANONYMOUS, s.a);
-    maker_unmap(&s.m, 0x10000, 50 * PAGE);
-    maker_map(&s.m, 0x200000, 40 * PAGE, MAP_KIND_ANONYMOUS, s.a);
-    maker_resident_range(&s.m, s.process, 0x200000, 40 * PAGE, 10 * PAGE);
-    struct player *p = scene_play(&s, 0);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).resident_bytes, 100 * PAGE);
-    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).resident_bytes, 60 * PAGE);
-    player_free(p);
-}
-
-static void test_replay__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak(void **state)
-{
-    (void)state;
-    struct scene s;
-    scene_begin(&s);
-    maker_map(&s.m, 0x100000, 8 * MIB, MAP_KIND_ANONYMOUS, s.a);
-    uint64_t small = maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 100);
-    maker_free(&s.m, small);
-    maker_resident_range(&s.m, s.process, 0x100000, 8 * MIB, 2 * MIB);
-    maker_resident_range(&s.m, s.process, 0x100000, 8 * MIB, 1 * MIB);
-    struct player *p = scene_play(&s, 0);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).resident_bytes, 2 * MIB + 100);
-    assert_int_equal(player_stack(p, s.a, PLAYER_THEN).unsampled_bytes, 0);
-    player_free(p);
-}
-
 static void test_replay__a_c_thread_s_memory_belongs_to_the_stack_that_made_it(void **state)
 {
     (void)state;
@@ -480,17 +294,6 @@ int main(void)
         cmocka_unit_test(test_replay__events_after_a_process_s_end_are_counted_and_ignored),
         cmocka_unit_test(test_replay__the_end_is_the_moment_before_the_root_ends),
         cmocka_unit_test(test_replay__a_mark_is_a_moment),
-        cmocka_unit_test(test_replay__a_mapping_over_another_counts_once),
-        cmocka_unit_test(test_replay__files_shared_memory_and_arenas_stand_beside_the_sum),
-        cmocka_unit_test(test_replay__a_reservation_counts_what_is_resident_when_it_is_sampled),
-        cmocka_unit_test(test_replay__an_unsampled_reservation_counts_0_and_is_listed),
-        cmocka_unit_test(test_replay__a_sample_after_the_peak_tells_what_the_block_had_touched),
-        cmocka_unit_test(
-            test_replay__a_sample_of_a_block_born_after_the_peak_changes_nothing_there),
-        cmocka_unit_test(
-            test_replay__a_block_in_a_failing_realloc_at_the_peak_is_not_corrected_there),
-        cmocka_unit_test(test_replay__a_mapping_made_after_the_peak_is_not_corrected_there),
-        cmocka_unit_test(test_replay__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak),
         cmocka_unit_test(test_replay__a_c_thread_s_memory_belongs_to_the_stack_that_made_it),
         cmocka_unit_test(test_replay__temporary_is_freed_within_n_allocations_of_its_own_thread),
         cmocka_unit_test(test_replay__rss_is_the_last_sample_before_the_peak),
