@@ -200,6 +200,9 @@ static inline void seen_parts(struct seen *s, struct trace_reader *reader)
     }
     s->complete = trace_reader_complete(reader);
     s->cut = trace_reader_cut(reader);
+    must(trace_reader_next(reader, &info, &payload, &damage, &s->trailer, &s->err) == s->end &&
+             trace_reader_cut(reader) == s->cut,
+         "hear of the end twice");
     decoder_free(decoder);
 }
 

@@ -122,6 +122,19 @@ static void test_record__values_that_cannot_be_are_damage(void **state)
     refused(RECORD_RSS, "\x00\x80", 2);                             /* half a varint */
 }
 
+static void test_record__a_text_beyond_its_limit_is_damage(void **state)
+{
+    (void)state;
+    char *body = calloc(1, TEXT_LIMIT + 10);
+    memcpy(body, "\x80\x80\x04", 3); /* 65,536 */
+    struct record r;
+    const uint8_t *in = (const uint8_t *)body;
+    assert_int_equal(record_get(&r, RECORD_MARK, in, in + 3 + TEXT_LIMIT, &ids, arguments), 0);
+    body[0] = (char)0x81;
+    refused(RECORD_MARK, body, 4 + TEXT_LIMIT);
+    free(body);
+}
+
 static void test_record__writers_are_held_to_the_same_limits(void **state)
 {
     (void)state;
@@ -193,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_record__exact_bytes_of_a_function),
         cmocka_unit_test(test_record__ids_that_nothing_defined_are_damage),
         cmocka_unit_test(test_record__values_that_cannot_be_are_damage),
+        cmocka_unit_test(test_record__a_text_beyond_its_limit_is_damage),
         cmocka_unit_test(test_record__writers_are_held_to_the_same_limits),
         cmocka_unit_test(test_record__a_record_beyond_its_limit_is_refused_before_it_is_written),
         cmocka_unit_test(test_record__definitions_count_up_to_the_last_id),

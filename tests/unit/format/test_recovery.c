@@ -338,33 +338,62 @@ static void test_recovery__no_block_is_given_twice(void **state)
     built_release(&b);
 }
 
-/* Packets of one byte: every window of the search ends inside a magic once. */
-static void test_recovery__blocks_are_found_however_the_bytes_arrive(void **state)
+/* What a reader gives of bytes that come one by one, in packets. */
+static void read_packets(struct seen *s, const uint8_t *bytes, size_t length)
 {
-    (void)state;
-    struct built b;
-    struct seen s;
-    int ends[2];
-    build_small(&b);
-    put_u32(table_of(&b, 1), 0);
+    int ends[2], status;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
-        for (size_t at = 0; at < b.length; at++)
-            if (write(ends[1], b.bytes + at, 1) != 1)
+        for (size_t at = 0; at < length; at++)
+            if (write(ends[1], bytes + at, 1) != 1)
                 _exit(1);
         _exit(0);
     }
     close(ends[1]);
-    seen_read_fd(&s, ends[0]);
-    int status;
+    seen_read_fd(s, ends[0]);
     waitpid(child, &status, 0);
-    assert_int_equal(s.block_count, 4);
-    assert_int_equal(s.lost_blocks, 1);
-    assert_true(s.complete);
-    seen_release(&s);
     close(ends[0]);
+}
+
+/* At one of four distances a window of the search ends inside the magic that it looks for. */
+static void test_recovery__blocks_are_found_however_the_bytes_arrive(void **state)
+{
+    (void)state;
+    for (size_t pad = 0; pad < 4; pad++) {
+        struct built b;
+        struct seen s;
+        build_small(&b);
+        put_u32(table_of(&b, 1), 0);
+        size_t at = b.blocks[2].offset;
+        built_room(&b, pad);
+        memmove(b.bytes + at + pad, b.bytes + at, b.length - at);
+        memset(b.bytes + at, 0, pad);
+        read_packets(&s, b.bytes, b.length + pad);
+        assert_int_equal(s.block_count, 4);
+        assert_int_equal(s.lost_blocks, 1);
+        assert_true(s.complete);
+        seen_release(&s);
+        built_release(&b);
+    }
+}
+
+/* Its size reaches over the next block, which is found all the same. */
+static void test_recovery__a_part_of_a_wrong_size_hides_no_block(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_small(&b);
+    memcpy(table_of(&b, 1), "MRZZ", 4);
+    put_u32(table_of(&b, 1) - 4, (uint32_t)b.length);
+    check_lost(&b, 1);
+    seen_read(&s, b.bytes, b.length);
+    assert_int_equal(s.damage_count, 1);
+    assert_int_equal(s.damages[0].offset, b.blocks[1].offset);
+    assert_int_equal(s.damages[0].length, block_bytes(&b, 1));
+    seen_release(&s);
     built_release(&b);
 }
 
@@ -422,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_recovery__a_payload_is_held_to_its_own_checksum),
         cmocka_unit_test(test_recovery__no_block_is_given_twice),
         cmocka_unit_test(test_recovery__blocks_are_found_however_the_bytes_arrive),
+        cmocka_unit_test(test_recovery__a_part_of_a_wrong_size_hides_no_block),
         cmocka_unit_test(test_recovery__bytes_after_the_trailer_are_damage),
         cmocka_unit_test(test_recovery__a_wrong_index_is_told_and_costs_nothing),
     };

@@ -108,7 +108,7 @@ static void test_trace_file__a_command_that_does_not_fit_its_part_is_damage(void
 {
     (void)state;
     static const uint8_t wrong[][3] = {
-        {3, 20, 'x'}, {3, 0x80, 0x80}, {0xFF, 0x7F, 0}, {0x80, 0x80, 0x80}};
+        {1, 20, 'x'}, {3, 0x80, 0x80}, {0xFF, 0x7F, 0}, {0x80, 0x80, 0x80}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct built b;
         struct seen s;
