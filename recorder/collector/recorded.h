@@ -42,6 +42,7 @@ struct recorded {
     struct bigblocks big;
     uint64_t unknown_frees, live_addresses; /* counted, told at its end */
     uint64_t rss_bytes, rss_told_ns, sampled_ns;
+    size_t sample_at; /* where the round of samples under way goes on (sample.c) */
     uint64_t allocs, last_failure; /* allocations so far; that number at the last failed one, + 1 */
 };
 

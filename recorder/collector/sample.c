@@ -88,19 +88,31 @@ static void sample_range(struct processes *all, struct recorded *p, struct range
     output_record(all->output, &record, NULL);
 }
 
-/* Everything of one process (all), or only what was never sampled. Stops when the budget is spent. */
-static void sample_memory(struct processes *all, struct recorded *p, bool whole, uint64_t *budget)
+/* What was never sampled, as far as the budget goes: a short life must not pass unseen. */
+static void sample_fresh(struct processes *all, struct recorded *p, uint64_t *budget)
 {
-    for (size_t i = 0; i < p->big.capacity && *budget; i++) {
-        struct bigblock *block = &p->big.places[i];
-        if (block->address && (whole || !block->sampled))
-            sample_block(all, p, block, budget);
+    for (size_t i = 0; i < p->big.capacity && *budget; i++)
+        if (p->big.places[i].address && !p->big.places[i].sampled)
+            sample_block(all, p, &p->big.places[i], budget);
+    for (size_t i = 0; i < p->ranges.count && *budget; i++)
+        if (is_sampled(&p->ranges.items[i]) && p->ranges.items[i].resident_bytes == RANGE_UNSAMPLED)
+            sample_range(all, p, &p->ranges.items[i], budget);
+}
+
+/* Everything in turn, from where the last tick's budget ended. A round that is through ends the turn. */
+static void sample_round(struct processes *all, struct recorded *p, uint64_t *budget)
+{
+    size_t blocks = p->big.capacity, total = blocks + p->ranges.count;
+    for (; p->sample_at < total && *budget; p->sample_at++) {
+        if (p->sample_at >= blocks && is_sampled(&p->ranges.items[p->sample_at - blocks]))
+            sample_range(all, p, &p->ranges.items[p->sample_at - blocks], budget);
+        else if (p->sample_at < blocks && p->big.places[p->sample_at].address)
+            sample_block(all, p, &p->big.places[p->sample_at], budget);
     }
-    for (size_t i = 0; i < p->ranges.count && *budget; i++) {
-        struct range *piece = &p->ranges.items[i];
-        if (is_sampled(piece) && (whole || piece->resident_bytes == RANGE_UNSAMPLED))
-            sample_range(all, p, piece, budget);
-    }
+    if (p->sample_at < total)
+        return;
+    p->sample_at = 0;
+    p->sampled_ns = all->output->now_ns;
 }
 
 void sample_tick(struct processes *all)
@@ -112,9 +124,8 @@ void sample_tick(struct processes *all)
         sample_rss(all, p);
         if (p->pagemap < 0)
             continue;
-        bool whole = all->output->now_ns - p->sampled_ns >= SAMPLE_ROUND_NS;
-        sample_memory(all, p, whole, &budget);
-        if (whole)
-            p->sampled_ns = all->output->now_ns;
+        sample_fresh(all, p, &budget);
+        if (all->output->now_ns - p->sampled_ns >= SAMPLE_ROUND_NS)
+            sample_round(all, p, &budget);
     }
 }
