@@ -189,11 +189,23 @@ static void break_moved(uintptr_t from, uintptr_t to)
     map_leave(t, before);
 }
 
+static void break_failed(uint64_t length)
+{
+    struct thread *t = &thread_self;
+    uint8_t before;
+    if (!map_enter(t, &before))
+        return;
+    emit_failed(t, length, ALLOCATOR_BRK);
+    map_leave(t, before);
+}
+
 EXPORT void *sbrk(intptr_t increment)
 {
     resolved();
     void *from = real.sbrk(increment);
-    if (from != (void *)-1 && increment)
+    if (from == (void *)-1)
+        break_failed(increment > 0 ? (uint64_t)increment : 0);
+    else if (increment)
         break_moved((uintptr_t)from, (uintptr_t)from + (uintptr_t)increment);
     return from;
 }
@@ -205,5 +217,7 @@ EXPORT int brk(void *to)
     int status = real.brk(to);
     if (status == 0)
         break_moved(from, (uintptr_t)to);
+    else
+        break_failed((uintptr_t)to > from ? (uintptr_t)to - from : 0);
     return status;
 }

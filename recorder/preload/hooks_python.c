@@ -117,6 +117,7 @@ unsigned python_wrap_allocators(void)
     void *set_symbol = dlsym(RTLD_DEFAULT, "PyMem_SetAllocator");
     unsigned count = 0;
     dlerror();
+    dlerror(); /* the second call frees the message, which would look like a free of an unknown block later */
     if (!get_symbol || !set_symbol)
         return 0;
     memcpy(&get, &get_symbol, sizeof get);
