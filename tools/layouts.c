@@ -107,6 +107,7 @@ static void print_thread_state(void)
 static void print_frame(void)
 {
     word("ip_kind", "IP_POINTER");
+    word("frame_trace_lines", "NONE");
     OFFSET(frame_previous, _PyInterpreterFrame, previous);
     OFFSET(frame_owner, _PyInterpreterFrame, owner);
 #    if V(13)
@@ -143,6 +144,7 @@ static void print_frame(void)
     word("frame_owner", "NONE");
     OFFSET(frame_code, PyFrameObject, f_code);
     OFFSET(frame_ip, PyFrameObject, f_lasti);
+    OFFSET(frame_trace_lines, PyFrameObject, f_trace_lines);
     fact("frame_code_tags", 0);
     word("frame_owner_shim", "NONE");
     word("frame_owner_generator", "NONE");

@@ -150,7 +150,9 @@ static bool members_agree(struct sentence *s)
     return agree(s, "the offset of ", "co_code", member_offset(interp.code_type, "co_code"),
                  l->code_bytecode) &&
            agree(s, "the offset of ", "f_back", member_offset(interp.frame_type, "f_back"),
-                 l->frame_previous);
+                 l->frame_previous) &&
+           agree(s, "the offset of ", "f_trace_lines",
+                 member_offset(interp.frame_type, "f_trace_lines"), l->frame_trace_lines);
 }
 
 /* One word of _Py_DebugOffsets (3.13+, at the start of _PyRuntime). */
@@ -249,7 +251,7 @@ enum interp_verdict interp_probe(void *handle, char *fact, size_t capacity)
         int saved_errno = errno;
         sentence_init(&s, kept_fact, sizeof kept_fact);
         verdict = compare(handle, &s);
-        (void)dlerror();
+        (void)dlerror(), (void)dlerror(); /* the second frees the message */
         if (verdict == INTERP_OK) {
             code_watch_deaths(interp.code_type);
             walk_start();

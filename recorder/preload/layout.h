@@ -49,7 +49,8 @@ struct layout {
     int32_t frame_owner_shim;      /* owners from this value on are no Python frames */
     int32_t frame_owner_generator; /* the value of an owner */
     int32_t frame_type_size;
-    int32_t frame_tlbc; /* index of the thread's own bytecode */
+    int32_t frame_tlbc;        /* index of the thread's own bytecode */
+    int32_t frame_trace_lines; /* only to be compared: it stands beside f_lasti (<= 3.10) */
     int32_t code_filename, code_name, code_first_line;
     int32_t table_kind; /* enum line_table_kind */
     int32_t code_table, code_qualname;

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "recorder/collector/lines.h"
 #include "recorder/preload/define.h"
@@ -149,12 +150,54 @@ static void wrap_allocators(void)
     }
 }
 
+/* ---- what if the layout were wrong */
+
+#define COLUMNS(...)
+#define FACT(name, ...) #name,
+static const char *const fact_names[] = {
+#include "recorder/preload/layout.def"
+};
+
+static bool distorted;
+
+/* HARNESS_DISTORT=fact:bytes moves one offset of the row that the probe has found good. */
+static void distort_layout(void)
+{
+    const char *wish = getenv("HARNESS_DISTORT");
+    const char *bytes = wish ? strchr(wish, ':') : NULL;
+    int32_t *facts_of_row = (int32_t *)&interp.layout;
+    for (size_t i = 0; bytes && i < sizeof fact_names / sizeof *fact_names; i++)
+        if (strlen(fact_names[i]) == (size_t)(bytes - wish) &&
+            strncmp(fact_names[i], wish, (size_t)(bytes - wish)) == 0 && facts_of_row[i] >= 0) {
+            facts_of_row[i] += atoi(bytes + 1);
+            distorted = true;
+        }
+}
+
+/* HARNESS_GROW=symbol makes the interpreter's type say that its objects are 8 bytes larger; or, for
+ * _PyRuntime, its fourth debug offset. */
+static void grow_type(intptr_t by)
+{
+    const char *symbol = getenv("HARNESS_GROW");
+    char *type = symbol ? dlsym(RTLD_DEFAULT, symbol) : NULL;
+    if (!type)
+        return;
+    bool has_gil = !dlsym(RTLD_DEFAULT, "_Py_DecRefShared");
+    intptr_t *size = (intptr_t *)(type + (strcmp(symbol, "_PyRuntime") == 0 ? 8 * 4
+                                          : has_gil                         ? 32
+                                                                            : 48));
+    *size += by;
+}
+
 static void start(void)
 {
     codes = calloc(CODES_MAX, sizeof *codes);
     nodes = calloc(NODES_MAX, sizeof *nodes);
     pthread_atfork(walk_fork_prepare, walk_fork_parent, walk_after_fork);
+    grow_type(8);
     verdicts[0] = interp_probe(RTLD_DEFAULT, facts[0], sizeof facts[0]);
+    grow_type(-8);
+    distort_layout();
     if (verdicts[0] == INTERP_OK)
         wrap_allocators();
     comparing = 1;
@@ -166,6 +209,7 @@ static __attribute__((constructor)) void constructor(void) { start(); }
 
 EXPORT int harness_verdict(int step) { return (int)verdicts[step]; }
 EXPORT const char *harness_fact(int step) { return facts[step]; }
+EXPORT int harness_distorted(void) { return distorted; }
 EXPORT void harness_compare(int on) { comparing = on; }
 EXPORT uint64_t harness_compared(void) { return compared; }
 EXPORT uint64_t harness_differing(void) { return differing; }
@@ -200,12 +244,14 @@ EXPORT const char *harness_name(uint32_t code_id) { return codes[code_id].name; 
 EXPORT const char *harness_filename(uint32_t code_id) { return codes[code_id].filename; }
 EXPORT int32_t harness_first_line(uint32_t code_id) { return codes[code_id].lines.first_line; }
 
-/* lines_find on any table, for the comparison with the interpreter's own decoder. */
-EXPORT int32_t harness_lines_find(const uint8_t *bytes, uint32_t n, int kind, int32_t first_line,
-                                  int32_t lasti)
+/* lines_find at each of a table's instructions: lines[0] is before the first, the others follow. */
+EXPORT void harness_lines_find_all(const uint8_t *bytes, uint32_t n, int kind, int32_t first_line,
+                                   int32_t count, int32_t *lines)
 {
     struct line_table table = {bytes, n, first_line, (enum line_table_kind)kind};
-    return lines_find(&table, lasti);
+    lines[0] = lines_find(&table, -1);
+    for (int32_t i = 0; i < count; i++)
+        lines[i + 1] = lines_find(&table, 2 * i);
 }
 
 /* The cost of one walk from here, in ns: the least of several runs, quick or whole. */
