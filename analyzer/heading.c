@@ -39,18 +39,31 @@ void heading_command(const struct report *report)
     row_end(&row);
 }
 
-void heading_bytes(const struct report *report, enum style style, uint64_t bytes,
-                   const char *format, ...)
+static void sentence(const struct report *report, enum style style, const char *figure,
+                     const char *format, va_list arguments)
 {
     char text[512];
     struct row row;
+    vsnprintf(text, sizeof text, format, arguments);
+    row_begin(&row, &report->terminal);
+    row_right(&row, style, figure, 9);
+    row_to(&row, 11);
+    row_words(&row, STYLE_PLAIN, text);
+}
+
+void heading_bytes(const struct report *report, enum style style, uint64_t bytes,
+                   const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    sentence(report, style, quantity_size(bytes).text, format, arguments);
     va_end(arguments);
-    row_begin(&row, &report->terminal);
-    row_right(&row, style, quantity_size(bytes).text, 9);
-    row_put(&row, STYLE_PLAIN, "  ", 2);
-    row_put(&row, STYLE_PLAIN, text, row_left(&row));
-    row_end(&row);
+}
+
+void heading_line(const struct report *report, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sentence(report, STYLE_PLAIN, "", format, arguments);
+    va_end(arguments);
 }

@@ -22,10 +22,11 @@ static void note_damage(const struct recording *rec, const char *prefix, FILE *o
 {
     if (!rec->reader.damage_count)
         return;
-    fprintf(out,
-            "%s%s is damaged: %u block%s lost; what could be read is shown. `memreplay verify` "
-            "tells where\n",
-            prefix, rec->name, rec->reader.lost_blocks, rec->reader.lost_blocks == 1 ? "" : "s");
+    uint32_t blocks = rec->reader.lost_blocks;
+    fprintf(out, "%s%s is damaged", prefix, rec->name);
+    if (blocks)
+        fprintf(out, ", %s block%s lost", quantity_count(blocks).text, blocks == 1 ? "" : "s");
+    fputs("; what could be read is shown. `memreplay verify` tells where\n", out);
 }
 
 static void note_losses(const struct recording *rec, const char *prefix, FILE *out)

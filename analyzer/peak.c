@@ -64,7 +64,7 @@ static void print_resident(const struct report *report, const struct holdings *h
                       quantity_size(untouched).text);
     if (h->values.unsampled_bytes > bytes / 32)
         heading_bytes(report, STYLE_PLAIN, h->values.unsampled_bytes,
-                      "of big blocks and reservations were gone before they could be sampled");
+                      "was never sampled: blocks count as requested, reservations 0");
 }
 
 static void print_beside(const struct report *report, const struct holdings *h)

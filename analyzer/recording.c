@@ -51,8 +51,10 @@ int recording_open(struct recording *rec, const char *name, struct err *err)
 {
     *rec = (struct recording){.fd = -1};
     int rc = open_file(rec, name, err);
-    rc = rc ? rc : reader_open(&rec->reader, rec->fd, rec->name, err);
-    if (rc == -ERR_NOT_A_TRACE && rec->fd >= 0 && !strstr(err->text, "memrec run"))
+    if (rc)
+        return rc;
+    rc = reader_open(&rec->reader, rec->fd, rec->name, err);
+    if (rc == -ERR_NOT_A_TRACE)
         return err_set(err, ERR_NOT_A_TRACE,
                        "%s is not a memrec trace; give a file that `memrec run` wrote", rec->name);
     return rc;

@@ -31,8 +31,7 @@ static void line(const struct report *report, const char *label, const char *for
     row_put(&row, STYLE_PLAIN, "  ", 2);
     row_put(&row, STYLE_DIM, label, LABEL_COLUMNS);
     row_to(&row, 2 + LABEL_COLUMNS);
-    row_put(&row, STYLE_PLAIN, text, row_left(&row));
-    row_end(&row);
+    row_words(&row, STYLE_PLAIN, text);
 }
 
 static void title(const struct report *report, const char *text)

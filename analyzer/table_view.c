@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define ROWS_UNLESS_FULL 40
+#define WIDE_COLUMNS     96
 
 /* One function's sums. Index: canonical function id; [0] is what has no known function. */
 struct entry {
@@ -69,6 +70,9 @@ static int by_own(const void *a, const void *b)
     return left->function < right->function ? -1 : 1;
 }
 
+/* Room for every column? */
+static bool wide(const struct report *report) { return report->terminal.width >= WIDE_COLUMNS; }
+
 static void print_row(const struct table *t, const struct entry *e, uint64_t of_bytes)
 {
     const struct symbols *s = &t->report->rec->replay.model.symbols;
@@ -84,10 +88,11 @@ static void print_row(const struct table *t, const struct entry *e, uint64_t of_
               quantity_size(e->own_bytes).text, 9);
     row_right(&row, STYLE_PLAIN, quantity_share(e->own_bytes, of_bytes).text, 8);
     row_right(&row, STYLE_PLAIN, quantity_size(e->below_bytes).text, 11);
-    row_right(&row, STYLE_PLAIN, quantity_share(e->below_bytes, of_bytes).text, 8);
-    row_right(&row, STYLE_PLAIN, quantity_count(e->own_count).text, 13);
+    if (wide(t->report))
+        row_right(&row, STYLE_PLAIN, quantity_share(e->below_bytes, of_bytes).text, 8);
+    row_right(&row, STYLE_PLAIN, quantity_count(e->own_count).text, 11);
     row_put(&row, STYLE_PLAIN, "  ", 2);
-    row_put(&row, STYLE_BOLD, function, row_left(&row) * 2 / 3);
+    row_put(&row, STYLE_BOLD, function, place[0] ? row_left(&row) * 3 / 5 : row_left(&row));
     row_put(&row, STYLE_PLAIN, " ", 1);
     row_put(&row, STYLE_DIM, place, row_left(&row));
     row_end(&row);
@@ -99,9 +104,10 @@ static void print_title(const struct report *report)
     row_begin(&row, &report->terminal);
     row_right(&row, STYLE_DIM, "own", 9);
     row_right(&row, STYLE_DIM, "share", 8);
-    row_right(&row, STYLE_DIM, "with callees", 13);
-    row_right(&row, STYLE_DIM, "share", 6);
-    row_right(&row, STYLE_DIM, "blocks", 13);
+    row_right(&row, STYLE_DIM, "in all", 11);
+    if (wide(report))
+        row_right(&row, STYLE_DIM, "share", 8);
+    row_right(&row, STYLE_DIM, "blocks", 11);
     row_put(&row, STYLE_DIM, "  function and its first line", row_left(&row));
     row_end(&row);
 }

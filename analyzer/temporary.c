@@ -32,9 +32,9 @@ int temporary_report(struct report *report)
                   "allocated and freed again within %s allocation%s of its thread",
                   quantity_count(report->options->threshold).text,
                   report->options->threshold == 1 ? "" : "s");
-    fprintf(report->terminal.out, "           %s of %s allocations (%s)\n",
-            quantity_count(total.count).text, quantity_count(all->allocations).text,
-            quantity_share(total.count, all->allocations).text);
+    heading_line(report, "%s of %s allocations (%s)", quantity_count(total.count).text,
+                 quantity_count(all->allocations).text,
+                 quantity_share(total.count, all->allocations).text);
     if (!total.count)
         return 0;
     fputc('\n', report->terminal.out);

@@ -134,6 +134,8 @@ void row_bar(struct row *row, enum style style, uint64_t part, uint64_t whole, i
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     char bar[256] = "";
+    if (columns <= 0)
+        return;
     double share = whole ? (double)part / (double)whole : 0;
     int start = row->columns,
         steps = row->t->utf8 ? (int)(share * columns * 8 + 0.5) : (int)(share * columns + 0.5) * 8;
@@ -152,21 +154,23 @@ void row_end(struct row *row)
     fputc('\n', row->t->out);
 }
 
-void terminal_words(const struct terminal *t, int indent, const char *text)
+void row_words(struct row *row, enum style style, const char *text)
 {
-    int column = 0;
+    const struct terminal *t = row->t;
+    int indent = row->columns;
     for (const char *word = text; *word;) {
         size_t length = strcspn(word, " ");
         char piece[512];
-        snprintf(piece, sizeof piece, "%.*s", (int)(length < 500 ? length : 500), word);
-        int columns = glyph_text_columns(piece);
-        if (column && column + 1 + columns > t->width) {
-            fputc('\n', t->out);
-            column = 0;
+        snprintf(piece, sizeof piece, "%s%.*s", row->columns > indent ? " " : "",
+                 (int)(length < 500 ? length : 500), word);
+        if (row->columns > indent && glyph_text_columns(piece) > row_left(row)) {
+            row_end(row);
+            row_begin(row, t);
+            row_to(row, indent);
+            continue;
         }
-        fprintf(t->out, "%*s%s", column ? 1 : indent, "", piece);
-        column += columns + (column ? 1 : indent);
+        row_put(row, style, piece, row_left(row));
         word += length + strspn(word + length, " ");
     }
-    fputc('\n', t->out);
+    row_end(row);
 }

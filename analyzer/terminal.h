@@ -45,7 +45,7 @@ void row_end(struct row *row);
 /* Columns left. */
 int row_left(const struct row *row);
 
-/* Prints words, wrapped at the width, each line indented. text: safe. */
-void terminal_words(const struct terminal *t, int indent, const char *text);
+/* Prints the row with words added, on as many rows as they need, all indented as the first. */
+void row_words(struct row *row, enum style style, const char *text);
 
 #endif

@@ -105,8 +105,8 @@ static void put_frame(struct row *row, const struct view *v, const struct node *
     frame_function(function, sizeof function, s, n->function, n->line, &v->report->frames);
     frame_place(place, sizeof place, s, n->function, n->line, &v->report->frames);
     int wanted = glyph_text_columns(place) + 1, room = row_left(row);
-    int least = wanted < PLACE_LEAST ? wanted : PLACE_LEAST;
-    row_put(row, STYLE_BOLD, function, room - least);
+    int least = room < 2 * PLACE_LEAST ? room / 2 : PLACE_LEAST;
+    row_put(row, STYLE_BOLD, function, room - (wanted < least ? wanted : least));
     row_put(row, STYLE_PLAIN, " ", 1);
     row_put(row, STYLE_DIM, fitting_place(place, row_left(row), v->t->utf8), row_left(row));
 }
@@ -348,6 +348,14 @@ static void choose_fold(struct view *v)
     }
 }
 
+static void print_note(const struct view *v, const char *text)
+{
+    struct row row;
+    row_begin(&row, v->t);
+    row_to(&row, v->left);
+    row_words(&row, STYLE_DIM, text);
+}
+
 static void print_tree(struct view *v)
 {
     if (!v->report->options->full)
@@ -355,7 +363,7 @@ static void print_tree(struct view *v)
     print_title(v);
     print_children(v, &v->tree.nodes[0], 0);
     if (v->tree.skipped)
-        terminal_words(v->t, v->left, "(frames of importlib left out; --full shows everything)");
+        print_note(v, "(frames of importlib left out; --full shows everything)");
 }
 
 int tree_view(const struct report *report, enum measure measure, uint64_t of_bytes)

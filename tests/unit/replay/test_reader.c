@@ -1,0 +1,172 @@
+/* A trace as one stream: what lost and misplaced blocks do to it. */
+#include "tests/unit/replay/scene.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum { BLOCKS = 4 };
+
+/* Four blocks of one allocation each of 1, 10, 100, 1000 bytes, and where each begins in the file.
+ */
+struct chain {
+    struct scene s;
+    size_t at[BLOCKS + 1];
+};
+
+static void make_chain(struct chain *c)
+{
+    scene_begin(&c->s);
+    for (int i = 0, size = 1; i < BLOCKS; i++, size *= 10) {
+        c->at[i] = c->s.m.used;
+        maker_time(&c->s.m, (uint64_t)(i + 1) * 100);
+        maker_alloc(&c->s.m, ALLOCATOR_MALLOC, c->s.a, (uint64_t)size);
+        maker_seal(&c->s.m);
+    }
+    c->at[BLOCKS] = c->s.m.used;
+    maker_finish(&c->s.m, true);
+}
+
+static struct player *play(struct chain *c)
+{
+    struct replay_options options = player_peak();
+    struct player *p = player_run(&c->s.m, &options);
+    maker_release(&c->s.m);
+    return p;
+}
+
+static void cut_out(struct maker *m, size_t from, size_t to)
+{
+    memmove(m->bytes + from, m->bytes + to, m->used - to);
+    m->used -= to - from;
+}
+
+static void test_reader__a_whole_trace_is_complete(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    struct player *p = play(&c);
+    assert_int_equal(p->replay.moment.bytes, 1111);
+    assert_int_equal(p->reader.damage_count, 0);
+    assert_true(reader_complete(&p->reader));
+    assert_int_equal(reader_declared_events(&p->reader), 4);
+    player_free(p);
+}
+
+static void test_reader__a_damaged_block_costs_itself_alone(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    c.s.m.bytes[c.at[3] - 6] ^= 1;
+    struct player *p = play(&c);
+    assert_int_equal(p->replay.moment.bytes, 1011);
+    assert_int_equal(p->reader.damage_count, 1);
+    assert_int_equal(p->reader.damage[0].offset, c.at[2]);
+    assert_int_equal(p->reader.lost_blocks, 1);
+    assert_false(reader_lost(&p->reader, 1));
+    assert_true(reader_lost(&p->reader, 2));
+    assert_false(reader_lost(&p->reader, 3));
+    player_free(p);
+}
+
+static void test_reader__a_block_cut_out_is_noticed_by_its_number(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    cut_out(&c.s.m, c.at[1], c.at[3]);
+    struct player *p = play(&c);
+    assert_int_equal(p->replay.moment.bytes, 1001);
+    assert_int_equal(p->reader.lost_blocks, 2);
+    assert_int_equal(p->reader.damage_count, 1);
+    assert_int_equal(p->reader.damage[0].blocks, 2);
+    player_free(p);
+}
+
+static void test_reader__blocks_missing_before_the_trailer_are_noticed(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    cut_out(&c.s.m, c.at[2], c.at[4]);
+    struct player *p = play(&c);
+    assert_int_equal(p->replay.moment.bytes, 11);
+    assert_int_equal(p->reader.lost_blocks, 2);
+    assert_int_equal(p->reader.damage_count, 1);
+    player_free(p);
+}
+
+static void test_reader__a_block_that_stands_twice_counts_once(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    size_t length = c.at[2] - c.at[1];
+    struct maker *m = &c.s.m;
+    maker_room(m, length);
+    memmove(m->bytes + c.at[2] + length, m->bytes + c.at[2], m->used - c.at[2]);
+    memcpy(m->bytes + c.at[2], m->bytes + c.at[1], length);
+    m->used += length;
+    struct player *p = play(&c);
+    assert_int_equal(p->replay.moment.bytes, 1111);
+    assert_int_equal(p->reader.damage_count, 1);
+    player_free(p);
+}
+
+static void test_reader__what_a_lost_block_defined_is_unknown(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 1);
+    maker_seal(&s.m);
+    size_t from = s.m.used;
+    uint32_t lost_thread = maker_thread(&s.m, s.process, 99, "lost");
+    uint32_t lost_stack = maker_stack(&s.m, s.a, 1, 77);
+    maker_on(&s.m, lost_thread);
+    maker_seal(&s.m);
+    size_t to = s.m.used;
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, lost_stack, 10);
+    uint32_t after = maker_stack(&s.m, s.a, 1, 78);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, after, 100);
+    maker_finish(&s.m, true);
+    cut_out(&s.m, from, to);
+    struct replay_options options = player_peak();
+    struct player *p = player_run(&s.m, &options);
+    assert_int_equal(p->replay.moment.bytes, 111);
+    assert_null(symbols_stack(&p->replay.model.symbols, lost_stack));
+    assert_int_equal(symbols_stack(&p->replay.model.symbols, after)->line, 78);
+    assert_ptr_equal(model_thread(&p->replay.model, lost_thread), &p->replay.model.no_thread);
+    player_free(p);
+    maker_release(&s.m);
+}
+
+static void test_reader__an_unfinished_trace_is_no_damage(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    c.s.m.used = c.at[3] + 20;
+    struct player *p = play(&c);
+    assert_int_equal(p->replay.moment.bytes, 111);
+    assert_int_equal(p->reader.damage_count, 0);
+    assert_false(reader_complete(&p->reader));
+    assert_int_equal(trace_reader_cut(p->reader.trace), 20);
+    player_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reader__a_whole_trace_is_complete),
+        cmocka_unit_test(test_reader__a_damaged_block_costs_itself_alone),
+        cmocka_unit_test(test_reader__a_block_cut_out_is_noticed_by_its_number),
+        cmocka_unit_test(test_reader__blocks_missing_before_the_trailer_are_noticed),
+        cmocka_unit_test(test_reader__a_block_that_stands_twice_counts_once),
+        cmocka_unit_test(test_reader__what_a_lost_block_defined_is_unknown),
+        cmocka_unit_test(test_reader__an_unfinished_trace_is_no_damage),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}

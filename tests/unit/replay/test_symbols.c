@@ -1,0 +1,109 @@
+/* Texts, functions, stack nodes. */
+#include "replay/symbols.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct text text(const char *bytes) { return (struct text){bytes, (uint32_t)strlen(bytes)}; }
+
+static int start(void **state)
+{
+    static struct symbols s;
+    *state = &s;
+    return symbols_init(&s);
+}
+
+static int stop(void **state)
+{
+    symbols_release(*state);
+    return 0;
+}
+
+static void test_symbols__equal_texts_are_one_pointer(void **state)
+{
+    const struct name *a = symbols_name(*state, text("job.py"));
+    char other[] = "job.py";
+    assert_ptr_equal(symbols_name(*state, text(other)), a);
+    assert_ptr_not_equal(symbols_name(*state, text("job.p")), a);
+    assert_ptr_not_equal(symbols_name(*state, (struct text){"a\0b", 3}),
+                         symbols_name(*state, (struct text){"a\0c", 3}));
+}
+
+static void test_symbols__ten_thousand_texts_stay_apart(void **state)
+{
+    static const struct name *names[10000];
+    char buffer[32];
+    for (int i = 0; i < 10000; i++) {
+        snprintf(buffer, sizeof buffer, "f%d", i);
+        names[i] = symbols_name(*state, text(buffer));
+    }
+    for (int i = 0; i < 10000; i++) {
+        snprintf(buffer, sizeof buffer, "f%d", i);
+        assert_ptr_equal(symbols_name(*state, text(buffer)), names[i]);
+        assert_string_equal(names[i]->bytes, buffer);
+    }
+}
+
+static void test_symbols__an_equal_function_finds_its_first_definition(void **state)
+{
+    struct symbols *s = *state;
+    symbols_define_function(s, 1, FUNCTION_PYTHON, text("main"), text("job.py"), 3);
+    symbols_define_function(s, 2, FUNCTION_PYTHON, text("main"), text("other.py"), 3);
+    symbols_define_function(s, 900000, FUNCTION_PYTHON, text("main"), text("job.py"), 7);
+    symbols_define_function(s, 3, FUNCTION_NATIVE, text("main"), text("job.py"), 3);
+    assert_int_equal(symbols_function(s, 1)->same, 1);
+    assert_int_equal(symbols_function(s, 2)->same, 2);
+    assert_int_equal(symbols_function(s, 900000)->same, 1);
+    assert_int_equal(symbols_function(s, 3)->same, 3);
+}
+
+static void test_symbols__what_no_block_defined_is_unknown(void **state)
+{
+    struct symbols *s = *state;
+    symbols_define_function(s, 5, FUNCTION_PYTHON, text(""), text(""), 0);
+    assert_non_null(symbols_function(s, 5));
+    assert_null(symbols_function(s, 4));
+    assert_null(symbols_function(s, FUNCTION_UNKNOWN));
+    assert_null(symbols_stack(s, STACK_EMPTY));
+    assert_null(symbols_stack(s, STACK_UNKNOWN));
+    assert_null(symbols_stack(s, 0xFFFFFFFF));
+}
+
+static void test_symbols__a_second_definition_replaces_nothing(void **state)
+{
+    struct symbols *s = *state;
+    symbols_define_stack(s, 7, 2, 1, 10);
+    symbols_define_stack(s, 7, 3, 2, 20);
+    assert_int_equal(symbols_stack(s, 7)->line, 10);
+    symbols_define_function(s, 1, FUNCTION_PYTHON, text("a"), text(""), 0);
+    symbols_define_function(s, 1, FUNCTION_PYTHON, text("b"), text(""), 0);
+    assert_string_equal(symbols_function(s, 1)->name->bytes, "a");
+}
+
+static void test_symbols__a_parent_is_always_smaller(void **state)
+{
+    struct symbols *s = *state;
+    symbols_define_stack(s, 5, 5, 1, 1);
+    symbols_define_stack(s, 6, 4000000000u, 1, 1);
+    assert_int_equal(symbols_stack(s, 5)->parent_plus_1, STACK_UNKNOWN + 1);
+    assert_int_equal(symbols_stack(s, 6)->parent_plus_1, STACK_UNKNOWN + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_symbols__equal_texts_are_one_pointer, start, stop),
+        cmocka_unit_test_setup_teardown(test_symbols__ten_thousand_texts_stay_apart, start, stop),
+        cmocka_unit_test_setup_teardown(test_symbols__an_equal_function_finds_its_first_definition,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(test_symbols__what_no_block_defined_is_unknown, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(test_symbols__a_second_definition_replaces_nothing, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(test_symbols__a_parent_is_always_smaller, start, stop),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}
