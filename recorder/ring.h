@@ -58,7 +58,7 @@ struct shm_header {
     _Atomic uint32_t slot_high;              /* slots and entries below these have been used; they only grow */
     _Atomic uint32_t ring_high;
 };
-enum shm_flag { SHM_OBJECTS = 1, SHM_STACKS = 2, SHM_CHECK_STACKS = 4 };
+enum shm_flag { SHM_OBJECTS = 1, SHM_STACKS = 2, SHM_ROOT_ONLY = 4 /* forked children are not recorded */ };
 
 enum slot_state {
     SLOT_FREE,    /* nobody's */
@@ -81,7 +81,6 @@ struct process_slot {
     _Atomic uint64_t reentered;  /* allocator calls inside our own hooks, not recorded */
     _Atomic uint64_t lost_nodes; /* allocations with stack "unknown" */
     _Atomic uint64_t deep_stacks;
-    _Atomic uint64_t stack_mismatches; /* SHM_CHECK_STACKS: walked stacks that differ from a pure walk */
     CACHE_LINE _Atomic uint64_t turn; /* a line of its own: every event reads it */
     CACHE_LINE uint8_t pad[64];
 };

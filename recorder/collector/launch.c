@@ -27,6 +27,8 @@
 #include <unistd.h>
 
 #define SOCKET_NAME_BYTES 48
+#define WORDS_MAX 256u /* of the command, as the trace's header keeps it */
+#define WORD_MAX_BYTES 4096u
 
 struct launch {
     const struct options *options;
@@ -67,8 +69,8 @@ static int open_listener(char *name)
 static void fill_header(const struct launch *l, struct trace_header *header, struct text *words)
 {
     uint32_t count = 0;
-    for (char **word = l->target->arguments; *word && count < RECORD_ARGUMENT_LIMIT; word++) {
-        size_t length = strnlen(*word, TEXT_LIMIT);
+    for (char **word = l->target->arguments; *word && count < WORDS_MAX; word++) {
+        size_t length = strnlen(*word, WORD_MAX_BYTES);
         words[count++] = (struct text){*word, (uint32_t)length};
     }
     *header = (struct trace_header){.version = TRACE_VERSION,
@@ -133,13 +135,14 @@ static int hear(struct launch *l, struct control *message)
 static int start_collector(struct launch *l, int trace, struct err *err)
 {
     int pair[2], listener = above_standard(open_listener(l->socket_name));
-    struct text words[RECORD_ARGUMENT_LIMIT];
+    struct text words[WORDS_MAX];
     struct collect c = {.trace = trace, .listener = listener, .limits = {.max_bytes = l->options->max_bytes}};
     struct control message;
     if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s", strerror(errno));
     fill_header(l, &c.header, words);
-    c.flags = (l->options->objects ? SHM_OBJECTS : 0) | (l->options->stacks ? SHM_STACKS : 0);
+    c.flags = (l->options->objects ? SHM_OBJECTS : 0) | (l->options->stacks ? SHM_STACKS : 0) |
+              (l->options->children == 'n' ? SHM_ROOT_ONLY : 0);
     l->control = above_standard(pair[0]);
     c.control = above_standard(pair[1]);
     l->collector = fork();

@@ -94,12 +94,22 @@ static size_t read_proc(uint32_t pid, const char *name, char *out, size_t capaci
     return length;
 }
 
-static struct text executable_of(uint32_t pid, char *out, size_t capacity)
+/* Learns the command and the executable; where /proc no longer tells, a forked child's are its parent's. */
+static void learn_command(struct recorded *p, const struct recorded *parent)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%u/exe", pid);
-    ssize_t length = readlink(path, out, capacity);
-    return (struct text){out, length > 0 ? (uint32_t)length : 0};
+    static char command[COMMAND_BYTES], executable[4096], path[64];
+    snprintf(path, sizeof path, "/proc/%u/exe", p->pid);
+    ssize_t exe = readlink(path, executable, sizeof executable - 1);
+    size_t length = read_proc(p->pid, "cmdline", command, sizeof command);
+    bool inherits = !length && p->parent_serial && parent;
+    const char *from = inherits ? parent->command : command;
+    if (inherits)
+        length = parent->command_bytes;
+    executable[exe > 0 ? exe : 0] = 0;
+    p->executable = strdup(exe <= 0 && inherits && parent->executable ? parent->executable : executable);
+    p->command = from ? malloc(length + 1) : NULL;
+    if (p->command)
+        memcpy(p->command, from, p->command_bytes = length);
 }
 
 static uint32_t split_command(const char *command, size_t length, struct text *words)
@@ -134,9 +144,7 @@ static enum process_how origin_of(const struct processes *all, const struct reco
 
 static void tell_birth(struct processes *all, struct recorded *p, enum process_how how, const struct recorded *parent, const struct introduction *intro)
 {
-    static char command[COMMAND_BYTES], executable[4096];
     static struct text words[COMMAND_WORDS];
-    size_t length = read_proc(p->pid, "cmdline", command, sizeof command);
     uint32_t flags = intro ? intro->flags : all->shared->control->header.flags;
     struct record record = {.type = RECORD_PROCESS};
     record.process.pid = p->pid;
@@ -145,8 +153,9 @@ static void tell_birth(struct processes *all, struct recorded *p, enum process_h
     record.process.flags = (uint8_t)((flags & SHM_OBJECTS ? PROCESS_OBJECTS | PROCESS_ARENAS : 0) | (flags & SHM_STACKS ? PROCESS_STACKS : 0));
     if (intro && (intro->verdict == PYTHON_KNOWN))
         record.process.python = (struct text){intro->text, (uint32_t)strlen(intro->text)};
-    record.process.executable = executable_of(p->pid, executable, sizeof executable);
-    record.process.argument_count = split_command(command, length, words);
+    learn_command(p, parent);
+    record.process.executable = (struct text){p->executable, p->executable ? (uint32_t)strlen(p->executable) : 0};
+    record.process.argument_count = p->command ? split_command(p->command, p->command_bytes, words) : 0;
     record.process.arguments = words;
     output_record(all->output, &record, &p->id);
 }

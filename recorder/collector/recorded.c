@@ -64,6 +64,8 @@ void recorded_free(struct recorded *p)
     if (!p)
         return;
     recorded_end(p, false);
+    free(p->command);
+    free(p->executable);
     free(p);
 }
 

@@ -32,6 +32,9 @@ struct recorded {
     bool dying;            /* has ended, but its last words are not drained yet */
     bool python_told;      /* the outcome of the check on the first frames is in the trace */
     int pidfd, pagemap, mappings; /* -1: none */
+    char *command; /* as /proc tells it: words with their NULs; a forked child may be gone before it can be asked */
+    size_t command_bytes;
+    char *executable;
     uint32_t *nodes; /* trace-wide ids by the process's own; 0: not defined */
     uint32_t node_count, node_capacity;
     struct known_code *codes;

@@ -67,7 +67,8 @@ static bool become_child(void)
     thread_self.head = thread_self.limit = 0;
     thread_self.tid = 0;
     walk_after_fork();
-    struct process_slot *slot = claim_slot(&process.slot_index);
+    bool alone = process.flags & SHM_ROOT_ONLY;
+    struct process_slot *slot = alone ? NULL : claim_slot(&process.slot_index);
     if (slot) {
         process.pid = slot->pid = (uint32_t)getpid();
         slot->serial = atomic_fetch_add(&process.control->header.next_serial, 1);
@@ -75,7 +76,7 @@ static bool become_child(void)
         atomic_store(&slot->python, atomic_load(&parent->python));
         process.serial = slot->serial;
         atomic_store(&slot->state, SLOT_LIVE);
-    } else {
+    } else if (!alone) {
         atomic_fetch_add(&parent->no_ring, 1);
     }
     if (process.fork_announced)
