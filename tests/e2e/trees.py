@@ -1,0 +1,75 @@
+"""What tests of whole process trees share: blocks of known size, and who held them.
+
+A test's program holds bytes objects made in functions with telling names; a bytes object of n bytes is one block of
+n + blank(interpreter) bytes, whatever else the interpreter allocates around it."""
+import os
+import time
+
+BLANK = 33  # sys.getsizeof(b"") of a build with the GIL
+
+
+def blank(interpreter):
+    return 49 if interpreter.free_threaded else BLANK
+
+
+def held(report, function, pid=None, allocator=None):
+    """Bytes of the stacks in which `function` stands, of one process or of all, from one allocator or from any."""
+    return sum(stack["bytes"] for stack in report["stacks"]
+               if pid in (None, stack["pid"]) and allocator in (None, stack["allocator"]) and any(frame["function"] == function for frame in stack["frames"]))
+
+
+def blocks(report, function, pid=None):
+    """How many blocks that is."""
+    return sum(stack["allocations"] for stack in report["stacks"]
+               if pid in (None, stack["pid"]) and any(frame["function"] == function for frame in stack["frames"]))
+
+
+def of(report, allocator, pid=None):
+    """Bytes that came from one allocator."""
+    return sum(stack["bytes"] for stack in report["stacks"] if stack["allocator"] == allocator and pid in (None, stack["pid"]))
+
+
+def pids(report):
+    """The recorded processes' pids, in order of appearance; an exec'd image counts once more."""
+    return [process["pid"] for process in report["processes"]]
+
+
+def process(report, pid):
+    """The only process with that pid."""
+    found = [each for each in report["processes"] if each["pid"] == pid]
+    assert len(found) == 1, report["processes"]
+    return found[0]
+
+
+def losses(summary):
+    """{reason: count} over all processes."""
+    told = {}
+    for loss in summary["losses"]:
+        told[loss["reason"]] = told.get(loss["reason"], 0) + loss["count"]
+    return told
+
+
+def assert_nothing_lost(summary):
+    """What forked children free of their parents' is counted as unknown, and is no loss."""
+    assert {reason: count for reason, count in losses(summary).items() if reason != "unknown_free"} == {}
+    assert summary["trace"]["lost_events"] == 0
+    assert [summary["totals"][each] for each in ("lost_frees", "replaced", "impossible")] == [0, 0, 0]
+
+
+def wait_until(condition, seconds=60):
+    """The condition's value as soon as it is true; a test that waits for longer has failed."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
