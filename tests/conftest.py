@@ -6,6 +6,7 @@
   memrec        memrec("run", "-o", trace, "--", ...) -> Finished(status, out, err)
   memreplay     the same for memreplay
   record        record("x = bytes(10**6)") or record(["./program", "arg"]) -> Recording, see there
+  record_once   the same for an argv, made once a session for all who ask for the same
   programs      the folder of the compiled tests/programs
   packages      packages(interpreter, "greenlet") -> folder for PYTHONPATH; skips where it cannot be had
 
@@ -167,6 +168,23 @@ def record(tmp_path):
         assert status is None or done.status == status, \
             f"memrec run: exit {done.status}, not {status}\nstdout: {done.out}\nstderr: {done.err}"
         return Recording(trace, done)
+
+    return recorded
+
+
+@pytest.fixture(scope="session")
+def record_once(tmp_path_factory):
+    """record_once(argv, *, options=(), env=None, status=0) -> Recording, made once for all tests that ask for the same."""
+    made = {}
+
+    def recorded(argv, *, options=(), env=None, status=0):
+        key = (*map(str, argv), None, *options, None, *sorted((env or {}).items()), status)
+        if key not in made:
+            trace = tmp_path_factory.mktemp("once") / "trace.lz4"
+            done = run([BUILD / "memrec", "run", "-o", trace, *options, "--", *argv], env=env, cwd=trace.parent)
+            assert done.status == status, f"memrec run: exit {done.status}\nstdout: {done.out}\nstderr: {done.err}"
+            made[key] = Recording(trace, done)
+        return made[key]
 
     return recorded
 
