@@ -82,7 +82,7 @@ struct process_slot {
     _Atomic uint64_t lost_nodes; /* allocations with stack "unknown" */
     _Atomic uint64_t deep_stacks;
     CACHE_LINE _Atomic uint64_t turn; /* a line of its own: every event reads it */
-    CACHE_LINE uint8_t pad[64];
+    CACHE_LINE uint8_t pad[128];
 };
 enum slot_python { SLOT_PYTHON_NONE, SLOT_PYTHON_WAITING, SLOT_PYTHON_OK, SLOT_PYTHON_FAILED };
 

@@ -75,8 +75,10 @@ static void read_heads(struct merge *m, const struct recorded *p)
 static void cut(struct merge *m)
 {
     uint32_t high = atomic_load(&m->shared->control->header.ring_high);
-    for (struct recorded *p = m->processes->first; p; p = p->next)
+    for (struct recorded *p = m->processes->first; p; p = p->next) {
         read_turn(m, p);
+        p->cut = true;
+    }
     for (uint32_t i = 0; i < high && i < RING_LIMIT; i++)
         list_ring(m, i);
     for (struct recorded *p = m->processes->first; p; p = p->next)
@@ -120,24 +122,6 @@ static void discard(struct merge *m, const struct recorded *p)
     atomic_store(&slot_of(m, p)->stop, 1);
 }
 
-static uint64_t drain_process(struct merge *m, struct recorded *p)
-{
-    uint64_t limit = m->turn[p->slot_index], bytes = 0;
-    struct stream *s;
-    if (p->waits_for_parent)
-        inherit(m, p);
-    while (!p->corrupt && (s = lowest(m, p, limit)) != NULL) {
-        uint64_t before = s->tail;
-        if (!transcode_run(&m->transcoder, s))
-            p->corrupt = true;
-        bytes += s->tail - before;
-        atomic_fetch_add_explicit(&m->shared->control->header.heartbeat, 1, memory_order_relaxed);
-    }
-    if (p->corrupt)
-        discard(m, p);
-    return bytes;
-}
-
 static void end_thread(struct merge *m, struct stream *s)
 {
     struct record record = {.type = RECORD_THREAD_END, .thread_end = {s->thread}};
@@ -171,9 +155,12 @@ static void free_closed(struct merge *m, const struct recorded *p)
     }
 }
 
+static uint64_t drain_process(struct merge *m, struct recorded *p);
+
 static uint64_t drain_dying(struct merge *m, struct recorded *p)
 {
     bool execed = p->exec_pending;
+    p->dying = false; /* whoever waits for it meets it here once */
     read_turn(m, p);
     uint32_t high = atomic_load(&m->shared->control->header.ring_high);
     for (uint32_t i = 0; i < high && i < RING_LIMIT; i++)
@@ -191,12 +178,47 @@ static uint64_t drain_dying(struct merge *m, struct recorded *p)
     return bytes;
 }
 
-/* A dying child that still waits for its parent's definitions: the parent goes first. */
-static void drain_parent_of(struct merge *m, const struct recorded *p)
+/* The process has waited for somebody: that one's last words and end come now. Somebody we don't know (a shell) may have waited for others in turn: then all
+ * the dying, but for those whose definitions are not complete yet. */
+static uint64_t end_waited(struct merge *m, const struct recorded *waiter, struct stream *s)
 {
-    struct recorded *parent = processes_by_serial(m->processes, p->parent_serial);
-    if (parent && !parent->ended)
-        drain_process(m, parent);
+    uint32_t pid = s->waited;
+    uint64_t bytes = 0;
+    s->waited = 0;
+    processes_discover(m->processes);
+    struct recorded *child = processes_living(m->processes, pid);
+    if (child && !child->dying)
+        processes_check(m->processes);
+    if (child && child->dying && child != waiter)
+        return drain_dying(m, child);
+    for (struct recorded *p = child ? NULL : m->processes->first, *next; p; p = next) {
+        next = p->next;
+        if (p->dying && !p->waits_for_parent && p != waiter) {
+            bytes += drain_dying(m, p);
+            next = m->processes->first;
+        }
+    }
+    return bytes;
+}
+
+static uint64_t drain_process(struct merge *m, struct recorded *p)
+{
+    uint64_t limit = m->turn[p->slot_index], bytes = 0;
+    struct stream *s;
+    if (p->waits_for_parent)
+        inherit(m, p);
+    while (!p->corrupt && (s = lowest(m, p, limit)) != NULL) {
+        uint64_t before = s->tail;
+        if (!transcode_run(&m->transcoder, s))
+            p->corrupt = true;
+        bytes += s->tail - before;
+        if (s->waited)
+            bytes += end_waited(m, p, s);
+        atomic_fetch_add_explicit(&m->shared->control->header.heartbeat, 1, memory_order_relaxed);
+    }
+    if (p->corrupt)
+        discard(m, p);
+    return bytes;
 }
 
 uint64_t merge_drain(struct merge *m)
@@ -206,17 +228,22 @@ uint64_t merge_drain(struct merge *m)
     cut(m);
     processes_check(m->processes);
     output_stamp(m->transcoder.output);
-    for (struct recorded *p = m->processes->first, *next; p; p = next) {
-        next = p->next;
-        if (!p->dying)
+    m->round++; /* who is noticed from here on is drained in the next one */
+    for (struct recorded *p = m->processes->first; p;) {
+        if (p->round == m->round || !p->cut) {
+            p = p->next;
             continue;
-        if (p->waits_for_parent)
-            drain_parent_of(m, p);
-        bytes += drain_dying(m, p);
-    }
-    for (struct recorded *p = m->processes->first; p; p = p->next) {
-        bytes += drain_process(m, p);
-        free_closed(m, p);
+        }
+        p->round = m->round;
+        unsigned living = m->processes->living;
+        struct recorded *next = p->next;
+        if (p->dying) {
+            bytes += drain_dying(m, p);
+        } else {
+            bytes += drain_process(m, p);
+            free_closed(m, p);
+        }
+        p = m->processes->living == living ? next : m->processes->first;
     }
     output_tick(m->transcoder.output);
     return bytes;

@@ -1,9 +1,11 @@
 /* One drain: what all rings hold now, in an order that no program could contradict (ring.h, "Order between threads").
  *
  *   1. cut      turn words, then which rings there are, then their heads, the turn's owner first
- *   2. ends     who has died since (processes.h)
- *   3. births   a forked child's parent is drained before the child: it inherits the parent's definitions
- *   4. drain    the dying to their last word, then the cut of everybody else, each process's rings merged by turn
+ *   2. ends     who has died since (processes.h): they are dying
+ *   3. drain    process by process in order of birth, so that a parent's definitions come before its forked child's use of them; each process's rings
+ *               merged by turn; the dying to their last word
+ *   A WAITED word in a cut means that the child was dead before the cut was made, so step 2 has seen it: its last words and its end are brought in
+ *   right there, and what ended is gone before the waiter goes on.
  *
  * Not here: the meaning of words (transcode.h). Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_MERGE_H
@@ -16,6 +18,7 @@ struct merge {
     struct shared *shared;
     struct processes *processes;
     struct transcoder transcoder;
+    uint64_t round;
     struct stream streams[RING_LIMIT];
     uint32_t first[SLOT_LIMIT]; /* by slot: index + 1 of the process's first ring in this cut */
     uint64_t turn[SLOT_LIMIT];  /* by slot: the turn up to which this cut may be merged */

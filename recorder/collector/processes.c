@@ -51,13 +51,19 @@ struct recorded *processes_by_serial(const struct processes *all, uint32_t seria
     return NULL;
 }
 
-/* The latest recorded process with that pid. */
-static struct recorded *by_pid(const struct processes *all, uint32_t pid)
+struct recorded *processes_living(const struct processes *all, uint32_t pid)
 {
     struct recorded *found = NULL;
     for (struct recorded *p = all->first; p; p = p->next)
         if (p->pid == pid)
             found = p;
+    return found;
+}
+
+/* The latest recorded process with that pid. */
+static struct recorded *by_pid(const struct processes *all, uint32_t pid)
+{
+    struct recorded *found = processes_living(all, pid);
     for (struct recorded *p = all->past; p && !found; p = p->next)
         if (p->pid == pid)
             found = p;

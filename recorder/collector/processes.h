@@ -31,6 +31,9 @@ void processes_release(struct processes *all);
 /* A process, living or past; NULL: none. */
 struct recorded *processes_by_serial(const struct processes *all, uint32_t serial);
 
+/* The living process with that pid; NULL: none. */
+struct recorded *processes_living(const struct processes *all, uint32_t pid);
+
 /* Takes in new slots and writes their PROCESS records. */
 void processes_discover(struct processes *all);
 /* Marks as dying whoever has ended, or has replaced its image. */

@@ -27,6 +27,8 @@ struct recorded {
     struct recorded *next;
     uint32_t id;     /* in the trace */
     uint32_t serial, pid, slot_index, parent_serial;
+    uint64_t round; /* of drains, in which it was last drained */
+    bool cut;       /* it was there when the current cut was made */
     bool root, ended, corrupt, exec_pending;
     bool waits_for_parent; /* its parent's definitions must be drained before it inherits them */
     bool dying;            /* has ended, but its last words are not drained yet */

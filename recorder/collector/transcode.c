@@ -328,6 +328,9 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
         return on_code(tc, s, w);
     case RING_DATA:
         return on_data(tc, s, at + 8, (uint32_t)low);
+    case RING_WAITED:
+        s->waited = (uint32_t)low;
+        return true;
     case RING_EXEC:
     case RING_EXEC_FAILED:
         s->process->exec_pending = kind == RING_EXEC;
@@ -353,7 +356,7 @@ bool transcode_run(struct transcoder *tc, struct stream *s)
 {
     uint64_t published = s->tail;
     bool begun = false, sound = true;
-    while (s->tail < s->head && sound) {
+    while (s->tail < s->head && sound && !s->waited) {
         uint64_t w[5];
         w[0] = word_at(s, s->tail);
         unsigned words = event_words(w[0]);

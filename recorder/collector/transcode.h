@@ -30,6 +30,7 @@ struct stream {
     uint32_t tid;
     uint32_t next; /* ring index + 1 in its process's list; 0 ends it */
     struct partial_code code;
+    uint32_t waited; /* pid whose end the process has waited for, at this point; 0: none. The merge clears it. */
     uint64_t freed_address; /* the latest free, which a failed realloc takes back */
     uint32_t freed_value;   /* of addresses.h; 0: none */
     struct bigblock freed_big;
@@ -44,7 +45,7 @@ struct transcoder {
 /* The turn under which the stream's next event stands. Requires tail < head. */
 uint64_t stream_next_turn(const struct stream *s);
 
-/* Reads events from the stream until its cut, or until a TURN word after the first event. Publishes the tail as it goes and wakes a waiting producer.
+/* Reads events from the stream until its cut, until a TURN word after the first event, or just past a WAITED word. Publishes the tail as it goes and wakes a waiting producer.
  * Returns false when the ring lies. */
 bool transcode_run(struct transcoder *tc, struct stream *s);
 

@@ -90,6 +90,57 @@ EXPORT pid_t fork(void)
     return pid;
 }
 
+/* A child was waited for: what it held is gone before this thread goes on. */
+static void tell_waited(pid_t pid, int status)
+{
+    struct thread *t = &thread_self;
+    if (pid <= 0 || !(WIFEXITED(status) || WIFSIGNALED(status)) || !hook_enter(t))
+        return;
+    emit1(t, RING_WORD(RING_WAITED, 0, (uint32_t)pid));
+    hook_leave(t);
+}
+
+EXPORT pid_t waitpid(pid_t which, int *status, int options)
+{
+    int own;
+    if (!real.waitpid)
+        real_resolve();
+    int *out = status ? status : &own;
+    pid_t pid = real.waitpid(which, out, options);
+    if (pid > 0)
+        tell_waited(pid, *out);
+    return pid;
+}
+
+EXPORT pid_t wait4(pid_t which, int *status, int options, struct rusage *usage)
+{
+    int own;
+    if (!real.wait4)
+        real_resolve();
+    int *out = status ? status : &own;
+    pid_t pid = real.wait4(which, out, options, usage);
+    if (pid > 0)
+        tell_waited(pid, *out);
+    return pid;
+}
+
+EXPORT pid_t wait(int *status) { return waitpid(-1, status, 0); }
+EXPORT pid_t wait3(int *status, int options, struct rusage *usage) { return wait4(-1, status, options, usage); }
+
+EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+    siginfo_t own;
+    if (!real.waitid)
+        real_resolve();
+    siginfo_t *out = info ? info : &own;
+    out->si_pid = 0;
+    int result = real.waitid(type, id, out, options);
+    bool ended = out->si_code == CLD_EXITED || out->si_code == CLD_KILLED || out->si_code == CLD_DUMPED;
+    if (result == 0 && out->si_pid > 0 && ended)
+        tell_waited(out->si_pid, 0);
+    return result;
+}
+
 /* ---- images ---- */
 
 #define ENVIRONMENT_MAX 16384
