@@ -89,15 +89,20 @@ void json_report(struct json *j, const struct report *report)
     json_trace(j, report->rec);
 }
 
+/* p NULL: unknown, or none. */
+static void json_pid(struct json *j, const char *key, const struct process *p)
+{
+    if (p)
+        json_number(j, key, p->pid);
+    else
+        json_null(j, key);
+}
+
 static void json_process(struct json *j, struct replay *r, const struct process *p)
 {
     json_object(j, 0);
     json_number(j, "pid", p->pid);
-    const struct process *parent = model_process_at(&r->model, p->parent);
-    if (parent)
-        json_number(j, "parent", parent->pid);
-    else
-        json_null(j, "parent");
+    json_pid(j, "parent", model_process_at(&r->model, p->parent));
     json_array(j, "command");
     for (uint32_t i = 0; i < p->argument_count; i++)
         json_name(j, 0, p->arguments[i]);
@@ -186,12 +191,15 @@ static int json_stack(struct json *j, const struct selection *s, struct walk *w)
         json_number(j, "resident_bytes", s->values.resident_bytes);
     json_number(j, "allocations", s->values.count);
     json_string(j, "allocator", allocator_name(site->allocator));
-    json_number(j, "pid", model_process(&r->model, site->process)->pid);
+    json_pid(j, "pid", model_process_at(&r->model, site->process));
     if (t->name->length)
         json_name(j, "thread", t->name);
     else
         json_null(j, "thread");
-    json_number(j, "tid", t->tid);
+    if (t->defined)
+        json_number(j, "tid", t->tid);
+    else
+        json_null(j, "tid");
     int rc = json_frames(j, &r->model.symbols, site->stack, w);
     json_end_object(j);
     return rc;

@@ -71,7 +71,7 @@ static void put_process(struct row *row, const struct view *v, uint32_t id)
     const struct process *p = model_process(&v->report->rec->replay.model, id);
     char text[512], pid[32];
     size_t used = 0;
-    snprintf(pid, sizeof pid, "process %u", p->pid);
+    snprintf(pid, sizeof pid, p->defined ? "process %u" : "(process unknown)", p->pid);
     row_put(row, STYLE_BOLD, pid, row_left(row));
     for (uint32_t i = 0; i < p->argument_count && used < 300; i++) {
         glyph_append(text, sizeof text, &used, " ", 1, true);

@@ -1,4 +1,4 @@
-/* Foreign text made safe. */
+/* Foreign text made safe: what stays, what is escaped and how, and how wide it is on a terminal. */
 #include "analyzer/glyph.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* The JSON writer. */
+/* The JSON writer: nesting, commas and indentation, and the escapes of texts that are no UTF-8. */
 #include "analyzer/json.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* Numbers as people read them. */
+/* Numbers as people read them: digits and units of sizes, shares, times and counts at their limits.
+ */
 #include "analyzer/quantity.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* Rows that fit. */
+/* Rows that fit: alignment, shortening, colours without columns, bars and wrapped words. */
 #include "analyzer/terminal.h"
 
 #include <setjmp.h>

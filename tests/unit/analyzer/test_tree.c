@@ -1,4 +1,4 @@
-/* Stacks merged into a call tree. */
+/* Stacks merged into a call tree: sums, order, equal frames, unknown ends and very deep stacks. */
 #include "analyzer/tree.h"
 
 #include <setjmp.h>

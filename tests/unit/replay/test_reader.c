@@ -136,6 +136,7 @@ static void test_reader__what_a_lost_block_defined_is_unknown(void **state)
     struct replay_options options = player_peak();
     struct player *p = player_run(&s.m, &options);
     assert_int_equal(p->replay.moment.bytes, 111);
+    assert_int_equal(p->replay.model.nobody.now.live_bytes, 110); /* by the lost thread */
     assert_null(symbols_stack(&p->replay.model.symbols, lost_stack));
     assert_int_equal(symbols_stack(&p->replay.model.symbols, after)->line, 78);
     assert_ptr_equal(model_thread(&p->replay.model, lost_thread), &p->replay.model.no_thread);

@@ -1,4 +1,4 @@
-/* Texts, functions, stack nodes. */
+/* Texts, functions, stack nodes: what is equal, what is unknown, and that parents are smaller. */
 #include "replay/symbols.h"
 
 #include <setjmp.h>
