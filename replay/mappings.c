@@ -4,6 +4,8 @@
 
 #include "replay/residency.h"
 
+#define ARENA_RESERVATION_BYTES (UINT64_C(4) << 20)
+
 /* What one piece adds to its site and its process. */
 struct share {
     uint64_t bytes, count, gap_bytes, unsampled_bytes, mapped_bytes, shared_bytes, arena_bytes;
@@ -32,6 +34,14 @@ static struct share reserved(const struct range *piece)
         .bytes = range_counted(piece), .count = 1, .unsampled_bytes = sampled ? 0 : piece->length};
 }
 
+/* What an arena holds of the machine's memory: as sampled, before that its length; but a large one is a reservation (mimalloc's are of 1 GiB). */
+static uint64_t arena_bytes(const struct range *piece)
+{
+    if (piece->resident_bytes != RANGE_UNSAMPLED)
+        return piece->resident_bytes;
+    return piece->length <= ARENA_RESERVATION_BYTES ? piece->length : 0;
+}
+
 static struct share share_of(const struct range *piece)
 {
     if (!piece)
@@ -43,7 +53,7 @@ static struct share share_of(const struct range *piece)
     case MAP_KIND_NORESERVE: return reserved(piece);
     case MAP_KIND_FILE: return (struct share){.mapped_bytes = piece->length};
     case MAP_KIND_SHARED: return (struct share){.shared_bytes = piece->length};
-    case MAP_KIND_ARENA: return (struct share){.arena_bytes = piece->length};
+    case MAP_KIND_ARENA: return (struct share){.arena_bytes = arena_bytes(piece)};
     default: return (struct share){0};
     }
 }

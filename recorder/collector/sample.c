@@ -74,7 +74,7 @@ static void sample_block(struct processes *all, struct recorded *p, struct bigbl
 static bool is_sampled(const struct range *piece)
 {
     return piece->kind == MAP_KIND_RESERVED || piece->kind == MAP_KIND_NORESERVE ||
-           (piece->kind == MAP_KIND_ANONYMOUS && piece->length >= BIG_BLOCK_BYTES);
+           piece->kind == MAP_KIND_ARENA || (piece->kind == MAP_KIND_ANONYMOUS && piece->length >= BIG_BLOCK_BYTES);
 }
 
 static void sample_range(struct processes *all, struct recorded *p, struct range *piece, uint64_t *budget)
