@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -98,12 +99,40 @@ static void keep_only(const int *keep, unsigned count)
 
 static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
+/* The program's limits are not the collector's: its shared memory alone is larger than many a limit on address space or file size. The trace itself
+ * stays below the limit on files (trace_limit). What may not be lifted is told when something fails. */
+static void lift_limits(void)
+{
+    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NOFILE};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct rlimit limit, none = {RLIM_INFINITY, RLIM_INFINITY};
+        if (kinds[i] != RLIMIT_NOFILE && setrlimit((__rlimit_resource_t)kinds[i], &none) == 0)
+            continue;
+        if (getrlimit((__rlimit_resource_t)kinds[i], &limit) != 0)
+            continue;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit((__rlimit_resource_t)kinds[i], &limit);
+    }
+}
+
+/* The smaller of what was asked for and the limit on the size of files. */
+static uint64_t trace_limit(const struct options *o)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return o->max_bytes;
+    uint64_t files = limit.rlim_cur ? limit.rlim_cur : 1;
+    return o->max_bytes && o->max_bytes < files ? o->max_bytes : files;
+}
+
 /* In the collector process: cut every tie to the terminal and to whoever started us, then collect. */
 static void become_collector(struct collect *c)
 {
     setsid();
     signals_restore();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    lift_limits();
     int keep[] = {c->control, c->listener, c->trace};
     qsort(keep, 3, sizeof keep[0], by_number);
     int null = open("/dev/null", O_RDWR);
@@ -136,7 +165,7 @@ static int start_collector(struct launch *l, int trace, struct err *err)
 {
     int pair[2], listener = above_standard(open_listener(l->socket_name));
     struct text words[WORDS_MAX];
-    struct collect c = {.trace = trace, .listener = listener, .limits = {.max_bytes = l->options->max_bytes}};
+    struct collect c = {.trace = trace, .listener = listener, .limits = {.max_bytes = trace_limit(l->options)}};
     struct control message;
     if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s", strerror(errno));
