@@ -10,7 +10,9 @@
   programs      the folder of the compiled tests/programs
   packages      packages(interpreter, "greenlet") -> folder for PYTHONPATH; skips where it cannot be had
 
-MEMREC_BUILD names the build under test (build, or build/san); tests marked `san` run in both.
+MEMREC_BUILD names the build under test: build, or build/san, where tests marked `san` run: that is put on every test that
+runs once, and of those that run for each interpreter on the one with the tests' own version; @pytest.mark.release_only
+keeps one out (it limits address space, say, which a sanitizer needs).
 Which interpreters really ran a passing test is left in $MEMREC_BUILD/interpreters.ran for the closing lines.
 """
 import functools
@@ -65,6 +67,14 @@ def pytest_generate_tests(metafunc):
     for mark in metafunc.definition.iter_markers("until"):
         chosen = [each for each in chosen if each.minor <= mark.args]
     metafunc.parametrize("interpreter", chosen, ids=[each.version for each in chosen])
+
+
+def pytest_collection_modifyitems(items):
+    own = "%d.%d.%d" % sys.version_info[:3]
+    for item in items:
+        interpreter = getattr(item, "callspec", None) and item.callspec.params.get("interpreter")
+        if (not interpreter or interpreter.version == own) and not item.get_closest_marker("release_only"):
+            item.add_marker("san")
 
 
 def pytest_runtest_logreport(report):
