@@ -32,6 +32,7 @@
 #include "recorder/preload/interp.h"
 #include "recorder/preload/memory.h"
 #include "recorder/preload/pages.h"
+#include "recorder/preload/recall.h"
 #include "recorder/preload/verify.h"
 
 #define INLINE      static inline __attribute__((always_inline))
@@ -159,7 +160,8 @@ static uintptr_t frame_base(uintptr_t frame, uintptr_t code)
     return code + (uintptr_t)layout->code_instructions;
 }
 
-enum frame_kind { FRAME_COUNTS, FRAME_SKIPPED, FRAME_STRANGE };
+/* FRAME_COUNTS_ALWAYS: whoever owns a frame with this code and instruction, it counts. */
+enum frame_kind { FRAME_COUNTS_ALWAYS, FRAME_COUNTS, FRAME_SKIPPED, FRAME_STRANGE };
 
 /* Does the frame count, and at which instruction is it? code: without tags. */
 static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t ip,
@@ -168,7 +170,7 @@ static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t
     if (layout->ip_kind != IP_POINTER) {
         int32_t lasti = (int32_t)ip;
         *lasti_bytes = lasti < 0 ? -1 : layout->ip_kind == IP_LASTI_UNITS ? 2 * lasti : lasti;
-        return FRAME_COUNTS;
+        return FRAME_COUNTS_ALWAYS;
     }
     uint8_t owner = memory_u8(frame + (uintptr_t)layout->frame_owner);
     if (layout->frame_owner_shim != LAYOUT_NONE && owner >= layout->frame_owner_shim)
@@ -180,7 +182,8 @@ static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t
     if (lasti > 2 * (int64_t)word_of(code, layout->object_size))
         return FRAME_STRANGE;
     *lasti_bytes = lasti < 0 ? -1 : (int32_t)lasti;
-    return FRAME_COUNTS;
+    return lasti >= traceable && layout->frame_tlbc == LAYOUT_NONE ? FRAME_COUNTS_ALWAYS
+                                                                   : FRAME_COUNTS;
 }
 
 /* Write shadow[i] anew for a frame on top of shadow[i-1]. known: shadow[i] was right for this very
@@ -194,12 +197,21 @@ static bool shadow_set(struct walker *w, uint32_t i, uintptr_t frame, bool known
     uintptr_t untagged = code & ~(uintptr_t)layout->frame_code_tags;
     uint32_t code_id = known && detail->code == code ? detail->code_id : 0;
     uint32_t node = i ? detail[-1].node : NODE_NONE;
+    struct recall *recall = recall_place(w->recall, node, ip);
+    if (recall->ip == ip && recall->code == code && recall->parent == node) {
+        w->shadow[i] = (struct shadow_frame){frame, ip};
+        *detail = (struct shadow_detail){code, recall->node, recall->code_id};
+        return true;
+    }
     int32_t lasti;
     enum frame_kind kind = frame_classify(frame, untagged, ip, &lasti);
-    if (kind == FRAME_COUNTS) {
+    if (kind <= FRAME_COUNTS) {
+        uint32_t parent = node;
         if (!code_id)
             code_id = code_intern(untagged);
-        node = code_id ? intern_node(node, code_id, lasti) : NODE_LOST;
+        node = code_id ? intern_node(parent, code_id, lasti) : NODE_LOST;
+        if (kind == FRAME_COUNTS_ALWAYS && node != NODE_LOST)
+            *recall = (struct recall){ip, code, parent, node, code_id, 0};
     }
     w->shadow[i] = (struct shadow_frame){frame, ip};
     *detail = (struct shadow_detail){code, node, code_id};
@@ -221,7 +233,9 @@ static bool walker_grow(struct walker *w)
 {
     uint32_t capacity = w->capacity ? 2 * w->capacity : CAPACITY_MIN;
     int saved_errno = errno;
-    struct shadow_frame *shadow = pages_map(mapping_bytes(capacity));
+    if (!w->recall)
+        w->recall = pages_map(RECALL_BYTES);
+    struct shadow_frame *shadow = w->recall ? pages_map(mapping_bytes(capacity)) : NULL;
     if (shadow) {
         struct shadow_detail *details = (struct shadow_detail *)(shadow + capacity);
         uintptr_t *chain = (uintptr_t *)(details + capacity);
@@ -245,6 +259,8 @@ void walker_release(struct walker *w)
     int saved_errno = errno;
     if (w->shadow)
         pages_unmap(w->shadow, mapping_bytes(w->capacity));
+    if (w->recall)
+        pages_unmap(w->recall, RECALL_BYTES);
     *w = (struct walker){0};
     errno = saved_errno;
 }
@@ -296,8 +312,11 @@ static uint32_t common_depth(const struct walker *w, uint32_t n, uint32_t depth)
 /* Compare the whole chain with the shadow from the outermost frame on. */
 NOINLINE uint32_t walk_whole(struct walker *w, uintptr_t top, uint64_t epoch)
 {
-    if (w->epoch != epoch)
+    if (w->epoch != epoch) {
         w->depth = 0;
+        if (w->recall)
+            recall_forget(w->recall);
+    }
     w->epoch = epoch;
     uint32_t n = chain_collect(w, top);
     if (!n)

@@ -1,0 +1,34 @@
+/* What a thread has recently made of a frame: (parent node, code, instruction) to node, direct-mapped.
+ *
+ * A loop that allocates at four places changes its innermost instruction four times a turn; without this each change asks
+ * the code map and the index of nodes, which other threads share. A hit is one line of the thread's own memory.
+ *
+ * Invariants: an entry is true as long as no code object has died since it was made (code_epoch): its owner forgets all when the
+ * epoch moves; only instructions that count whoever owns the frame are kept (walk.c).
+ * Not here: which those are. Owned by one thread. Async-signal-unsafe, as the walker is. */
+#ifndef RECORDER_PRELOAD_RECALL_H
+#define RECORDER_PRELOAD_RECALL_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum { RECALL_BITS = 8, RECALL_ENTRIES = 1 << RECALL_BITS };
+
+struct recall {
+    uintptr_t ip, code; /* code 0: empty */
+    uint32_t parent, node, code_id;
+    uint32_t reserved;
+};
+
+enum { RECALL_BYTES = RECALL_ENTRIES * sizeof(struct recall) };
+
+/* The only place where this frame can stand. */
+static inline struct recall *recall_place(struct recall *entries, uint32_t parent, uintptr_t ip)
+{
+    uint64_t hash = (ip ^ (uint64_t)parent << 20) * UINT64_C(0x9E3779B97F4A7C15);
+    return &entries[hash >> (64 - RECALL_BITS)];
+}
+
+static inline void recall_forget(struct recall *entries) { memset(entries, 0, RECALL_BYTES); }
+
+#endif
