@@ -1,4 +1,4 @@
-"""Run by an interpreter under test with the harness preloaded: hostile.py HARNESS COMPARISONS.
+"""Run by an interpreter under test with the harness preloaded: hostile.py HARNESS COMPARISONS [greenlets].
 
 Calls the walker from every place where stacks are hard to read and compares what it says, frame by
 frame, with sys._getframe. Prints one JSON object."""
@@ -361,9 +361,15 @@ def threads():
 
 def deep():
     """Deeper than the shadow's first mapping, up and down again."""
+    def allocate_below(n):
+        return allocate_below(n - 1) if n else [[i] * 9 for i in range(300)]
+
     def work():
+        L.harness_compare(0)  # what check() itself allocates down there is not worth the time
         for depth in (500, 1100, 5000, 10, 6000, 2000):
             recurse(depth, "deep")
+        L.harness_compare(1)
+        allocate_below(3000)
     sys.setrecursionlimit(20000)
     threading.stack_size(512 << 20)
     thread = threading.Thread(target=work)
@@ -396,6 +402,8 @@ def greenlets():
         for i in range(n):
             recurse(i, "greenlet")
             main.switch()
+            recurse_and_allocate(i, choose)
+    choose = random.Random(2)
     main = greenlet.getcurrent()
     workers = [greenlet.greenlet(work) for _ in range(4)]
     for _ in range(10):
@@ -472,14 +480,19 @@ def main():
     wanted = int(sys.argv[2])
     if L.harness_verdict(0) != 1 or L.harness_verdict(1) != 1:
         sys.exit(b" / ".join(L.harness_fact(step) for step in (0, 1)).decode())
-    for part in plain, objects, generators, callbacks, watched, threads, deep, churn_in_threads:
-        part()
-    result = {"version": sys.version.split()[0], "reused": churn(), "greenlets": greenlets(), "forked": forks(),
-              "too_deep": too_deep()}
-    sys.setrecursionlimit(1000)
-    allocate(wanted)
-    allocate_in_threads(wanted + wanted // 5)
-    plain()
+    if sys.argv[3:] == ["greenlets"]:
+        result = {"greenlets": greenlets()}
+    else:
+        for part in plain, objects, generators, callbacks, watched:
+            part()
+        result = {"version": sys.version.split()[0], "reused": churn(), "forked": forks()}
+        for part in threads, deep, churn_in_threads:
+            part()
+        result["too_deep"] = too_deep()
+        sys.setrecursionlimit(1000)
+        allocate(wanted)
+        allocate_in_threads(wanted + wanted // 5)
+        plain()
     result.update(
         gil=not FREE_THREADED,
         verdicts=[L.harness_verdict(0), L.harness_verdict(1)],
