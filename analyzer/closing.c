@@ -1,7 +1,8 @@
-/* `memreplay closing`: the few lines that memrec prints when a program has ended: its peak and the three largest holders.
- * Why the innermost frame of the program's own code: "read_csv" holds the memory of half the world's jobs; the line that called it is
- * the one that can be changed. Where all frames are the library's, the innermost one stands.
- * Not here: everything else about the peak (peak.c). */
+/* `memreplay closing`: the few lines that memrec prints when a program has ended: its peak and the
+ * three largest holders. Why the innermost frame of the program's own code: "read_csv" holds the
+ * memory of half the world's jobs; the line that called it is the one that can be changed. Where
+ * all frames are the library's, the innermost one stands. Not here: everything else about the peak
+ * (peak.c). */
 #include "analyzer/heading.h"
 #include "analyzer/holdings.h"
 #include "analyzer/quantity.h"
@@ -111,7 +112,8 @@ int closing_report(struct report *report)
     if (count < 0)
         return (int)count;
     count = merge(holders, count);
-    heading_bytes(report, STYLE_HOT, h.values.bytes, "at the peak, %s into %s; the largest holders:", quantity_time(h.time_ns).text,
+    heading_bytes(report, STYLE_HOT, h.values.bytes,
+                  "at the peak, %s into %s; the largest holders:", quantity_time(h.time_ns).text,
                   quantity_time(report->rec->duration_ns).text);
     for (int64_t i = 0; i < count && i < HOLDERS; i++)
         print_holder(report, &holders[i]);

@@ -34,7 +34,8 @@ static struct share reserved(const struct range *piece)
         .bytes = range_counted(piece), .count = 1, .unsampled_bytes = sampled ? 0 : piece->length};
 }
 
-/* What an arena holds of the machine's memory: as sampled, before that its length; but a large one is a reservation (mimalloc's are of 1 GiB). */
+/* What an arena holds of the machine's memory: as sampled, before that its length; but a large one
+ * is a reservation (mimalloc's are of 1 GiB). */
 static uint64_t arena_bytes(const struct range *piece)
 {
     if (piece->resident_bytes != RANGE_UNSAMPLED)

@@ -189,7 +189,8 @@ static bool still_counts(void *context, const struct live_block *block)
 /* Ended processes leave their blocks in the tables until these are half of them. */
 static int sweep(struct replay *r)
 {
-    if (r->dead_blocks < 1024 || r->dead_blocks * 2 < r->blocks.count + r->addresses.count)
+    if (r->dead_blocks < 1024 ||
+        r->dead_blocks * 2 < live_count(&r->blocks) + live_count(&r->addresses))
         return 0;
     r->dead_blocks = 0;
     return live_purge(&r->blocks, still_counts, r) || live_purge(&r->addresses, still_counts, r) ||
@@ -343,13 +344,15 @@ static inline int apply_one(struct replay *r, const struct event *ev)
 
 static void prefetch(const struct replay *r, const struct event *ev)
 {
-    if (ev->kind == EVENT_ALLOC || ev->kind == EVENT_FREE)
-        live_prefetch(&r->blocks, ev->index, 0);
+    if (ev->kind == EVENT_FREE)
+        live_prefetch_free(&r->blocks, ev->index);
+    else if (ev->kind == EVENT_ALLOC)
+        live_prefetch_insert(&r->blocks, ev->index);
 }
 
 int replay_apply(struct replay *r, const struct event *events, int count)
 {
-    enum { AHEAD = 12 };
+    enum { AHEAD = 24 };
     for (int i = 0; i < count && i < AHEAD; i++)
         prefetch(r, &events[i]);
     for (int i = 0; i < count; i++) {

@@ -46,6 +46,28 @@ static void test_live__keeps_one_address_in_two_processes_apart(void **state)
     live_release(&l);
 }
 
+/* Inserts a block that has left the ring for the table. */
+static void insert_old(struct live *l, uint64_t key)
+{
+    insert(l, key, 0);
+    insert(l, key + (1ull << 40), 0); /* takes its place in the ring */
+    live_remove(l, live_find(l, key + (1ull << 40), 0));
+}
+
+static void test_live__a_block_that_leaves_the_ring_is_found_in_the_table(void **state)
+{
+    (void)state;
+    struct live l;
+    live_init(&l, 0);
+    insert_old(&l, 5);
+    assert_int_equal(l.young, 0);
+    assert_int_equal(l.count, 1);
+    assert_int_equal(live_find(&l, 5, 0)->size_bytes, 15);
+    live_remove(&l, live_find(&l, 5, 0));
+    assert_int_equal(live_count(&l), 0);
+    live_release(&l);
+}
+
 /* Keys that begin in the last slots of the table run on at its start. */
 static void test_live__removal_closes_holes_around_the_end_of_the_table(void **state)
 {
@@ -53,17 +75,17 @@ static void test_live__removal_closes_holes_around_the_end_of_the_table(void **s
     struct live l;
     uint64_t keys[600], count = 0;
     live_init(&l, 0);
-    insert(&l, 0, 9);
-    live_remove(&l, live_find(&l, 0, 9));
+    insert_old(&l, 0);
+    live_remove(&l, live_find(&l, 0, 0));
     for (uint64_t key = 0; count < 60; key++)
         if (live_home(&l, key, 0) > l.mask - 16)
-            insert(&l, keys[count++] = key, 0);
+            insert_old(&l, keys[count++] = key);
     for (uint64_t i = 0; i < count; i++) {
         live_remove(&l, live_find(&l, keys[i], 0));
         for (uint64_t k = 0; k < count; k++)
             assert_int_equal(live_find(&l, keys[k], 0) != 0, k > i);
     }
-    assert_int_equal(l.count, 0);
+    assert_int_equal(live_count(&l), 0);
     live_release(&l);
 }
 
@@ -71,12 +93,12 @@ static void test_live__removal_closes_holes_around_the_end_of_the_table(void **s
 static void test_live__equals_an_array_under_random_use(void **state)
 {
     (void)state;
-    enum { KEYS = 3000 };
+    enum { KEYS = 100000 };
     struct live l;
-    bool there[KEYS] = {0};
+    static bool there[KEYS];
     uint32_t seed = 1;
     live_init(&l, 0);
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 2000000; i++) {
         seed = seed * 1664525u + 1013904223u;
         uint64_t key = seed >> 8;
         key = key % KEYS;
@@ -102,11 +124,11 @@ static void test_live__purge_drops_what_is_turned_down(void **state)
     (void)state;
     struct live l;
     live_init(&l, 0);
-    for (uint64_t key = 0; key < 5000; key++)
+    for (uint64_t key = 0; key < 2u << 16; key++)
         insert(&l, key, 0);
     assert_int_equal(live_purge(&l, is_even, 0), 0);
-    assert_int_equal(l.count, 2500);
-    for (uint64_t key = 0; key < 5000; key++)
+    assert_int_equal(live_count(&l), (2u << 16) / 2);
+    for (uint64_t key = 0; key < 2u << 16; key++)
         assert_int_equal(live_find(&l, key, 0) != 0, key % 2 == 0);
     live_release(&l);
 }
@@ -127,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_live__finds_what_was_inserted_only),
         cmocka_unit_test(test_live__keeps_one_address_in_two_processes_apart),
+        cmocka_unit_test(test_live__a_block_that_leaves_the_ring_is_found_in_the_table),
         cmocka_unit_test(test_live__removal_closes_holes_around_the_end_of_the_table),
         cmocka_unit_test(test_live__equals_an_array_under_random_use),
         cmocka_unit_test(test_live__purge_drops_what_is_turned_down),
