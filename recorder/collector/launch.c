@@ -130,8 +130,9 @@ static void become_collector(struct collect *c)
 {
     setsid();
     signals_restore();
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
+    static const int deaf_to[] = {SIGPIPE, SIGXFSZ, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof deaf_to / sizeof deaf_to[0]; i++)
+        signal(deaf_to[i], SIG_IGN); /* it ends when there is nothing left to record */
     lift_limits();
     int keep[] = {c->control, c->listener, c->trace};
     qsort(keep, 3, sizeof keep[0], by_number);
@@ -256,26 +257,44 @@ static void look_for_refusal(struct launch *l)
     kill(l->program, SIGKILL);
 }
 
-/* Waits for the program's end; as PID 1 also reaps whoever is orphaned to us. Returns its raw wait status. */
+/* Takes what children have to tell; as PID 1 also of those who were orphaned to us. Returns whether the program has ended, *status how. */
+static bool reap(const struct launch *l, int *status)
+{
+    pid_t pid, whom = getpid() == 1 ? -1 : l->program;
+    while ((pid = waitpid(whom, status, WNOHANG | WUNTRACED)) > 0) {
+        if (pid == l->program && !WIFSTOPPED(*status))
+            return true;
+        if (pid == l->program)
+            signals_stop_too(WSTOPSIG(*status));
+    }
+    return false;
+}
+
+/* Waits for the program's end. Returns its raw wait status. */
 static int wait_program(struct launch *l)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, l->program, 0), status;
+    int status;
     bool control_open = true;
-    for (;;) {
-        struct pollfd watch[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = control_open ? l->control : -1, .events = POLLIN}};
-        poll(watch, 2, getpid() == 1 ? 1000 : pidfd < 0 ? 10 : -1);
-        if (watch[1].revents & POLLIN)
+    while (!reap(l, &status)) {
+        struct pollfd watch = {.fd = control_open ? l->control : -1, .events = POLLIN};
+        signals_poll(&watch, 1, -1);
+        if (watch.revents & POLLIN)
             look_for_refusal(l);
-        if (watch[1].revents & (POLLHUP | POLLERR) && !(watch[1].revents & POLLIN))
+        else if (watch.revents & (POLLHUP | POLLERR))
             control_open = false;
-        if (waitpid(l->program, &status, WNOHANG) == l->program)
-            break;
-        while (getpid() == 1 && waitpid(-1, NULL, WNOHANG | __WNOTHREAD) > 0)
-            ;
     }
-    if (pidfd >= 0)
-        close(pidfd);
+    signals_forward_to(0);
     return status;
+}
+
+/* Our end as PID 1 would be the end of everybody: what is recorded may end by itself, and the trace with it. */
+static void outlive_recorded(const struct launch *l)
+{
+    pid_t pid;
+    signals_forward_to(-1);
+    do {
+        pid = waitpid(-1, NULL, 0);
+    } while (pid != l->collector && (pid > 0 || errno == EINTR));
 }
 
 static int exit_status(int status, const struct control *done)
@@ -297,6 +316,10 @@ static void close_recording(struct launch *l, int status, uint64_t kills_before,
         ;
     if (done->kind == CONTROL_DONE && !done->living)
         waitpid(l->collector, NULL, 0);
+    else if (done->kind == CONTROL_DONE && getpid() == 1) {
+        outlive_recorded(l);
+        done->living = 0;
+    }
 }
 
 static int refusal(struct launch *l, struct err *err)
