@@ -50,6 +50,7 @@ struct shm_header {
     uint32_t version;
     uint32_t flags;         /* enum shm_flag */
     uint32_t collector_pid; /* in the collector's own pid namespace */
+    uint32_t chunks;        /* that the file has: CHUNK_LIMIT, or fewer where memory is limited */
     CACHE_LINE _Atomic uint32_t recording; /* 0: whoever notices stops for good */
     CACHE_LINE _Atomic uint32_t heartbeat; /* moves while the collector gets on */
     CACHE_LINE _Atomic uint32_t sleeping;  /* 1: the collector waits on `kick` */
@@ -123,7 +124,6 @@ struct shm_control {
 #define CONTROL_BYTES sizeof(struct shm_control)
 #define CHUNK_BYTES (RING_CHUNK * sizeof(struct ring))
 #define CHUNK_LIMIT (RING_LIMIT / RING_CHUNK)
-#define SHM_BYTES (CONTROL_BYTES + (uint64_t)CHUNK_LIMIT * CHUNK_BYTES)
 
 /* Raises a high-water mark to at least `value`. Any thread, any process. */
 static inline void shm_raise(_Atomic uint32_t *mark, uint32_t value)

@@ -4,13 +4,21 @@
 
 #include <string.h>
 
+/* Rings that have been used, as far as there are any. */
+static uint32_t rings_used(const struct merge *m)
+{
+    uint32_t high = atomic_load(&m->shared->control->header.ring_high);
+    return high < m->ring_count ? high : m->ring_count;
+}
+
 void merge_init(struct merge *m, struct shared *shared, struct processes *processes, struct output *output)
 {
     memset(m, 0, sizeof *m);
     m->shared = shared;
     m->processes = processes;
     m->transcoder = (struct transcoder){.output = output, .thread = ID_NONE};
-    for (uint32_t i = 0; i < RING_LIMIT; i++) {
+    m->ring_count = shared->chunks * RING_CHUNK;
+    for (uint32_t i = 0; i < m->ring_count; i++) {
         m->streams[i].ring = shared_ring(shared, i);
         m->streams[i].thread = ID_NONE;
     }
@@ -65,7 +73,7 @@ static void read_head(struct stream *s)
 static void read_heads(struct merge *m, const struct recorded *p)
 {
     uint32_t owner = m->owner[p->slot_index];
-    if (owner && owner <= RING_LIMIT && m->streams[owner - 1].process == p)
+    if (owner && owner <= m->ring_count && m->streams[owner - 1].process == p)
         read_head(&m->streams[owner - 1]);
     for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next)
         if (i != owner)
@@ -74,12 +82,12 @@ static void read_heads(struct merge *m, const struct recorded *p)
 
 static void cut(struct merge *m)
 {
-    uint32_t high = atomic_load(&m->shared->control->header.ring_high);
+    uint32_t high = rings_used(m);
     for (struct recorded *p = m->processes->first; p; p = p->next) {
         read_turn(m, p);
         p->cut = true;
     }
-    for (uint32_t i = 0; i < high && i < RING_LIMIT; i++)
+    for (uint32_t i = 0; i < high; i++)
         list_ring(m, i);
     for (struct recorded *p = m->processes->first; p; p = p->next)
         read_heads(m, p);
@@ -162,8 +170,8 @@ static uint64_t drain_dying(struct merge *m, struct recorded *p)
     bool execed = p->exec_pending;
     p->dying = false; /* whoever waits for it meets it here once */
     read_turn(m, p);
-    uint32_t high = atomic_load(&m->shared->control->header.ring_high);
-    for (uint32_t i = 0; i < high && i < RING_LIMIT; i++)
+    uint32_t high = rings_used(m);
+    for (uint32_t i = 0; i < high; i++)
         if (m->processes->by_slot[p->slot_index] == p && m->shared->control->entries[i].slot == p->slot_index)
             list_ring(m, i);
     read_heads(m, p);

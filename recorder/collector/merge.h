@@ -18,6 +18,7 @@ struct merge {
     struct shared *shared;
     struct processes *processes;
     struct transcoder transcoder;
+    uint32_t ring_count; /* that the shared file has */
     uint64_t round;
     struct stream streams[RING_LIMIT];
     uint32_t first[SLOT_LIMIT]; /* by slot: index + 1 of the process's first ring in this cut */

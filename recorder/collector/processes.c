@@ -15,7 +15,6 @@
 #define COMMAND_WORDS 256
 #define PARENT_STEPS 32
 #define ENDED_NS UINT64_C(60000000000) /* the longest that a forked child may wait with its first event and still know its stacks */
-#define MEMORY_NAME "memfd:memrec"
 
 void processes_init(struct processes *all, struct shared *shared, struct output *output, struct serve *serve, size_t pool_bytes)
 {
@@ -105,8 +104,8 @@ static void learn_command(struct recorded *p, const struct recorded *parent)
 {
     static char command[COMMAND_BYTES], executable[4096], path[64];
     snprintf(path, sizeof path, "/proc/%u/exe", p->pid);
-    ssize_t exe = readlink(path, executable, sizeof executable - 1);
-    size_t length = read_proc(p->pid, "cmdline", command, sizeof command);
+    ssize_t exe = p->dying ? 0 : readlink(path, executable, sizeof executable - 1);
+    size_t length = p->dying ? 0 : read_proc(p->pid, "cmdline", command, sizeof command);
     bool inherits = !length && p->parent_serial && parent;
     const char *from = inherits ? parent->command : command;
     if (inherits)
@@ -166,8 +165,81 @@ static void tell_birth(struct processes *all, struct recorded *p, enum process_h
     output_record(all->output, &record, &p->id);
 }
 
+/* Does /proc/PID/maps show the shared file? Read in pieces that overlap by the mark's length. */
+static bool maps_shared(const struct processes *all, uint32_t pid)
+{
+    static char text[1 << 16];
+    const char *mark = all->shared->mark;
+    size_t kept = 0, keep = strlen(mark);
+    int fd = open_proc(pid, "maps");
+    ssize_t got = 0;
+    bool found = false;
+    while (fd >= 0 && !found && (got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
+        size_t length = kept + (size_t)got;
+        text[length] = 0;
+        found = strstr(text, mark) != NULL;
+        kept = length < keep ? length : keep;
+        memmove(text, text + length - kept, kept);
+    }
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+/* The state letter in /proc/PID/stat; 0: no such process. */
+static char state_of(uint32_t pid)
+{
+    char text[512], state = 0;
+    size_t length = read_proc(pid, "stat", text, sizeof text - 1);
+    text[length] = 0;
+    char *name_end = strrchr(text, ')');
+    if (name_end)
+        sscanf(name_end + 1, " %c", &state);
+    return state;
+}
+
+/* Does the process call itself `own` in the innermost pid namespace that it is in? */
+static bool calls_itself(uint32_t pid, uint32_t own)
+{
+    char text[4096];
+    size_t length = read_proc(pid, "status", text, sizeof text - 1);
+    text[length] = 0;
+    char *line = strstr(text, "\nNSpid:"), *end = line ? strchr(line + 1, '\n') : NULL;
+    if (!end)
+        return false;
+    *end = 0;
+    char *last = strrchr(line, '\t');
+    return last && strtoul(last + 1, NULL, 10) == own;
+}
+
+/* A forked child in another pid namespace calls itself by a number that is somebody else's here: its own is looked for. Returns it, 0: it came and went. */
+static uint32_t find_namesake(const struct processes *all, uint32_t own)
+{
+    DIR *folder = opendir("/proc");
+    struct dirent *entry;
+    uint32_t found = 0;
+    while (folder && !found && (entry = readdir(folder)) != NULL) {
+        uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+        if (pid && !processes_living(all, pid) && calls_itself(pid, own) && maps_shared(all, pid))
+            found = pid;
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
+/* What the kernel calls a forked child. Its maps show the shared file, unless it is a zombie already. */
+static uint32_t kernel_pid(const struct processes *all, uint32_t own)
+{
+    if (state_of(own) == 'Z' || maps_shared(all, own))
+        return own;
+    return find_namesake(all, own);
+}
+
 static void follow(struct recorded *p)
 {
+    if (p->dying)
+        return;
     p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
     p->pagemap = open_proc(p->pid, "pagemap");
     p->mappings = -1;
@@ -186,6 +258,9 @@ static void add(struct processes *all, uint32_t index, struct process_slot *slot
     p->parent_serial = slot->parent_serial;
     p->slot_index = index;
     p->waits_for_parent = p->parent_serial != 0;
+    uint32_t pid = p->parent_serial ? kernel_pid(all, slot->pid) : slot->pid;
+    p->dying = !pid; /* it came and went */
+    p->pid = pid ? pid : slot->pid;
     p->root = p->pid == all->root_pid;
     const struct introduction *intro = p->parent_serial ? NULL : serve_introduction(all->serve, index);
     if (intro && (intro->verdict == PYTHON_UNKNOWN || intro->verdict == PYTHON_MISMATCH))
@@ -220,22 +295,13 @@ void processes_discover(struct processes *all)
     }
 }
 
-/* Has the process replaced its image? Its mappings no longer show the shared file then. */
-static bool image_gone(const struct recorded *p)
-{
-    static char text[1 << 18];
-    size_t length = read_proc(p->pid, "maps", text, sizeof text - 1);
-    text[length] = 0;
-    return length && !strstr(text, MEMORY_NAME);
-}
-
 void processes_check(struct processes *all)
 {
     for (struct recorded *p = all->first; p; p = p->next) {
         if (p->dying)
             continue;
         struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
-        if (poll(&end, 1, 0) > 0 || (p->exec_pending && image_gone(p)))
+        if (poll(&end, 1, 0) > 0 || (p->exec_pending && !maps_shared(all, p->pid)))
             p->dying = true;
     }
 }

@@ -4,8 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int nameless_file(void)
@@ -18,22 +22,40 @@ static int nameless_file(void)
     return fd;
 }
 
+/* Maps a file of that many chunks. Returns false: not so many. */
+static bool map_chunks(struct shared *s, uint32_t chunks)
+{
+    uint64_t bytes = CONTROL_BYTES + (uint64_t)chunks * CHUNK_BYTES;
+    if (ftruncate(s->fd, (off_t)bytes) != 0)
+        return false;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->fd, 0);
+    if (at == MAP_FAILED)
+        return false;
+    s->control = at;
+    s->bytes = bytes;
+    s->chunks = s->control->header.chunks = chunks;
+    return true;
+}
+
+static void make_mark(struct shared *s)
+{
+    struct stat st;
+    if (fstat(s->fd, &st) == 0)
+        snprintf(s->mark, sizeof s->mark, " %02x:%02x %llu ", major(st.st_dev), minor(st.st_dev), (unsigned long long)st.st_ino);
+}
+
 int shared_make(struct shared *s, uint32_t flags, struct err *err)
 {
-    s->control = NULL;
-    s->fd = nameless_file();
-    if (s->fd < 0 || ftruncate(s->fd, (off_t)SHM_BYTES) != 0) {
-        int status = err_set(err, ERR_SYSTEM, "no shared memory can be made (memfd, /dev/shm, /tmp): %s", strerror(errno));
+    *s = (struct shared){.fd = nameless_file()};
+    uint32_t chunks = CHUNK_LIMIT;
+    while (s->fd >= 0 && chunks && !map_chunks(s, chunks))
+        chunks /= 4;
+    if (!s->control) {
+        int status = err_set(err, ERR_SYSTEM, "no shared memory can be had (memfd, /dev/shm, /tmp): %s", strerror(errno));
         shared_release(s);
         return status;
     }
-    void *at = mmap(NULL, SHM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->fd, 0);
-    if (at == MAP_FAILED) {
-        int status = err_set(err, ERR_SYSTEM, "the shared memory cannot be mapped: %s", strerror(errno));
-        shared_release(s);
-        return status;
-    }
-    s->control = at;
+    make_mark(s);
     struct shm_header *header = &s->control->header;
     header->magic = RING_MAGIC;
     header->version = RING_VERSION;
@@ -46,7 +68,7 @@ int shared_make(struct shared *s, uint32_t flags, struct err *err)
 void shared_release(struct shared *s)
 {
     if (s->control)
-        munmap(s->control, SHM_BYTES);
+        munmap(s->control, s->bytes);
     if (s->fd >= 0)
         close(s->fd);
     s->control = NULL;

@@ -58,10 +58,13 @@ static bool chunk_has_free(uint32_t chunk)
 
 static bool claim_any(struct thread *t)
 {
-    for (uint32_t chunk = 0; chunk < CHUNK_LIMIT; chunk++)
+    uint32_t chunks = process.control->header.chunks;
+    if (chunks > CHUNK_LIMIT)
+        chunks = CHUNK_LIMIT;
+    for (uint32_t chunk = 0; chunk < chunks; chunk++)
         if (__atomic_load_n(&process.chunks[chunk], __ATOMIC_ACQUIRE) && claim_in_chunk(t, chunk))
             return true;
-    for (uint32_t chunk = 0; chunk < CHUNK_LIMIT; chunk++)
+    for (uint32_t chunk = 0; chunk < chunks; chunk++)
         if (!__atomic_load_n(&process.chunks[chunk], __ATOMIC_ACQUIRE) && chunk_has_free(chunk)) {
             if (!attach_chunk(chunk))
                 return false;
