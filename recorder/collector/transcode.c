@@ -81,11 +81,13 @@ static bool on_free(struct transcoder *tc, struct stream *s, uint64_t address, b
 {
     struct recorded *p = s->process;
     uint32_t value = addresses_take(&p->addresses, address);
-    s->freed_address = address;
-    s->freed_value = value;
+    if (!nested) { /* what lies beneath a free is never taken back */
+        s->freed_address = address;
+        s->freed_value = value;
+    }
     if (value) {
-        forget_block(tc, p, address, value, &s->freed_big);
-    } else if (p->coded_by_address) {
+        forget_block(tc, p, address, value, nested ? NULL : &s->freed_big);
+    } else if (p->coded_by_address && !nested) { /* blocks that frees lie beneath are from the start, when there was room */
         struct event ev = {.kind = EVENT_FREE_ADDRESS, .address = address};
         output_event(tc->output, &ev, NULL);
     } else {
