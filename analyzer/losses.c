@@ -23,7 +23,7 @@ static const struct reason_text texts[REASON_COUNT] = {
                              "frees of blocks from before the recording, or inherited"},
     [REASON_LIVE_ADDRESS] = {"live_address",
                              "frees that were missed, seen when the address came back"},
-    [REASON_DEEP_STACK] = {"deep_stack", "stacks cut at the depth limit, outermost frames dropped"},
+    [REASON_DEEP_STACK] = {"deep_stack", "stacks cut at the depth limit, innermost frames dropped"},
     [REASON_NOT_RECORDED] = {"not_recorded", "Python processes that were not recorded"},
     [REASON_QUEUE_FULL] = {"queue_full", "events lost: the disk was too slow"},
 };

@@ -1,4 +1,5 @@
 /* What a reader must know beside a report: see report_notes in report.h. */
+#include "analyzer/losses.h"
 #include "analyzer/quantity.h"
 #include "analyzer/report.h"
 
@@ -40,9 +41,18 @@ static void note_losses(const struct recording *rec, const char *prefix, FILE *o
                 quantity_count(rec->replay.totals.impossible).text);
 }
 
+static void note_stop(const struct recording *rec, const char *prefix, FILE *out)
+{
+    const struct model *m = &rec->replay.model;
+    if (m->stop_reason)
+        fprintf(out, "%srecording stopped at %s, before the program ended: %s\n", prefix,
+                quantity_time(m->stop_ns).text, loss_words(m->stop_reason));
+}
+
 void report_notes(const struct recording *rec, const char *prefix, FILE *out)
 {
     note_end(rec, prefix, out);
+    note_stop(rec, prefix, out);
     note_damage(rec, prefix, out);
     note_losses(rec, prefix, out);
 }

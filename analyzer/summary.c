@@ -110,8 +110,8 @@ static void print_trace(const struct report *report)
          quantity_size(rec->file_bytes).text, quantity_count(events).text, per_event,
          reader_complete(&rec->reader) ? "" : "; incomplete");
     line(report, "holds", "%s stacks, %s functions, %s sites",
-         quantity_count(rec->replay.model.symbols.stacks.limit).text,
-         quantity_count(rec->replay.model.symbols.functions.limit).text,
+         quantity_count(rec->replay.model.symbols.defined_stacks).text,
+         quantity_count(rec->replay.model.symbols.defined_functions).text,
          quantity_count(rec->replay.sites.count - 1).text);
 }
 

@@ -69,6 +69,19 @@ static void write_events(struct json *j, const struct totals *t)
     json_end_object(j);
 }
 
+/* Why and when recording ended before the program; null where it did not. */
+static void write_stop(struct json *j, const struct model *m)
+{
+    if (!m->stop_reason) {
+        json_null(j, "stopped");
+        return;
+    }
+    json_object(j, "stopped");
+    json_string(j, "reason", loss_key(m->stop_reason));
+    json_number(j, "time_ns", m->stop_ns);
+    json_end_object(j);
+}
+
 static void write_losses(struct json *j, struct model *m)
 {
     json_array(j, "losses");
@@ -113,11 +126,9 @@ void summary_json(struct report *report, const struct holdings *h)
     write_sizes(&j, &r->totals);
     write_events(&j, &r->totals);
     write_losses(&j, &r->model);
+    write_stop(&j, &r->model);
     write_marks(&j, &r->model);
     json_number(&j, "file_bytes", report->rec->file_bytes);
-    json_number(&j, "stacks",
-                r->model.symbols.stacks.limit > STACK_FIRST
-                    ? r->model.symbols.stacks.limit - STACK_FIRST
-                    : 0);
+    json_number(&j, "stacks", r->model.symbols.defined_stacks);
     json_end_object(&j);
 }

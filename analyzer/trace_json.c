@@ -142,10 +142,18 @@ static void json_frame(struct json *j, const struct symbols *s, const struct sta
     json_end_object(j);
 }
 
-/* Frames from the outermost: the walk goes the other way, so it is collected first. */
+/* Frames from the outermost: the walk goes the other way, so it is collected first. Stacks share
+ * their outer frames but are written out whole, so a small hostile file could ask for terabytes;
+ * beyond a hundred frames for each that the trace defines, stacks keep their innermost ones only.
+ */
+#define FRAMES_PER_NODE      100
+#define FRAMES_AT_LEAST      1000000u
+#define FRAMES_BEYOND_BUDGET 64
+
 struct walk {
     const struct stack_node **nodes;
     size_t capacity;
+    uint64_t budget; /* frames to be written before stacks are cut */
 };
 
 static int walk_reserve(struct walk *w, size_t depth)
@@ -164,12 +172,17 @@ static int walk_reserve(struct walk *w, size_t depth)
 static int json_frames(struct json *j, const struct symbols *s, uint32_t stack, struct walk *w)
 {
     size_t depth = 0;
-    for (const struct stack_node *n; (n = symbols_stack(s, stack)); stack = n->parent_plus_1 - 1) {
+    const struct stack_node *n;
+    while ((n = symbols_stack(s, stack)) && (w->budget || depth < FRAMES_BEYOND_BUDGET)) {
         if (walk_reserve(w, depth))
             return -ERR_NOMEM;
         w->nodes[depth++] = n;
+        w->budget -= w->budget > 0;
+        stack = n->parent_plus_1 - 1;
     }
-    if (stack != STACK_EMPTY)
+    if (n)
+        json_bool(j, "outer_frames_left_out", true);
+    else if (stack != STACK_EMPTY)
         json_bool(j, "outer_frames_unknown", true);
     json_array(j, "frames");
     while (depth)
@@ -221,7 +234,8 @@ static int by_bytes(const void *a, const void *b)
 int json_stacks(struct json *j, const struct report *report, enum measure measure)
 {
     struct selection s;
-    struct walk walk = {0};
+    struct walk walk = {.budget = FRAMES_AT_LEAST};
+    walk.budget += FRAMES_PER_NODE * (uint64_t)report->rec->replay.model.symbols.defined_stacks;
     size_t count = 0;
     int rc = 0;
     struct ranked *ranked = malloc(report->rec->replay.sites.count * sizeof *ranked);

@@ -218,6 +218,12 @@ static void join(void)
     close(fd);
 }
 
+__attribute__((destructor)) static void library_ends(void)
+{
+    if (process.open)
+        process_tell_losses();
+}
+
 __attribute__((constructor)) static void library_loaded(void)
 {
     int saved = errno;

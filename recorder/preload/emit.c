@@ -126,6 +126,7 @@ static bool wait_step(struct thread *t, uint64_t tail)
 static bool wait_for_room(struct thread *t, uint64_t need)
 {
     bool counted = false;
+    process_tell_losses();
     for (;;) {
         uint64_t tail = atomic_load_explicit(&t->ring->tail, memory_order_acquire);
         if (!process.open || !atomic_load_explicit(&process.control->header.recording, memory_order_relaxed) ||

@@ -43,6 +43,17 @@ void process_give_up(enum reason why)
         atomic_compare_exchange_strong(&process.slot->gave_up, &none, (uint32_t)why);
 }
 
+static uint64_t deep_before; /* walks cut short before this process was forked */
+
+void process_tell_losses(void)
+{
+    struct walk_losses losses;
+    if (!process.slot)
+        return;
+    walk_losses(&losses);
+    atomic_store_explicit(&process.slot->deep_stacks, losses.truncated - deep_before, memory_order_relaxed);
+}
+
 static struct process_slot *claim_slot(uint32_t *index)
 {
     for (uint32_t i = 0; i < SLOT_LIMIT; i++) {
@@ -63,6 +74,9 @@ static bool become_child(void)
 {
     struct process_slot *parent = process.slot;
     uint32_t parent_serial = process.serial;
+    struct walk_losses losses;
+    walk_losses(&losses);
+    deep_before = losses.truncated;
     thread_self.ring = NULL;
     thread_self.head = thread_self.limit = 0;
     thread_self.tid = 0;

@@ -67,6 +67,9 @@ static inline bool process_recording(void)
 /* Opens the gate for the first time: the mapping and the slot are set. Returns false when the page is not to be had. */
 HIDDEN bool process_open(void);
 
+/* Puts the walker's own counts into the slot; any thread, now and then and at the end. */
+HIDDEN void process_tell_losses(void);
+
 /* Ends recording in this process for good; why goes to the slot. Any thread; the first reason stays. */
 HIDDEN void process_give_up(enum reason why);
 
