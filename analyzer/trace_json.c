@@ -147,7 +147,7 @@ static void json_frame(struct json *j, const struct symbols *s, const struct sta
  * beyond a hundred frames for each that the trace defines, stacks keep their innermost ones only.
  */
 #define FRAMES_PER_NODE      100
-#define FRAMES_AT_LEAST      1000000u
+#define FRAMES_AT_LEAST      200000u
 #define FRAMES_BEYOND_BUDGET 64
 
 struct walk {

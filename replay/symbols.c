@@ -193,6 +193,7 @@ int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct
     if (!item || function_same(s, id, &f))
         return -ERR_NOMEM;
     *item = f;
+    s->defined_functions++;
     return 0;
 }
 
@@ -205,6 +206,7 @@ int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32
     if (!node)
         return -ERR_NOMEM;
     *node = (struct stack_node){(parent < id ? parent : STACK_UNKNOWN) + 1, function, line};
+    s->defined_stacks++;
     return 0;
 }
 

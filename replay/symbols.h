@@ -34,7 +34,8 @@ struct stack_node {
 
 struct symbols {
     struct sparse functions, stacks;
-    struct name_slot *names; /* hash set of texts */
+    uint32_t defined_functions, defined_stacks; /* how many */
+    struct name_slot *names;                    /* hash set of texts */
     struct function_slot *equals;
     uint64_t name_count, name_mask, equal_count, equal_mask;
     struct text_chunk *chunks;

@@ -250,6 +250,33 @@ def test_no_stack_and_unknown_stack(look):
     assert "(no Python stack)" in shown and "(stack unknown)" in shown
 
 
+def test_a_deep_chain_of_stacks_does_not_blow_up_the_json(look):
+    """6,000 stacks of one chain, each allocating: written out whole, they would be 18 million frames."""
+    t = Trace()
+    t.on(t.new_thread(t.process()))
+    function, stack = t.function("f", "/srv/f.py"), 0
+    for _ in range(6_000):
+        stack = t.stack(stack, function, 1)
+        t.alloc(stack, 8)
+    finished = look(t, "peak", "--json", timeout=60)
+    report = parsed(finished)
+    assert sum(row["bytes"] for row in report["stacks"]) == report["peak"]["bytes"] == 48_000
+    assert len(report["stacks"]) == 6_000
+    assert any(row.get("outer_frames_left_out") for row in report["stacks"])
+    assert all(len(row["frames"]) >= 64 or not row.get("outer_frames_left_out") for row in report["stacks"])
+
+
+def test_a_stack_as_deep_as_python_allows_is_written_whole(look):
+    t = Trace()
+    t.on(t.new_thread(t.process()))
+    function, stack = t.function("f", "/srv/f.py"), 0
+    for depth in range(1000):
+        stack = t.stack(stack, function, depth + 1)
+    t.alloc(stack, 8)
+    [row] = parsed(look(t, "peak", "--json"))["stacks"]
+    assert [frame["line"] for frame in row["frames"]] == list(range(1, 1001))
+
+
 def test_names_that_are_no_utf8_and_control_characters_are_escaped(look):
     t = Trace(("python3", b"\xff\x1b[31m.py"))
     t.on(t.new_thread(t.process(), name=b"\x07bell"))
