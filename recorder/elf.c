@@ -1,4 +1,5 @@
-/* Reading just enough of an ELF file (elf.h). Every offset comes from the file and is only ever given to pread. */
+/* Reading just enough of an ELF file (elf.h). Every offset comes from the file and is only ever
+ * given to pread. */
 #define _GNU_SOURCE
 #include "recorder/elf.h"
 
@@ -9,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADERS_MAX 64
-#define DYNAMIC_MAX 256
-#define NEEDED_MAX 64
+#define HEADERS_MAX  64
+#define DYNAMIC_MAX  256
+#define NEEDED_MAX   64
 #define SCRIPT_DEPTH 4
 
 static bool read_at(int fd, void *out, size_t bytes, uint64_t offset)
@@ -36,7 +37,8 @@ static uint64_t file_offset(const Elf64_Phdr *headers, unsigned count, uint64_t 
 }
 
 /* Does a DT_NEEDED entry name a sanitizer's runtime? */
-static bool needs_sanitizer(int fd, const Elf64_Phdr *headers, unsigned count, const Elf64_Phdr *dynamic)
+static bool needs_sanitizer(int fd, const Elf64_Phdr *headers, unsigned count,
+                            const Elf64_Phdr *dynamic)
 {
     Elf64_Dyn entries[DYNAMIC_MAX];
     uint64_t strings = UINT64_MAX;
@@ -47,14 +49,16 @@ static bool needs_sanitizer(int fd, const Elf64_Phdr *headers, unsigned count, c
     for (unsigned i = 0; i < total && entries[i].d_tag != DT_NULL; i++)
         if (entries[i].d_tag == DT_STRTAB)
             strings = file_offset(headers, count, entries[i].d_un.d_ptr);
-    for (unsigned i = 0, needed = 0; i < total && needed < NEEDED_MAX && entries[i].d_tag != DT_NULL; i++) {
+    for (unsigned i = 0, needed = 0;
+         i < total && needed < NEEDED_MAX && entries[i].d_tag != DT_NULL; i++) {
         char name[32];
         if (entries[i].d_tag != DT_NEEDED)
             continue;
         needed++;
         read_text(fd, name, sizeof name, strings + entries[i].d_un.d_val);
-        if (!strncmp(name, "libasan", 7) || !strncmp(name, "libtsan", 7) || !strncmp(name, "liblsan", 7) ||
-            !strncmp(name, "libhwasan", 9) || !strncmp(name, "libclang_rt.asan", 16) || !strncmp(name, "libclang_rt.tsan", 16))
+        if (!strncmp(name, "libasan", 7) || !strncmp(name, "libtsan", 7) ||
+            !strncmp(name, "liblsan", 7) || !strncmp(name, "libhwasan", 9) ||
+            !strncmp(name, "libclang_rt.asan", 16) || !strncmp(name, "libclang_rt.tsan", 16))
             return true;
     }
     return false;
@@ -81,7 +85,8 @@ static enum program_kind elf_kind(int fd, const Elf64_Ehdr *elf)
     unsigned count = elf->e_phnum < HEADERS_MAX ? elf->e_phnum : HEADERS_MAX;
     if (elf->e_ident[EI_CLASS] != ELFCLASS64 || elf->e_machine != machine)
         return PROGRAM_OTHER_ARCH;
-    if (elf->e_phentsize != sizeof headers[0] || !read_at(fd, headers, count * sizeof headers[0], elf->e_phoff))
+    if (elf->e_phentsize != sizeof headers[0] ||
+        !read_at(fd, headers, count * sizeof headers[0], elf->e_phoff))
         return PROGRAM_UNKNOWN;
     for (unsigned i = 0; i < count; i++) {
         if (headers[i].p_type == PT_INTERP)
@@ -95,7 +100,8 @@ static enum program_kind elf_kind(int fd, const Elf64_Ehdr *elf)
     read_text(fd, loader, sizeof loader, interp->p_offset);
     if (!is_glibc_loader(loader))
         return PROGRAM_OTHER_LIBC;
-    return dynamic && needs_sanitizer(fd, headers, count, dynamic) ? PROGRAM_SANITIZED : PROGRAM_CARRIES;
+    return dynamic && needs_sanitizer(fd, headers, count, dynamic) ? PROGRAM_SANITIZED
+                                                                   : PROGRAM_CARRIES;
 }
 
 static enum program_kind script_kind(int fd, char *interpreter, size_t capacity)

@@ -1,15 +1,17 @@
-/* How a new image finds the collector: one abstract SOCK_SEQPACKET socket, whose random name travels in the environment.
- * Why abstract: it exists in no folder, so chroot and mounts don't hide it and nothing stays behind. Why a socket: it hands over the
- * shared file's descriptor to whoever may have it, and tells who asks (SO_PEERCRED).
- * One question and one answer a connection. Not here: what is shared (ring.h). */
+/* How a new image finds the collector: one abstract SOCK_SEQPACKET socket, whose random name
+ * travels in the environment. Why abstract: it exists in no folder, so chroot and mounts don't hide
+ * it and nothing stays behind. Why a socket: it hands over the shared file's descriptor to whoever
+ * may have it, and tells who asks (SO_PEERCRED). One question and one answer a connection. Not
+ * here: what is shared (ring.h). */
 #ifndef RECORDER_RENDEZVOUS_H
 #define RECORDER_RENDEZVOUS_H
 
 #include <stdint.h>
 
-/* MEMREC=<socket name>,<children>,<root pid>,<root any>: children a|p|n, root any 1 if the root is recorded though it is no Python. */
+/* MEMREC=<socket name>,<children>,<root pid>,<root any>: children a|p|n, root any 1 if the root is
+ * recorded though it is no Python. */
 #define RENDEZVOUS_VARIABLE "MEMREC"
-#define RENDEZVOUS_MAGIC 0x6D727631u
+#define RENDEZVOUS_MAGIC    0x6D727631u
 
 enum rendezvous_question {
     ASK_ATTACH = 1, /* a new image wants to be recorded: a slot, the file */
@@ -18,10 +20,10 @@ enum rendezvous_question {
 };
 
 enum rendezvous_verdict {
-    PYTHON_NONE,     /* no Python in the image */
-    PYTHON_KNOWN,    /* its layout is in the table and its static facts agree */
-    PYTHON_UNKNOWN,  /* no row for this version */
-    PYTHON_MISMATCH  /* the version is known, its layout is another one */
+    PYTHON_NONE,    /* no Python in the image */
+    PYTHON_KNOWN,   /* its layout is in the table and its static facts agree */
+    PYTHON_UNKNOWN, /* no row for this version */
+    PYTHON_MISMATCH /* the version is known, its layout is another one */
 };
 
 struct rendezvous_ask {

@@ -1,21 +1,26 @@
 /* The memory that recorded processes and the collector share: one file, mapped in pieces.
- * Why shared rings: a hook's whole duty is a few stores; whatever takes time or can fail happens in the collector.
+ * Why shared rings: a hook's whole duty is a few stores; whatever takes time or can fail happens in
+ * the collector.
  *
  *   ┌────────┬───────────────┬──────────────┬─────────────────────┬───────────────────── … ─┐
  *   │ header │ process slots │ ring entries │ chunk 0: 8 rings    │ chunk 1: 8 rings        │
  *   └────────┴───────────────┴──────────────┴─────────────────────┴───────────────────── … ─┘
  *    CONTROL_BYTES, mapped by all             a ring: one page of header, RING_BYTES of words
  *
- * A ring belongs to one thread at a time (its producer) and to the collector (its consumer). `head` and `tail` count bytes and never
- * wrap; the word at offset o stands at o % RING_BYTES. The producer stores words, then head with release: nothing is ever torn.
+ * A ring belongs to one thread at a time (its producer) and to the collector (its consumer). `head`
+ * and `tail` count bytes and never wrap; the word at offset o stands at o % RING_BYTES. The
+ * producer stores words, then head with release: nothing is ever torn.
  *
- * Order between threads: the *turn word* of a process, sequence << 16 | (ring + 1). Before an event is written — before the real free,
- * after the real allocation — a thread that is not the owner makes itself the owner of the next turn by CAS and writes a TURN
- * word. The collector reads the turn word (T0), the owner's head, then the other heads, and merges by turn up to T0. An event whose turn is older
- * than one already merged is concurrent with it, since its hook had not returned.
+ * Order between threads: the *turn word* of a process, sequence << 16 | (ring + 1). Before an event
+ * is written — before the real free, after the real allocation — a thread that is not the owner
+ * makes itself the owner of the next turn by CAS and writes a TURN word. The collector reads the
+ * turn word (T0), the owner's head, then the other heads, and merges by turn up to T0. An event
+ * whose turn is older than one already merged is concurrent with it, since its hook had not
+ * returned.
  *
- * Trust: the collector believes nothing in here. It copies a word once, checks it, and keeps its own tails.
- * Not here: how words become a trace (collector/transcode.c), finding the file (rendezvous.h). */
+ * Trust: the collector believes nothing in here. It copies a word once, checks it, and keeps its
+ * own tails. Not here: how words become a trace (collector/transcode.c), finding the file
+ * (rendezvous.h). */
 #ifndef RECORDER_RING_H
 #define RECORDER_RING_H
 
@@ -30,17 +35,18 @@ enum ring_kind {
     RING_KIND_COUNT
 };
 
-#define RING_BYTES (1u << 20)
-#define RING_WORDS (RING_BYTES / 8)
-#define RING_CHUNK 8u     /* rings mapped together */
-#define RING_LIMIT 4096u  /* rings in all; ring + 1 fits the turn word's 16 bits */
-#define SLOT_LIMIT 1024u  /* processes recorded at the same time */
+#define RING_BYTES      (1u << 20)
+#define RING_WORDS      (RING_BYTES / 8)
+#define RING_CHUNK      8u    /* rings mapped together */
+#define RING_LIMIT      4096u /* rings in all; ring + 1 fits the turn word's 16 bits */
+#define SLOT_LIMIT      1024u /* processes recorded at the same time */
 #define RING_DATA_BYTES 1024u
-#define RING_MAGIC 0x3172657273756DULL
-#define RING_VERSION (RING_KIND_COUNT << 8 | 1u) /* library and collector must be of one build */
+#define RING_MAGIC      0x3172657273756DULL
+#define RING_VERSION    (RING_KIND_COUNT << 8 | 1u) /* library and collector must be of one build */
 
 #define RING_LOW_MASK ((UINT64_C(1) << 48) - 1)
-#define RING_WORD(kind, aux, low) ((uint64_t)(kind) << 56 | (uint64_t)(aux) << 48 | ((uint64_t)(low) & RING_LOW_MASK))
+#define RING_WORD(kind, aux, low)                                                                  \
+    ((uint64_t)(kind) << 56 | (uint64_t)(aux) << 48 | ((uint64_t)(low)&RING_LOW_MASK))
 
 #define CACHE_LINE __attribute__((aligned(64)))
 
@@ -51,15 +57,19 @@ struct shm_header {
     uint32_t flags;         /* enum shm_flag */
     uint32_t collector_pid; /* in the collector's own pid namespace */
     uint32_t chunks;        /* that the file has: CHUNK_LIMIT, or fewer where memory is limited */
-    CACHE_LINE _Atomic uint32_t recording; /* 0: whoever notices stops for good */
-    CACHE_LINE _Atomic uint32_t heartbeat; /* moves while the collector gets on */
-    CACHE_LINE _Atomic uint32_t sleeping;  /* 1: the collector waits on `kick` */
-    _Atomic uint32_t kick;                 /* futex */
+    CACHE_LINE _Atomic uint32_t recording;   /* 0: whoever notices stops for good */
+    CACHE_LINE _Atomic uint32_t heartbeat;   /* moves while the collector gets on */
+    CACHE_LINE _Atomic uint32_t sleeping;    /* 1: the collector waits on `kick` */
+    _Atomic uint32_t kick;                   /* futex */
     CACHE_LINE _Atomic uint32_t next_serial; /* the serial that the next process takes */
-    _Atomic uint32_t slot_high;              /* slots and entries below these have been used; they only grow */
+    _Atomic uint32_t slot_high; /* slots and entries below these have been used; they only grow */
     _Atomic uint32_t ring_high;
 };
-enum shm_flag { SHM_OBJECTS = 1, SHM_STACKS = 2, SHM_ROOT_ONLY = 4 /* forked children are not recorded */ };
+enum shm_flag {
+    SHM_OBJECTS = 1,
+    SHM_STACKS = 2,
+    SHM_ROOT_ONLY = 4 /* forked children are not recorded */
+};
 
 enum slot_state {
     SLOT_FREE,    /* nobody's */
@@ -68,18 +78,20 @@ enum slot_state {
     SLOT_ENDED    /* its process is gone, but a child that it forked may still refer to it */
 };
 
-/* Why a process stopped recording by itself, for `gave_up` (enum reason of format/event.h, 0: it did not). */
+/* Why a process stopped recording by itself, for `gave_up` (enum reason of format/event.h, 0: it
+ * did not). */
 struct process_slot {
     _Atomic uint32_t state;
-    uint32_t pid;           /* as the process sees itself (fork) or as the kernel told the collector (new image) */
-    uint32_t serial;        /* unique in the trace; 0 never */
-    uint32_t parent_serial; /* of the process that forked it; 0: a new image */
+    uint32_t pid;    /* as the process sees itself (fork) or as the kernel told the collector (new
+                        image) */
+    uint32_t serial; /* unique in the trace; 0 never */
+    uint32_t parent_serial;      /* of the process that forked it; 0: a new image */
     _Atomic uint32_t forks_open; /* forks under way whose child has not claimed its slot yet */
-    _Atomic uint32_t stop; /* set by the collector: it no longer reads this process's rings */
+    _Atomic uint32_t stop;       /* set by the collector: it no longer reads this process's rings */
     _Atomic uint32_t gave_up;
-    _Atomic uint32_t python;     /* enum slot_python: the outcome of the check on the first frames */
-    _Atomic uint32_t no_ring;    /* threads that found no ring */
-    _Atomic uint64_t reentered;  /* allocator calls inside our own hooks, not recorded */
+    _Atomic uint32_t python;    /* enum slot_python: the outcome of the check on the first frames */
+    _Atomic uint32_t no_ring;   /* threads that found no ring */
+    _Atomic uint64_t reentered; /* allocator calls inside our own hooks, not recorded */
     _Atomic uint64_t lost_nodes; /* allocations with stack "unknown" */
     _Atomic uint64_t deep_stacks;
     CACHE_LINE _Atomic uint64_t turn; /* a line of its own: every event reads it */
@@ -104,8 +116,8 @@ struct ring_entry {
 };
 
 struct ring {
-    CACHE_LINE _Atomic uint64_t head; /* bytes written, by the producer */
-    CACHE_LINE _Atomic uint64_t tail; /* bytes consumed, by the collector; futex on its low half */
+    CACHE_LINE _Atomic uint64_t head;  /* bytes written, by the producer */
+    CACHE_LINE _Atomic uint64_t tail;  /* bytes consumed, by the collector; futex on its low half */
     CACHE_LINE _Atomic uint64_t waits; /* times the producer found it full */
     _Atomic uint64_t wait_ns;
     uint8_t pad[4096 - 3 * 64];
@@ -122,8 +134,8 @@ struct shm_control {
 };
 
 #define CONTROL_BYTES sizeof(struct shm_control)
-#define CHUNK_BYTES (RING_CHUNK * sizeof(struct ring))
-#define CHUNK_LIMIT (RING_LIMIT / RING_CHUNK)
+#define CHUNK_BYTES   (RING_CHUNK * sizeof(struct ring))
+#define CHUNK_LIMIT   (RING_LIMIT / RING_CHUNK)
 
 /* Raises a high-water mark to at least `value`. Any thread, any process. */
 static inline void shm_raise(_Atomic uint32_t *mark, uint32_t value)
@@ -133,7 +145,10 @@ static inline void shm_raise(_Atomic uint32_t *mark, uint32_t value)
         ;
 }
 
-static inline uint64_t chunk_offset(uint32_t chunk) { return CONTROL_BYTES + (uint64_t)chunk * CHUNK_BYTES; }
+static inline uint64_t chunk_offset(uint32_t chunk)
+{
+    return CONTROL_BYTES + (uint64_t)chunk * CHUNK_BYTES;
+}
 
 _Static_assert(sizeof(struct process_slot) == 256, "slots are 256 bytes");
 _Static_assert(sizeof(struct ring_entry) == 64, "one line an entry");

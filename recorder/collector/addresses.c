@@ -1,4 +1,5 @@
-/* The map of addresses (addresses.h). Directories and tables are reserved without memory behind them; the kernel adds pages as they are touched. */
+/* The map of addresses (addresses.h). Directories and tables are reserved without memory behind
+ * them; the kernel adds pages as they are touched. */
 #include "recorder/collector/addresses.h"
 #include "format/error.h"
 
@@ -6,8 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define LEAF_ENTRIES 1024u
-#define TABLE_ENTRIES (1u << 17)
+#define LEAF_ENTRIES      1024u
+#define TABLE_ENTRIES     (1u << 17)
 #define DIRECTORY_ENTRIES (1u << 16)
 
 struct address_leaf {
@@ -55,7 +56,8 @@ static void leaf_free(struct address_pool *pool, struct address_leaf *leaf)
 
 static void *reserve(size_t bytes)
 {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -88,10 +90,7 @@ void addresses_release(struct addresses *map)
     map->directory = NULL;
 }
 
-static bool has_place(uint64_t address)
-{
-    return (address & 15) == 0 && address >> 47 == 0;
-}
+static bool has_place(uint64_t address) { return (address & 15) == 0 && address >> 47 == 0; }
 
 static struct address_leaf **find_table(const struct addresses *map, uint64_t address)
 {

@@ -1,4 +1,5 @@
-/* The OOM-kill counter (cgroup.h). */
+/* The OOM-kill counter (cgroup.h), read from whichever of the three files this system has.
+ * Why all three: containers show their own cgroup at the root, older systems only v1. */
 #define _GNU_SOURCE
 #include "recorder/collector/cgroup.h"
 
@@ -24,7 +25,8 @@ static int64_t read_counter(const char *path)
 static int64_t line_counter(char *line)
 {
     char path[PATH_MAX];
-    char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
+    char *controllers = strchr(line, ':'),
+         *group = controllers ? strchr(controllers + 1, ':') : NULL;
     if (!group)
         return -1;
     *group++ = 0;

@@ -1,5 +1,7 @@
-/* How often the kernel has killed for lack of memory where we run: the counter of our cgroup (v2 memory.events, v1 memory.oom_control), else the machine's
- * (/proc/vmstat). Why: it is the only way to tell an out-of-memory kill from any other SIGKILL. Not here: limits. */
+/* How often the kernel has killed for lack of memory where we run: the counter of our cgroup (v2
+ * memory.events, v1 memory.oom_control), else the machine's
+ * (/proc/vmstat). Why: it is the only way to tell an out-of-memory kill from any other SIGKILL. Not
+ * here: limits. */
 #ifndef RECORDER_COLLECTOR_CGROUP_H
 #define RECORDER_COLLECTOR_CGROUP_H
 

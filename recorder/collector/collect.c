@@ -1,4 +1,5 @@
-/* The collector's loop (collect.h): drain, sample, sleep; until the program and every recorded process have ended, or the launcher is gone. */
+/* The collector's loop (collect.h): drain, sample, sleep; until the program and every recorded
+ * process have ended, or the launcher is gone. */
 #define _GNU_SOURCE
 #include "recorder/collector/collect.h"
 #include "recorder/collector/control.h"
@@ -17,10 +18,11 @@
 #include <unistd.h>
 
 #define ADDRESS_BUDGET_BYTES (size_t)(32u << 20)
-#define SLEEP_MIN_NS 1000000
-#define SLEEP_MAX_NS 10000000
-#define BUSY_BYTES (RING_BYTES / 4) /* a drain that found this much is followed by another at once */
-#define OOM_ALLOCS 20000            /* a failed allocation this close before the end is its cause */
+#define SLEEP_MIN_NS         1000000
+#define SLEEP_MAX_NS         10000000
+#define BUSY_BYTES                                                                                 \
+    (RING_BYTES / 4)            /* a drain that found this much is followed by another at once */
+#define OOM_ALLOCS        20000 /* a failed allocation this close before the end is its cause */
 #define EXIT_GRACE_ROUNDS 3
 
 struct collector {
@@ -85,12 +87,14 @@ static void look_at_pythons(struct collector *c)
         if (python == SLOT_PYTHON_WAITING || python == SLOT_PYTHON_NONE)
             continue;
         p->python_told = true;
-        struct record record = {.type = RECORD_PYTHON, .python = {.process = p->id, .walked = python == SLOT_PYTHON_OK}};
+        struct record record = {.type = RECORD_PYTHON,
+                                .python = {.process = p->id, .walked = python == SLOT_PYTHON_OK}};
         output_record(&c->output, &record, NULL);
         if (python != SLOT_PYTHON_FAILED)
             continue;
         c->processes.not_recorded++;
-        struct control message = {.kind = CONTROL_REFUSED, .text = "its frames do not look as its version's should"};
+        struct control message = {.kind = CONTROL_REFUSED,
+                                  .text = "its frames do not look as its version's should"};
         if (p->root)
             say(c, &message);
     }
@@ -127,7 +131,9 @@ static uint64_t round_once(struct collector *c)
         c->sleep_ns = SLEEP_MIN_NS;
         return bytes;
     }
-    c->sleep_ns = bytes ? SLEEP_MIN_NS : c->sleep_ns * 2 < SLEEP_MAX_NS ? c->sleep_ns * 2 : SLEEP_MAX_NS;
+    c->sleep_ns = bytes                            ? SLEEP_MIN_NS
+                  : c->sleep_ns * 2 < SLEEP_MAX_NS ? c->sleep_ns * 2
+                                                   : SLEEP_MAX_NS;
     return bytes;
 }
 
@@ -138,13 +144,15 @@ static enum oom_cause oom_cause(const struct collector *c)
     uint64_t last = c->processes.root_last_failure;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && c->kills)
         return OOM_KERNEL;
-    return failed && last && c->processes.root_allocs - (last - 1) < OOM_ALLOCS ? OOM_PROGRAM : OOM_NO;
+    return failed && last && c->processes.root_allocs - (last - 1) < OOM_ALLOCS ? OOM_PROGRAM
+                                                                                : OOM_NO;
 }
 
 static void write_exit(struct collector *c)
 {
     struct record record = {.type = RECORD_EXIT, .exit = {c->status, (uint8_t)oom_cause(c)}};
-    struct record lost = {.type = RECORD_LOST, .lost = {ID_NONE, REASON_NOT_RECORDED, c->processes.not_recorded}};
+    struct record lost = {.type = RECORD_LOST,
+                          .lost = {ID_NONE, REASON_NOT_RECORDED, c->processes.not_recorded}};
     if (c->processes.not_recorded)
         output_record(&c->output, &lost, NULL);
     output_record(&c->output, &record, NULL);
@@ -164,7 +172,8 @@ static void tell_launcher(struct collector *c, uint64_t events)
     c->launcher_gone = true;
 }
 
-/* The program has ended; its own record closes within a few drains. Is it time to tell the launcher that others live on? */
+/* The program has ended; its own record closes within a few drains. Is it time to tell the launcher
+ * that others live on? */
 static bool only_others_live(const struct collector *c)
 {
     for (const struct recorded *p = c->processes.first; p; p = p->next)

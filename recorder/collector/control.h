@@ -1,5 +1,6 @@
-/* What the launcher and the collector tell each other, over a SOCK_SEQPACKET pair; one struct a message.
- * The end of the pair means that the other one is gone: the collector then stops recording and closes the trace. */
+/* What the launcher and the collector tell each other, over a SOCK_SEQPACKET pair; one struct a
+ * message. The end of the pair means that the other one is gone: the collector then stops recording
+ * and closes the trace. */
 #ifndef RECORDER_COLLECTOR_CONTROL_H
 #define RECORDER_COLLECTOR_CONTROL_H
 
@@ -10,15 +11,16 @@ enum control_kind {
     CONTROL_FAILED,    /* collector: it cannot; text says why */
     CONTROL_STARTED,   /* launcher: pid is the program */
     CONTROL_REFUSED,   /* collector: the program's interpreter cannot be recorded; text says why */
-    CONTROL_ENDED,     /* launcher: status is the program's raw wait status, kills the kernel's OOM kills meanwhile */
+    CONTROL_ENDED,     /* launcher: status is the program's raw wait status, kills the kernel's OOM
+                          kills meanwhile */
     CONTROL_DONE       /* collector: the trace is closed, or `living` recorded processes go on */
 };
 
 struct control {
     uint32_t kind;
     uint32_t pid, status, kills, living;
-    uint32_t oom;     /* DONE: enum oom_cause */
-    uint32_t stopped; /* DONE: enum reason, why recording ended early */
+    uint32_t oom;          /* DONE: enum oom_cause */
+    uint32_t stopped;      /* DONE: enum reason, why recording ended early */
     uint32_t not_recorded; /* DONE: Pythons in the tree without stacks */
     uint64_t lost_events, lost_stacks, trace_bytes, events;
     char text[512];

@@ -1,4 +1,5 @@
-/* The closing block (farewell.h). */
+/* The closing block (farewell.h). Why memreplay prints the numbers: it alone knows how to count,
+ * and what it says later must be the same. */
 #define _GNU_SOURCE
 #include "recorder/collector/farewell.h"
 #include "format/event.h"
@@ -12,12 +13,15 @@
 
 static void print_ending(int status, const struct control *done)
 {
-    static const char *const causes[] = {"", "; the kernel killed it for lack of memory", "; it ran out of memory", "; stopped before memory ran out"};
+    static const char *const causes[] = {"", "; the kernel killed it for lack of memory",
+                                         "; it ran out of memory",
+                                         "; stopped before memory ran out"};
     const char *cause = done->oom < 4 ? causes[done->oom] : "";
     if (WIFEXITED(status))
         fprintf(stderr, "memrec: the program ended with status %d%s\n", WEXITSTATUS(status), cause);
     else
-        fprintf(stderr, "memrec: the program was ended by signal %d (%s)%s\n", WTERMSIG(status), strsignal(WTERMSIG(status)), cause);
+        fprintf(stderr, "memrec: the program was ended by signal %d (%s)%s\n", WTERMSIG(status),
+                strsignal(WTERMSIG(status)), cause);
 }
 
 /* Lets memreplay read the trace and print the peak and its holders. */
@@ -37,19 +41,31 @@ static void print_holders(const struct target *t, const char *trace)
 static void print_losses(const struct control *done)
 {
     if (done->kind != CONTROL_DONE)
-        fprintf(stderr, "memrec: the collector ended early; the trace holds what was written until then\n");
+        fprintf(stderr,
+                "memrec: the collector ended early; the trace holds what was written until then\n");
     if (done->stopped == REASON_FILE_LIMIT)
-        fprintf(stderr, "memrec: recording stopped early: the trace reached its size limit, or the disk was nearly full\n");
+        fprintf(stderr, "memrec: recording stopped early: the trace reached its size limit, or the "
+                        "disk was nearly full\n");
     else if (done->stopped)
-        fprintf(stderr, "memrec: recording stopped early: the trace could not be written in time or at all\n");
+        fprintf(
+            stderr,
+            "memrec: recording stopped early: the trace could not be written in time or at all\n");
     if (done->lost_events)
-        fprintf(stderr, "memrec: %llu events were lost; memreplay summary tells why\n", (unsigned long long)done->lost_events);
+        fprintf(stderr, "memrec: %llu events were lost; memreplay summary tells why\n",
+                (unsigned long long)done->lost_events);
     if (done->lost_stacks)
-        fprintf(stderr, "memrec: %llu allocations have no stack: it could not be taken\n", (unsigned long long)done->lost_stacks);
+        fprintf(stderr, "memrec: %llu allocations have no stack: it could not be taken\n",
+                (unsigned long long)done->lost_stacks);
     if (done->not_recorded)
-        fprintf(stderr, "memrec: %u Python processes ran without stacks: their interpreter is not known to this version\n", done->not_recorded);
+        fprintf(stderr,
+                "memrec: %u Python processes ran without stacks: their interpreter is not known to "
+                "this version\n",
+                done->not_recorded);
     if (done->living)
-        fprintf(stderr, "memrec: %u recorded processes live on; the trace is finished in the background when the last of them ends\n", done->living);
+        fprintf(stderr,
+                "memrec: %u recorded processes live on; the trace is finished in the background "
+                "when the last of them ends\n",
+                done->living);
 }
 
 void farewell(const struct target *t, const char *trace, int status, const struct control *done)

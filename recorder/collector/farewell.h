@@ -1,5 +1,5 @@
-/* The closing block on stderr: peak and largest holders, how the program ended, where the trace is, what to type next.
- * Not here: the numbers, which memreplay takes from the trace itself. */
+/* The closing block on stderr: peak and largest holders, how the program ended, where the trace is,
+ * what to type next. Not here: the numbers, which memreplay takes from the trace itself. */
 #ifndef RECORDER_COLLECTOR_FAREWELL_H
 #define RECORDER_COLLECTOR_FAREWELL_H
 

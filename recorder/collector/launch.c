@@ -1,4 +1,5 @@
-/* Starting, waiting, ending (launch.h). */
+/* Starting, waiting, ending (launch.h). Why the program waits at a gate before its exec: its pid
+ * must be known to the collector before its first question. */
 #define _GNU_SOURCE
 #include "recorder/collector/launch.h"
 #include "recorder/collector/cgroup.h"
@@ -28,8 +29,8 @@
 #include <unistd.h>
 
 #define SOCKET_NAME_BYTES 48
-#define WORDS_MAX 256u /* of the command, as the trace's header keeps it */
-#define WORD_MAX_BYTES 4096u
+#define WORDS_MAX         256u /* of the command, as the trace's header keeps it */
+#define WORD_MAX_BYTES    4096u
 
 struct launch {
     const struct options *options;
@@ -56,12 +57,15 @@ static int open_listener(char *name)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (getrandom(random, sizeof random, 0) != sizeof random)
         return -1;
-    int length = snprintf(name, SOCKET_NAME_BYTES, "memrec-%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+    int length = snprintf(name, SOCKET_NAME_BYTES, "memrec-%016llx%016llx",
+                          (unsigned long long)random[0], (unsigned long long)random[1]);
     memcpy(address.sun_path + 1, name, (size_t)length);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    if (bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0 && listen(fd, 128) == 0)
+    if (bind(fd, (struct sockaddr *)&address,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0 &&
+        listen(fd, 128) == 0)
         return fd;
     close(fd);
     return -1;
@@ -75,7 +79,8 @@ static void fill_header(const struct launch *l, struct trace_header *header, str
         words[count++] = (struct text){*word, (uint32_t)length};
     }
     *header = (struct trace_header){.version = TRACE_VERSION,
-                                    .flags = (l->options->objects ? TRACE_OBJECTS : 0) | (l->options->stacks ? TRACE_STACKS : 0),
+                                    .flags = (l->options->objects ? TRACE_OBJECTS : 0) |
+                                             (l->options->stacks ? TRACE_STACKS : 0),
                                     .started_unix_ns = clock_ns(CLOCK_REALTIME),
                                     .started_mono_ns = clock_ns(CLOCK_MONOTONIC),
                                     .page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
@@ -99,8 +104,9 @@ static void keep_only(const int *keep, unsigned count)
 
 static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-/* The program's limits are not the collector's: its shared memory alone is larger than many a limit on address space or file size. The trace itself
- * stays below the limit on files (trace_limit). What may not be lifted is told when something fails. */
+/* The program's limits are not the collector's: its shared memory alone is larger than many a limit
+ * on address space or file size. The trace itself stays below the limit on files (trace_limit).
+ * What may not be lifted is told when something fails. */
 static void lift_limits(void)
 {
     static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NOFILE};
@@ -125,12 +131,14 @@ static uint64_t trace_limit(const struct options *o)
     return o->max_bytes && o->max_bytes < files ? o->max_bytes : files;
 }
 
-/* In the collector process: cut every tie to the terminal and to whoever started us, then collect. */
+/* In the collector process: cut every tie to the terminal and to whoever started us, then collect.
+ */
 static void become_collector(struct collect *c)
 {
     setsid();
     signals_restore();
-    static const int deaf_to[] = {SIGPIPE, SIGXFSZ, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    static const int deaf_to[] = {SIGPIPE, SIGXFSZ, SIGINT,  SIGQUIT,
+                                  SIGTERM, SIGHUP,  SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof deaf_to / sizeof deaf_to[0]; i++)
         signal(deaf_to[i], SIG_IGN); /* it ends when there is nothing left to record */
     lift_limits();
@@ -166,10 +174,12 @@ static int start_collector(struct launch *l, int trace, struct err *err)
 {
     int pair[2], listener = above_standard(open_listener(l->socket_name));
     struct text words[WORDS_MAX];
-    struct collect c = {.trace = trace, .listener = listener, .limits = {.max_bytes = trace_limit(l->options)}};
+    struct collect c = {
+        .trace = trace, .listener = listener, .limits = {.max_bytes = trace_limit(l->options)}};
     struct control message;
     if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s", strerror(errno));
+        return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s",
+                       strerror(errno));
     fill_header(l, &c.header, words);
     c.flags = (l->options->objects ? SHM_OBJECTS : 0) | (l->options->stacks ? SHM_STACKS : 0) |
               (l->options->children == 'n' ? SHM_ROOT_ONLY : 0);
@@ -184,7 +194,8 @@ static int start_collector(struct launch *l, int trace, struct err *err)
     if (l->collector < 0)
         return err_set(err, ERR_SYSTEM, "the collector cannot be started: %s", strerror(errno));
     if (hear(l, &message) != 0 || message.kind != CONTROL_READY)
-        return err_set(err, ERR_SYSTEM, "the collector cannot start: %.400s", message.kind == CONTROL_FAILED ? message.text : "it ended at once");
+        return err_set(err, ERR_SYSTEM, "the collector cannot start: %.400s",
+                       message.kind == CONTROL_FAILED ? message.text : "it ended at once");
     return 0;
 }
 
@@ -192,13 +203,16 @@ static void set_environment(const struct launch *l)
 {
     char preload[2 * PATH_MAX], variable[128];
     const char *others = getenv("LD_PRELOAD");
-    snprintf(preload, sizeof preload, "%s%s%s", l->target->library, others && *others ? ":" : "", others ? others : "");
-    snprintf(variable, sizeof variable, "%s,%c,%u,%c", l->socket_name, l->options->children, (unsigned)getpid(), l->target->any || l->options->children == 'a' ? '1' : '0');
+    snprintf(preload, sizeof preload, "%s%s%s", l->target->library, others && *others ? ":" : "",
+             others ? others : "");
+    snprintf(variable, sizeof variable, "%s,%c,%u,%c", l->socket_name, l->options->children,
+             (unsigned)getpid(), l->target->any || l->options->children == 'a' ? '1' : '0');
     setenv("LD_PRELOAD", preload, 1);
     setenv(RENDEZVOUS_VARIABLE, variable, 1);
 }
 
-/* In the child: wait until the collector knows us, then become the program. A failed exec is told through `report`. */
+/* In the child: wait until the collector knows us, then become the program. A failed exec is told
+ * through `report`. */
 static void become_program(const struct launch *l, int gate, int report)
 {
     char go;
@@ -236,7 +250,8 @@ static int start_program(struct launch *l, struct err *err)
     close(report[1]);
     signals_forward_to(l->program);
     struct control started = {.kind = CONTROL_STARTED, .pid = (uint32_t)l->program}, ready;
-    bool known = send(l->control, &started, sizeof started, MSG_NOSIGNAL) > 0 && hear(l, &ready) == 0;
+    bool known =
+        send(l->control, &started, sizeof started, MSG_NOSIGNAL) > 0 && hear(l, &ready) == 0;
     if (!known || write(gate[1], "g", 1) != 1)
         kill(l->program, SIGKILL);
     close(gate[1]);
@@ -249,7 +264,8 @@ static int start_program(struct launch *l, struct err *err)
 static void look_for_refusal(struct launch *l)
 {
     struct control message;
-    if (recv(l->control, &message, sizeof message, MSG_DONTWAIT) != (ssize_t)sizeof message || message.kind != CONTROL_REFUSED)
+    if (recv(l->control, &message, sizeof message, MSG_DONTWAIT) != (ssize_t)sizeof message ||
+        message.kind != CONTROL_REFUSED)
         return;
     l->refused = true;
     message.text[sizeof message.text - 1] = 0;
@@ -257,7 +273,8 @@ static void look_for_refusal(struct launch *l)
     kill(l->program, SIGKILL);
 }
 
-/* Takes what children have to tell; as PID 1 also of those who were orphaned to us. Returns whether the program has ended, *status how. */
+/* Takes what children have to tell; as PID 1 also of those who were orphaned to us. Returns whether
+ * the program has ended, *status how. */
 static bool reap(const struct launch *l, int *status)
 {
     pid_t pid, whom = getpid() == 1 ? -1 : l->program;
@@ -287,7 +304,8 @@ static int wait_program(struct launch *l)
     return status;
 }
 
-/* Our end as PID 1 would be the end of everybody: what is recorded may end by itself, and the trace with it. */
+/* Our end as PID 1 would be the end of everybody: what is recorded may end by itself, and the trace
+ * with it. */
 static void outlive_recorded(const struct launch *l)
 {
     pid_t pid;
@@ -305,10 +323,13 @@ static int exit_status(int status, const struct control *done)
 }
 
 /* Tells the collector how it ended and hears what became of the trace. */
-static void close_recording(struct launch *l, int status, uint64_t kills_before, struct control *done)
+static void close_recording(struct launch *l, int status, uint64_t kills_before,
+                            struct control *done)
 {
     uint64_t kills = cgroup_oom_kills();
-    struct control ended = {.kind = CONTROL_ENDED, .status = (uint32_t)status, .kills = (uint32_t)(kills - kills_before)};
+    struct control ended = {.kind = CONTROL_ENDED,
+                            .status = (uint32_t)status,
+                            .kills = (uint32_t)(kills - kills_before)};
     memset(done, 0, sizeof *done);
     if (send(l->control, &ended, sizeof ended, MSG_NOSIGNAL) <= 0)
         return;
@@ -325,7 +346,10 @@ static void close_recording(struct launch *l, int status, uint64_t kills_before,
 static int refusal(struct launch *l, struct err *err)
 {
     unlink(l->trace);
-    err_set(err, ERR_USAGE, "this Python cannot be recorded with its stacks: %.250s; supported are CPython 3.9 to 3.15; record sizes without stacks with --no-python-stacks", l->refusal);
+    err_set(err, ERR_USAGE,
+            "this Python cannot be recorded with its stacks: %.250s; supported are CPython 3.9 to "
+            "3.15; record sizes without stacks with --no-python-stacks",
+            l->refusal);
     return EXIT_OUR_FAILURE;
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #ifndef MEMREC_VERSION
-#define MEMREC_VERSION "0.1.0"
+#    define MEMREC_VERSION "0.1.0"
 #endif
 
 static void print_help(void)
@@ -25,10 +25,12 @@ static void print_run_help(void)
     printf("usage: memrec run [options] job.py [args…]      the first python3 on PATH runs it\n"
            "       memrec run [options] -m package.module [args…]\n"
            "       memrec run [options] -c 'code' [args…]\n"
-           "       memrec run [options] -- PROGRAM [args…]  any program, such as /opt/py312/bin/python job.py\n\n"
+           "       memrec run [options] -- PROGRAM [args…]  any program, such as "
+           "/opt/py312/bin/python job.py\n\n"
            "Records every allocation and free into a trace that memreplay reads.\n\n");
     options_print();
-    printf("\nexit status: the program's own; 128+N where signal N ended it; 53 where it ended for lack of memory;\n"
+    printf("\nexit status: the program's own; 128+N where signal N ended it; 53 where it ended for "
+           "lack of memory;\n"
            "125 where memrec itself failed before the start, 126 not executable, 127 not found\n\n"
            "example: memrec run -o before.lz4 job.py --rows 1000 && memreplay peak before.lz4\n");
 }
@@ -75,6 +77,7 @@ int main(int argc, char **argv)
     if (!strcmp(word, "mark"))
         fprintf(stderr, "memrec: mark is not in this version\n");
     else
-        fprintf(stderr, "memrec: %s%s; see memrec --help\n", *word ? "unknown command " : "give a command", word);
+        fprintf(stderr, "memrec: %s%s; see memrec --help\n",
+                *word ? "unknown command " : "give a command", word);
     return EXIT_OUR_FAILURE;
 }

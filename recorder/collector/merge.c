@@ -1,4 +1,5 @@
-/* Cutting and merging (merge.h). */
+/* Cutting and merging (merge.h). Why by linear search for the lowest turn: few rings have anything
+ * to say in one cut, and a run of one thread is read in one go. */
 #define _GNU_SOURCE
 #include "recorder/collector/merge.h"
 
@@ -11,7 +12,8 @@ static uint32_t rings_used(const struct merge *m)
     return high < m->ring_count ? high : m->ring_count;
 }
 
-void merge_init(struct merge *m, struct shared *shared, struct processes *processes, struct output *output)
+void merge_init(struct merge *m, struct shared *shared, struct processes *processes,
+                struct output *output)
 {
     memset(m, 0, sizeof *m);
     m->shared = shared;
@@ -60,7 +62,8 @@ static void list_ring(struct merge *m, uint32_t index)
     m->first[slot] = index + 1;
 }
 
-/* Moves the stream's cut to the ring's head. A head that cannot be is the end of the process's recording. */
+/* Moves the stream's cut to the ring's head. A head that cannot be is the end of the process's
+ * recording. */
 static void read_head(struct stream *s)
 {
     uint64_t head = atomic_load_explicit(&s->ring->head, memory_order_acquire);
@@ -158,7 +161,8 @@ static void free_closed(struct merge *m, const struct recorded *p)
         struct stream *s = &m->streams[i - 1];
         struct ring_entry *entry = &m->shared->control->entries[i - 1];
         next = s->next;
-        if (atomic_load(&entry->state) == RING_STATE_CLOSED && atomic_load(&s->ring->head) == s->tail)
+        if (atomic_load(&entry->state) == RING_STATE_CLOSED &&
+            atomic_load(&s->ring->head) == s->tail)
             free_ring(m, i - 1);
     }
 }
@@ -172,7 +176,8 @@ static uint64_t drain_dying(struct merge *m, struct recorded *p)
     read_turn(m, p);
     uint32_t high = rings_used(m);
     for (uint32_t i = 0; i < high; i++)
-        if (m->processes->by_slot[p->slot_index] == p && m->shared->control->entries[i].slot == p->slot_index)
+        if (m->processes->by_slot[p->slot_index] == p &&
+            m->shared->control->entries[i].slot == p->slot_index)
             list_ring(m, i);
     read_heads(m, p);
     m->turn[p->slot_index] = UINT64_MAX; /* nobody writes any more */
@@ -186,8 +191,9 @@ static uint64_t drain_dying(struct merge *m, struct recorded *p)
     return bytes;
 }
 
-/* The process has waited for somebody: that one's last words and end come now. Somebody we don't know (a shell) may have waited for others in turn: then all
- * the dying, but for those whose definitions are not complete yet. */
+/* The process has waited for somebody: that one's last words and end come now. Somebody we don't
+ * know (a shell) may have waited for others in turn: then all the dying, but for those whose
+ * definitions are not complete yet. */
 static uint64_t end_waited(struct merge *m, const struct recorded *waiter, struct stream *s)
 {
     uint32_t pid = s->waited;

@@ -1,11 +1,13 @@
-/* One drain: what all rings hold now, in an order that no program could contradict (ring.h, "Order between threads").
+/* One drain: what all rings hold now, in an order that no program could contradict (ring.h, "Order
+ * between threads").
  *
  *   1. cut      turn words, then which rings there are, then their heads, the turn's owner first
  *   2. ends     who has died since (processes.h): they are dying
- *   3. drain    process by process in order of birth, so that a parent's definitions come before its forked child's use of them; each process's rings
- *               merged by turn; the dying to their last word
- *   A WAITED word in a cut means that the child was dead before the cut was made, so step 2 has seen it: its last words and its end are brought in
- *   right there, and what ended is gone before the waiter goes on.
+ *   3. drain    process by process in order of birth, so that a parent's definitions come before
+ * its forked child's use of them; each process's rings merged by turn; the dying to their last word
+ *   A WAITED word in a cut means that the child was dead before the cut was made, so step 2 has
+ * seen it: its last words and its end are brought in right there, and what ended is gone before the
+ * waiter goes on.
  *
  * Not here: the meaning of words (transcode.h). Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_MERGE_H
@@ -27,7 +29,9 @@ struct merge {
 };
 
 /* m is large: on the heap. shared and processes are borrowed. */
-void merge_init(struct merge *m, struct shared *shared, struct processes *processes, struct output *output);
+void merge_init(struct merge *m, struct shared *shared, struct processes *processes,
+                struct output *output);
+/* Forgets half-read definitions; the caller frees m. */
 void merge_release(struct merge *m);
 
 /* Drains once. Returns the bytes consumed. */

@@ -1,5 +1,6 @@
-/* Two open-addressing tables (names.h). A function is told apart by a 128-bit hash of its texts: the texts themselves aren't kept, for the collector's
- * memory is the program's too; two functions with one hash are not to be expected before 2^60 of them. */
+/* Two open-addressing tables (names.h). A function is told apart by a 128-bit hash of its texts:
+ * the texts themselves aren't kept, for the collector's memory is the program's too; two functions
+ * with one hash are not to be expected before 2^60 of them. */
 #include "recorder/collector/names.h"
 
 #include <stdlib.h>
@@ -30,7 +31,10 @@ struct names *names_new(uint32_t (*sink)(void *, const struct event *), void *co
     struct names *n = calloc(1, sizeof *n);
     if (!n)
         return NULL;
-    *n = (struct names){.sink = sink, .context = context, .function_places = FIRST_PLACES, .node_places = FIRST_PLACES};
+    *n = (struct names){.sink = sink,
+                        .context = context,
+                        .function_places = FIRST_PLACES,
+                        .node_places = FIRST_PLACES};
     n->functions = calloc(FIRST_PLACES, sizeof *n->functions);
     n->nodes = calloc(FIRST_PLACES, sizeof *n->nodes);
     if (n->functions && n->nodes)
@@ -81,11 +85,12 @@ static struct function_key *function_place(const struct names *n, uint64_t a, ui
     return &n->functions[at];
 }
 
-static struct node_key *node_place(const struct names *n, uint32_t parent, uint32_t function, uint32_t line)
+static struct node_key *node_place(const struct names *n, uint32_t parent, uint32_t function,
+                                   uint32_t line)
 {
     size_t mask = n->node_places - 1, at = hash_node(parent, function, line) & mask;
-    while (n->nodes[at].id &&
-           (n->nodes[at].parent != parent || n->nodes[at].function != function || n->nodes[at].line != line))
+    while (n->nodes[at].id && (n->nodes[at].parent != parent || n->nodes[at].function != function ||
+                               n->nodes[at].line != line))
         at = (at + 1) & mask;
     return &n->nodes[at];
 }
@@ -115,12 +120,14 @@ static bool grow_nodes(struct names *n)
     n->node_places *= 2;
     for (size_t i = 0; i < old.node_places; i++)
         if (old.nodes[i].id)
-            *node_place(n, old.nodes[i].parent, old.nodes[i].function, old.nodes[i].line) = old.nodes[i];
+            *node_place(n, old.nodes[i].parent, old.nodes[i].function, old.nodes[i].line) =
+                old.nodes[i];
     free(old.nodes);
     return true;
 }
 
-uint32_t names_function(struct names *n, enum function_kind kind, struct text name, struct text file, uint32_t first_line)
+uint32_t names_function(struct names *n, enum function_kind kind, struct text name,
+                        struct text file, uint32_t first_line)
 {
     uint64_t a = hash_text(hash_text(mix(first_line * 4u + kind), name), file);
     uint64_t b = hash_text(hash_text(~a, file), name);

@@ -1,7 +1,8 @@
-/* Functions and stack nodes of the whole trace, each once: what processes define separately is made one by content.
- * Why here and not in the reader: forty workers of one program have one set of stacks, in the file too.
- * Invariants: ids are dense, in order of definition, as the encoder hands them out; nothing is ever removed.
- * Not here: ids inside a process (recorded.h). Not thread-safe. */
+/* Functions and stack nodes of the whole trace, each once: what processes define separately is made
+ * one by content. Why here and not in the reader: forty workers of one program have one set of
+ * stacks, in the file too. Invariants: ids are dense, in order of definition, as the encoder hands
+ * them out; nothing is ever removed. Not here: ids inside a process (recorded.h). Not thread-safe.
+ */
 #ifndef RECORDER_COLLECTOR_NAMES_H
 #define RECORDER_COLLECTOR_NAMES_H
 
@@ -9,13 +10,16 @@
 
 struct names;
 
-/* sink is called for every new definition with an EVENT_STACK or a FUNCTION record event, and returns the id given to it, or 0 when it could not be
- * written (then nothing is kept). Returns NULL when out of memory. */
+/* sink is called for every new definition with an EVENT_STACK or a FUNCTION record event, and
+ * returns the id given to it, or 0 when it could not be written (then nothing is kept). Returns
+ * NULL when out of memory. */
 struct names *names_new(uint32_t (*sink)(void *context, const struct event *ev), void *context);
+/* Frees everything; NULL is fine. */
 void names_free(struct names *n);
 
 /* The id of a function; FUNCTION_UNKNOWN when out of memory. Texts are borrowed. */
-uint32_t names_function(struct names *n, enum function_kind kind, struct text name, struct text file, uint32_t first_line);
+uint32_t names_function(struct names *n, enum function_kind kind, struct text name,
+                        struct text file, uint32_t first_line);
 /* The id of a node; STACK_UNKNOWN when out of memory. */
 uint32_t names_stack(struct names *n, uint32_t parent, uint32_t function, uint32_t line);
 

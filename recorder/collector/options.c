@@ -1,4 +1,5 @@
-/* The command line of `memrec run` (options.h). */
+/* The command line of `memrec run` (options.h), by getopt_long over the one table in options.def.
+ * Why -m and -c end the options: what follows them is the program's. */
 #define _GNU_SOURCE
 #include "recorder/collector/options.h"
 
@@ -42,9 +43,20 @@ bool options_size(const char *text, uint64_t *bytes)
     static const struct {
         const char *unit;
         double factor;
-    } units[] = {{"", 1},     {"B", 1},           {"K", 1024},           {"KiB", 1024},           {"KB", 1e3},
-                 {"M", 1048576}, {"MiB", 1048576}, {"MB", 1e6},           {"G", 1073741824},       {"GiB", 1073741824},
-                 {"GB", 1e9}, {"T", 1099511627776}, {"TiB", 1099511627776}, {"TB", 1e12}};
+    } units[] = {{"", 1},
+                 {"B", 1},
+                 {"K", 1024},
+                 {"KiB", 1024},
+                 {"KB", 1e3},
+                 {"M", 1048576},
+                 {"MiB", 1048576},
+                 {"MB", 1e6},
+                 {"G", 1073741824},
+                 {"GiB", 1073741824},
+                 {"GB", 1e9},
+                 {"T", 1099511627776},
+                 {"TiB", 1099511627776},
+                 {"TB", 1e12}};
     char *end;
     double number = strtod(text, &end);
     if (end == text || !(number >= 0))
@@ -74,37 +86,27 @@ static int take_children(struct options *o, const char *value, struct err *err)
 static int take(struct options *o, int letter, const char *value, struct err *err)
 {
     switch (letter) {
-    case 'o':
-        o->output = value;
-        return 0;
-    case 'f':
-        o->force = true;
-        return 0;
-    case 'q':
-        o->quiet = true;
-        return 0;
-    case 'h':
-        o->help = true;
-        return 0;
+    case 'o': o->output = value; return 0;
+    case 'f': o->force = true; return 0;
+    case 'q': o->quiet = true; return 0;
+    case 'h': o->help = true; return 0;
     case OPTION_MAX_SIZE:
-        return options_size(value, &o->max_bytes) && o->max_bytes ? 0 : err_set(err, ERR_USAGE, "--max-size takes a size such as 500MB or 2GiB, not '%s'", value);
+        return options_size(value, &o->max_bytes) && o->max_bytes
+                   ? 0
+                   : err_set(err, ERR_USAGE,
+                             "--max-size takes a size such as 500MB or 2GiB, not '%s'", value);
     case OPTION_OBJECTS:
-    case OPTION_NO_OBJECTS:
-        o->objects = letter == OPTION_OBJECTS;
-        return 0;
-    case OPTION_CHILDREN:
-        return take_children(o, value, err);
-    case OPTION_NO_STACKS:
-        o->stacks = false;
-        return 0;
-    case OPTION_NO_OOM:
-        return 0;
+    case OPTION_NO_OBJECTS: o->objects = letter == OPTION_OBJECTS; return 0;
+    case OPTION_CHILDREN: return take_children(o, value, err);
+    case OPTION_NO_STACKS: o->stacks = false; return 0;
+    case OPTION_NO_OOM: return 0;
     case OPTION_NATIVE:
-        return err_set(err, ERR_USAGE, "--native is not in this version; Python stacks are recorded without it");
+        return err_set(err, ERR_USAGE,
+                       "--native is not in this version; Python stacks are recorded without it");
     case OPTION_SAMPLE:
-        return err_set(err, ERR_USAGE, "--sample is not in this version; without it every allocation is recorded");
-    default:
-        return err_set(err, ERR_USAGE, "internal: an option without meaning");
+        return err_set(err, ERR_USAGE,
+                       "--sample is not in this version; without it every allocation is recorded");
+    default: return err_set(err, ERR_USAGE, "internal: an option without meaning");
     }
 }
 
@@ -115,7 +117,8 @@ static int finish(struct options *o, char **rest, bool dashes, struct err *err)
     if (o->form == RUN_SCRIPT || o->form == RUN_PROGRAM)
         o->arguments = rest;
     if (!o->arguments[0] && !o->help)
-        return err_set(err, ERR_USAGE, "there is nothing to run: give a script, -m MODULE, -c CODE, or -- PROGRAM");
+        return err_set(err, ERR_USAGE,
+                       "there is nothing to run: give a script, -m MODULE, -c CODE, or -- PROGRAM");
     return 0;
 }
 
@@ -123,7 +126,9 @@ static void make_long_options(struct option *longs)
 {
     for (size_t i = 0; i < OPTIONS; i++) {
         const char *argument = table[i].argument;
-        int has = !argument ? no_argument : argument[strlen(argument) - 1] == '?' ? optional_argument : required_argument;
+        int has = !argument                               ? no_argument
+                  : argument[strlen(argument) - 1] == '?' ? optional_argument
+                                                          : required_argument;
         longs[i] = (struct option){table[i].name, has, NULL, table[i].letter};
     }
     longs[OPTIONS] = (struct option){0};
@@ -139,12 +144,16 @@ int options_read(struct options *o, int argc, char **argv, struct err *err)
     optind = 1;
     while (!status && (letter = getopt_long(argc, argv, "+:o:fqhm:c:", longs, NULL)) != -1) {
         if (letter == '?')
-            return err_set(err, ERR_USAGE, "unknown option '%s'; options of the interpreter go after --, as in: memrec run -- python3 %s …", argv[optind - 1], argv[optind - 1]);
+            return err_set(err, ERR_USAGE,
+                           "unknown option '%s'; options of the interpreter go after --, as in: "
+                           "memrec run -- python3 %s …",
+                           argv[optind - 1], argv[optind - 1]);
         if (letter == ':')
             return err_set(err, ERR_USAGE, "'%s' needs a value", argv[optind - 1]);
         if (letter == 'm' || letter == 'c') {
             o->form = letter == 'm' ? RUN_MODULE : RUN_CODE;
-            o->arguments = argv + optind - 1; /* the value stands there, the program's arguments follow */
+            o->arguments = argv + optind - 1; /* the value stands there, the program's arguments
+                                                 follow */
             o->arguments[0] = optarg;
             break;
         }

@@ -22,7 +22,8 @@ enum run_form { RUN_SCRIPT, RUN_MODULE, RUN_CODE, RUN_PROGRAM };
 
 struct options {
     enum run_form form;
-    char **arguments;  /* script, module, code or program first; NULL at the end; borrowed from argv */
+    char **arguments; /* script, module, code or program first; NULL at the end; borrowed from argv
+                       */
     const char *output; /* NULL: the default name */
     bool force, objects, stacks, quiet, help;
     char children; /* a, p, n: rendezvous.h */

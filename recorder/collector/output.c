@@ -1,4 +1,5 @@
-/* Events into blocks into the file (output.h). */
+/* Events into blocks into the file (output.h). Why a block is also sealed by age: what a killed
+ * collector leaves behind is at most a second old. */
 #define _GNU_SOURCE
 #include "recorder/collector/output.h"
 
@@ -13,7 +14,8 @@ static uint32_t define(void *context, const struct event *ev)
     return output_event(context, ev, &id) ? id : 0;
 }
 
-int output_start(struct output *o, int fd, const struct trace_header *header, const struct writer_limits *limits, struct err *err)
+int output_start(struct output *o, int fd, const struct trace_header *header,
+                 const struct writer_limits *limits, struct err *err)
 {
     *o = (struct output){.started_mono_ns = header->started_mono_ns};
     int status = writer_start(&o->writer, fd, header, limits, err);
@@ -21,7 +23,8 @@ int output_start(struct output *o, int fd, const struct trace_header *header, co
         return status;
     o->encoder = encoder_new();
     o->names = names_new(define, o);
-    return o->encoder && o->names ? 0 : err_set(err, ERR_NOMEM, "no memory for the trace's encoder");
+    return o->encoder && o->names ? 0
+                                  : err_set(err, ERR_NOMEM, "no memory for the trace's encoder");
 }
 
 void output_stop(struct output *o, enum reason why)
@@ -43,7 +46,8 @@ static bool seal(struct output *o)
         o->payload = more;
         o->payload_bytes = bound;
     }
-    if (encoder_seal(o->encoder, o->payload, o->payload_bytes, &info) != 0 || writer_put(o->writer, &info, o->payload) != 0)
+    if (encoder_seal(o->encoder, o->payload, o->payload_bytes, &info) != 0 ||
+        writer_put(o->writer, &info, o->payload) != 0)
         output_stop(o, REASON_QUEUE_FULL);
     if (writer_failed(o->writer))
         output_stop(o, writer_failed(o->writer));

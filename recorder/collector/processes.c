@@ -1,4 +1,5 @@
-/* Births and deaths (processes.h). Facts about a process come from /proc; where /proc doesn't tell, they stay empty. */
+/* Births and deaths (processes.h). Facts about a process come from /proc; where /proc doesn't tell,
+ * they stay empty. */
 #define _GNU_SOURCE
 #include "recorder/collector/processes.h"
 
@@ -13,10 +14,13 @@
 
 #define COMMAND_BYTES 16384
 #define COMMAND_WORDS 256
-#define PARENT_STEPS 32
-#define ENDED_NS UINT64_C(60000000000) /* the longest that a forked child may wait with its first event and still know its stacks */
+#define PARENT_STEPS  32
+#define ENDED_NS                                                                                   \
+    UINT64_C(60000000000) /* the longest that a forked child may wait with its first event and     \
+                             still know its stacks */
 
-void processes_init(struct processes *all, struct shared *shared, struct output *output, struct serve *serve, size_t pool_bytes)
+void processes_init(struct processes *all, struct shared *shared, struct output *output,
+                    struct serve *serve, size_t pool_bytes)
 {
     *all = (struct processes){.shared = shared, .output = output, .serve = serve};
     all->last = &all->first;
@@ -99,7 +103,8 @@ static size_t read_proc(uint32_t pid, const char *name, char *out, size_t capaci
     return length;
 }
 
-/* Learns the command and the executable; where /proc no longer tells, a forked child's are its parent's. */
+/* Learns the command and the executable; where /proc no longer tells, a forked child's are its
+ * parent's. */
 static void learn_command(struct recorded *p, const struct recorded *parent)
 {
     static char command[COMMAND_BYTES], executable[4096], path[64];
@@ -111,7 +116,8 @@ static void learn_command(struct recorded *p, const struct recorded *parent)
     if (inherits)
         length = parent->command_bytes;
     executable[exe > 0 ? exe : 0] = 0;
-    p->executable = strdup(exe <= 0 && inherits && parent->executable ? parent->executable : executable);
+    p->executable =
+        strdup(exe <= 0 && inherits && parent->executable ? parent->executable : executable);
     p->command = from ? malloc(length + 1) : NULL;
     if (p->command)
         memcpy(p->command, from, p->command_bytes = length);
@@ -129,7 +135,8 @@ static uint32_t split_command(const char *command, size_t length, struct text *w
 }
 
 /* How it came to be, and whose child it is in the trace (NULL: nobody's). */
-static enum process_how origin_of(const struct processes *all, const struct recorded *p, const struct recorded **parent)
+static enum process_how origin_of(const struct processes *all, const struct recorded *p,
+                                  const struct recorded **parent)
 {
     *parent = NULL;
     if (p->parent_serial) {
@@ -147,7 +154,8 @@ static enum process_how origin_of(const struct processes *all, const struct reco
     return PROCESS_NEW;
 }
 
-static void tell_birth(struct processes *all, struct recorded *p, enum process_how how, const struct recorded *parent, const struct introduction *intro)
+static void tell_birth(struct processes *all, struct recorded *p, enum process_how how,
+                       const struct recorded *parent, const struct introduction *intro)
 {
     static struct text words[COMMAND_WORDS];
     uint32_t flags = intro ? intro->flags : all->shared->control->header.flags;
@@ -155,12 +163,15 @@ static void tell_birth(struct processes *all, struct recorded *p, enum process_h
     record.process.pid = p->pid;
     record.process.parent = parent ? parent->id : ID_NONE;
     record.process.how = (uint8_t)how;
-    record.process.flags = (uint8_t)((flags & SHM_OBJECTS ? PROCESS_OBJECTS | PROCESS_ARENAS : 0) | (flags & SHM_STACKS ? PROCESS_STACKS : 0));
+    record.process.flags = (uint8_t)((flags & SHM_OBJECTS ? PROCESS_OBJECTS | PROCESS_ARENAS : 0) |
+                                     (flags & SHM_STACKS ? PROCESS_STACKS : 0));
     if (intro && (intro->verdict == PYTHON_KNOWN))
         record.process.python = (struct text){intro->text, (uint32_t)strlen(intro->text)};
     learn_command(p, parent);
-    record.process.executable = (struct text){p->executable, p->executable ? (uint32_t)strlen(p->executable) : 0};
-    record.process.argument_count = p->command ? split_command(p->command, p->command_bytes, words) : 0;
+    record.process.executable =
+        (struct text){p->executable, p->executable ? (uint32_t)strlen(p->executable) : 0};
+    record.process.argument_count =
+        p->command ? split_command(p->command, p->command_bytes, words) : 0;
     record.process.arguments = words;
     output_record(all->output, &record, &p->id);
 }
@@ -212,7 +223,8 @@ static bool calls_itself(uint32_t pid, uint32_t own)
     return last && strtoul(last + 1, NULL, 10) == own;
 }
 
-/* A forked child in another pid namespace calls itself by a number that is somebody else's here: its own is looked for. Returns it, 0: it came and went. */
+/* A forked child in another pid namespace calls itself by a number that is somebody else's here:
+ * its own is looked for. Returns it, 0: it came and went. */
 static uint32_t find_namesake(const struct processes *all, uint32_t own)
 {
     DIR *folder = opendir("/proc");
@@ -228,7 +240,8 @@ static uint32_t find_namesake(const struct processes *all, uint32_t own)
     return found;
 }
 
-/* What the kernel calls a forked child. Its maps show the shared file, unless it is a zombie already. */
+/* What the kernel calls a forked child. Its maps show the shared file, unless it is a zombie
+ * already. */
 static uint32_t kernel_pid(const struct processes *all, uint32_t own)
 {
     if (state_of(own) == 'Z' || maps_shared(all, own))
@@ -262,7 +275,8 @@ static void add(struct processes *all, uint32_t index, struct process_slot *slot
     p->dying = !pid; /* it came and went */
     p->pid = pid ? pid : slot->pid;
     p->root = p->pid == all->root_pid;
-    const struct introduction *intro = p->parent_serial ? NULL : serve_introduction(all->serve, index);
+    const struct introduction *intro =
+        p->parent_serial ? NULL : serve_introduction(all->serve, index);
     if (intro && (intro->verdict == PYTHON_UNKNOWN || intro->verdict == PYTHON_MISMATCH))
         all->not_recorded++;
     enum process_how how = origin_of(all, p, &parent);
@@ -306,7 +320,8 @@ void processes_check(struct processes *all)
     }
 }
 
-static void tell_loss(struct processes *all, const struct recorded *p, enum reason reason, uint64_t count)
+static void tell_loss(struct processes *all, const struct recorded *p, enum reason reason,
+                      uint64_t count)
 {
     struct record record = {.type = RECORD_LOST};
     if (!count)
@@ -321,7 +336,8 @@ static void tell_losses(struct processes *all, struct recorded *p)
 {
     struct process_slot *slot = &all->shared->control->slots[p->slot_index];
     uint32_t gave_up = atomic_load(&slot->gave_up);
-    uint64_t reentered = atomic_load(&slot->reentered), lost = atomic_load(&slot->lost_nodes), no_ring = atomic_load(&slot->no_ring);
+    uint64_t reentered = atomic_load(&slot->reentered), lost = atomic_load(&slot->lost_nodes),
+             no_ring = atomic_load(&slot->no_ring);
     tell_loss(all, p, REASON_STACK_UNKNOWN, lost);
     tell_loss(all, p, REASON_DEEP_STACK, atomic_load(&slot->deep_stacks));
     tell_loss(all, p, REASON_REENTERED, reentered);

@@ -1,6 +1,7 @@
 /* The recorded processes: noticed in the shared slots, followed by pidfd to their end.
- * Invariants: a process is keyed by its slot and serial; its PROCESS comes before anything of it in the trace, its PROCESS_END after everything. What it
- * defined is kept as long as a fork of it may still turn up. Not here: rings (merge.h), sampling (sample.h). Not thread-safe. */
+ * Invariants: a process is keyed by its slot and serial; its PROCESS comes before anything of it in
+ * the trace, its PROCESS_END after everything. What it defined is kept as long as a fork of it may
+ * still turn up. Not here: rings (merge.h), sampling (sample.h). Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_PROCESSES_H
 #define RECORDER_COLLECTOR_PROCESSES_H
 
@@ -15,17 +16,20 @@ struct processes {
     struct serve *serve; /* what new images said of themselves */
     struct address_pool pool;
     struct recorded *first, **last; /* the living, in order of discovery */
-    struct recorded *past;          /* the ended, the latest first: later ones name them as parents */
-    uint64_t ended_ns[SLOT_LIMIT];  /* of slots in state SLOT_ENDED */
+    struct recorded *past; /* the ended, the latest first: later ones name them as parents */
+    uint64_t ended_ns[SLOT_LIMIT]; /* of slots in state SLOT_ENDED */
     struct recorded *by_slot[SLOT_LIMIT];
     uint32_t root_pid; /* 0: not started yet */
     unsigned living;
-    uint32_t not_recorded;           /* Pythons whose stacks could not be read */
+    uint32_t not_recorded; /* Pythons whose stacks could not be read */
     uint64_t lost_events, lost_stacks;
     uint64_t root_allocs, root_last_failure; /* of the root's last image (recorded.h) */
 };
 
-void processes_init(struct processes *all, struct shared *shared, struct output *output, struct serve *serve, size_t pool_bytes);
+/* Everything given is borrowed; pool_bytes: what all address maps may take together. */
+void processes_init(struct processes *all, struct shared *shared, struct output *output,
+                    struct serve *serve, size_t pool_bytes);
+/* Frees every process, living or past. */
 void processes_release(struct processes *all);
 
 /* A process, living or past; NULL: none. */
@@ -38,7 +42,8 @@ struct recorded *processes_living(const struct processes *all, uint32_t pid);
 void processes_discover(struct processes *all);
 /* Marks as dying whoever has ended, or has replaced its image. */
 void processes_check(struct processes *all);
-/* The last word of a dying process: losses and PROCESS_END; its slot is free again. All its rings have been drained. */
+/* The last word of a dying process: losses and PROCESS_END; its slot is free again. All its rings
+ * have been drained. */
 void processes_end(struct processes *all, struct recorded *p, enum process_end reason);
 
 #endif

@@ -1,11 +1,13 @@
-/* The tables of one recorded process (recorded.h). */
+/* The tables of one recorded process (recorded.h). Why plain arrays: a process numbers its nodes
+ * and codes from 1 on without gaps. */
 #include "recorder/collector/recorded.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define NUMBER_JUMP 65536u /* ids come in order, but for those that were given up: a larger gap is a lie */
+#define NUMBER_JUMP                                                                                \
+    65536u /* ids come in order, but for those that were given up: a larger gap is a lie */
 
 struct recorded *recorded_new(struct address_pool *pool)
 {
@@ -114,7 +116,8 @@ bool recorded_inherit(struct recorded *child, const struct recorded *parent)
     return true;
 }
 
-bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function, const struct line_table *table)
+bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
+                          const struct line_table *table)
 {
     if (!reach((void **)&p->codes, &p->code_count, &p->code_capacity, code, sizeof *p->codes))
         return false;
@@ -131,13 +134,15 @@ bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function, 
     return true;
 }
 
-bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent, uint32_t code, int32_t lasti)
+bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
+                          uint32_t code, int32_t lasti)
 {
     if (!reach((void **)&p->nodes, &p->node_count, &p->node_capacity, node, sizeof *p->nodes))
         return false;
-    const struct known_code *known = code < p->code_count && p->codes[code].table ? &p->codes[code] : NULL;
+    const struct known_code *known =
+        code < p->code_count && p->codes[code].table ? &p->codes[code] : NULL;
     int32_t line = known ? lines_find(&known->table->table, lasti) : 0;
-    p->nodes[node] = names_stack(names, recorded_stack(p, parent), known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
+    p->nodes[node] = names_stack(names, recorded_stack(p, parent),
+                                 known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
     return true;
 }
-

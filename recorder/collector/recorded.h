@@ -1,7 +1,8 @@
-/* One recorded process as the collector sees it: what its numbers mean (nodes, codes, addresses) and what of it is alive.
- * Invariants: nodes and codes are what the process defined, translated to trace-wide ids, plus what it inherited at fork; a number that was never defined is
- * STACK_UNKNOWN. Everything that the process says is checked before it gets here or here.
- * Not here: words and rings (transcode.h, merge.h), when it is born and dies (processes.h). Not thread-safe. */
+/* One recorded process as the collector sees it: what its numbers mean (nodes, codes, addresses)
+ * and what of it is alive. Invariants: nodes and codes are what the process defined, translated to
+ * trace-wide ids, plus what it inherited at fork; a number that was never defined is STACK_UNKNOWN.
+ * Everything that the process says is checked before it gets here or here. Not here: words and
+ * rings (transcode.h, merge.h), when it is born and dies (processes.h). Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_RECORDED_H
 #define RECORDER_COLLECTOR_RECORDED_H
 
@@ -19,13 +20,13 @@ struct shared_table {
 };
 
 struct known_code {
-    uint32_t function; /* trace-wide */
+    uint32_t function;          /* trace-wide */
     struct shared_table *table; /* NULL: not defined */
 };
 
 struct recorded {
     struct recorded *next;
-    uint32_t id;     /* in the trace */
+    uint32_t id; /* in the trace */
     uint32_t serial, pid, slot_index, parent_serial;
     uint64_t round; /* of drains, in which it was last drained */
     bool cut;       /* it was there when the current cut was made */
@@ -34,7 +35,8 @@ struct recorded {
     bool dying;            /* has ended, but its last words are not drained yet */
     bool python_told;      /* the outcome of the check on the first frames is in the trace */
     int pidfd, pagemap, mappings; /* -1: none */
-    char *command; /* as /proc tells it: words with their NULs; a forked child may be gone before it can be asked */
+    char *command; /* as /proc tells it: words with their NULs; a forked child may be gone before it
+                      can be asked */
     size_t command_bytes;
     char *executable;
     uint32_t *nodes; /* trace-wide ids by the process's own; 0: not defined */
@@ -47,7 +49,7 @@ struct recorded {
     struct bigblocks big;
     uint64_t unknown_frees, live_addresses; /* counted, told at its end */
     uint64_t rss_bytes, rss_told_ns, sampled_ns;
-    size_t sample_at; /* where the round of samples under way goes on (sample.c) */
+    size_t sample_at;              /* where the round of samples under way goes on (sample.c) */
     uint64_t allocs, last_failure; /* allocations so far; that number at the last failed one, + 1 */
 };
 
@@ -55,16 +57,20 @@ struct recorded {
 struct recorded *recorded_new(struct address_pool *pool);
 /* Frees everything; blocks of others that share its tables are not touched. NULL is fine. */
 void recorded_free(struct recorded *p);
-/* Gives back what only a living process needs; keep_definitions: children that inherit them may still come. */
+/* Gives back what only a living process needs; keep_definitions: children that inherit them may
+ * still come. */
 void recorded_end(struct recorded *p, bool keep_definitions);
 
 /* A forked child knows what its parent knew. Returns false when out of memory. */
 bool recorded_inherit(struct recorded *child, const struct recorded *parent);
 
-/* The process defined a code object; table: what to copy. Returns false: the number is absurd, or out of memory. */
-bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function, const struct line_table *table);
+/* The process defined a code object; table: what to copy. Returns false: the number is absurd, or
+ * out of memory. */
+bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
+                          const struct line_table *table);
 /* The process defined a node. Returns false as above. */
-bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent, uint32_t code, int32_t lasti);
+bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
+                          uint32_t code, int32_t lasti);
 /* The trace-wide id of a node. */
 static inline uint32_t recorded_stack(const struct recorded *p, uint32_t node)
 {

@@ -1,4 +1,5 @@
-/* Sampling from /proc (sample.h): statm for RSS, pagemap (or its scanning ioctl, Linux 6.7) for residency. */
+/* Sampling from /proc (sample.h): statm for RSS, pagemap (or its scanning ioctl, Linux 6.7) for
+ * residency. */
 #define _GNU_SOURCE
 #include "recorder/collector/sample.h"
 
@@ -8,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE_BYTES 4096u
-#define PAGE_PRESENT (UINT64_C(1) << 63)
+#define PAGE_BYTES     4096u
+#define PAGE_PRESENT   (UINT64_C(1) << 63)
 #define RSS_STEP_BYTES (UINT64_C(64) << 10)
-#define WINDOW_PAGES 4096u
+#define WINDOW_PAGES   4096u
 
 static uint64_t read_rss(uint32_t pid)
 {
@@ -25,7 +26,9 @@ static uint64_t read_rss(uint32_t pid)
     if (length <= 0)
         return 0;
     text[length] = 0;
-    return sscanf(text, "%lu %lu", &size, &resident) == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    return sscanf(text, "%lu %lu", &size, &resident) == 2
+               ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE)
+               : 0;
 }
 
 static void sample_rss(struct processes *all, struct recorded *p)
@@ -40,11 +43,14 @@ static void sample_rss(struct processes *all, struct recorded *p)
     output_record(all->output, &record, NULL);
 }
 
-/* Resident bytes of [address, address + length), page-rounded at both ends to what lies inside the block's pages. Returns false when they can't be read. */
-static bool resident_bytes(const struct recorded *p, uint64_t address, uint64_t length, uint64_t *out)
+/* Resident bytes of [address, address + length), page-rounded at both ends to what lies inside the
+ * block's pages. Returns false when they can't be read. */
+static bool resident_bytes(const struct recorded *p, uint64_t address, uint64_t length,
+                           uint64_t *out)
 {
     static uint64_t entries[WINDOW_PAGES];
-    uint64_t page = address / PAGE_BYTES, end = (address + length + PAGE_BYTES - 1) / PAGE_BYTES, pages = 0;
+    uint64_t page = address / PAGE_BYTES, end = (address + length + PAGE_BYTES - 1) / PAGE_BYTES,
+             pages = 0;
     while (page < end) {
         size_t want = end - page < WINDOW_PAGES ? end - page : WINDOW_PAGES;
         ssize_t got = pread(p->pagemap, entries, want * 8, (off_t)(page * 8));
@@ -59,32 +65,39 @@ static bool resident_bytes(const struct recorded *p, uint64_t address, uint64_t 
     return true;
 }
 
-static void sample_block(struct processes *all, struct recorded *p, struct bigblock *block, uint64_t *budget)
+static void sample_block(struct processes *all, struct recorded *p, struct bigblock *block,
+                         uint64_t *budget)
 {
     uint64_t resident, pages = block->size_bytes / PAGE_BYTES + 1;
     *budget -= pages < *budget ? pages : *budget;
-    if (!resident_bytes(p, block->address, block->size_bytes, &resident) || (block->sampled && resident == block->resident_bytes))
+    if (!resident_bytes(p, block->address, block->size_bytes, &resident) ||
+        (block->sampled && resident == block->resident_bytes))
         return;
     block->sampled = true;
     block->resident_bytes = resident;
-    struct record record = {.type = RECORD_RESIDENT_BLOCK, .resident_block = {block->index, resident}};
+    struct record record = {.type = RECORD_RESIDENT_BLOCK,
+                            .resident_block = {block->index, resident}};
     output_record(all->output, &record, NULL);
 }
 
 static bool is_sampled(const struct range *piece)
 {
     return piece->kind == MAP_KIND_RESERVED || piece->kind == MAP_KIND_NORESERVE ||
-           piece->kind == MAP_KIND_ARENA || (piece->kind == MAP_KIND_ANONYMOUS && piece->length >= BIG_BLOCK_BYTES);
+           piece->kind == MAP_KIND_ARENA ||
+           (piece->kind == MAP_KIND_ANONYMOUS && piece->length >= BIG_BLOCK_BYTES);
 }
 
-static void sample_range(struct processes *all, struct recorded *p, struct range *piece, uint64_t *budget)
+static void sample_range(struct processes *all, struct recorded *p, struct range *piece,
+                         uint64_t *budget)
 {
     uint64_t resident, pages = piece->length / PAGE_BYTES;
     *budget -= pages < *budget ? pages : *budget;
-    if (!resident_bytes(p, piece->address, piece->length, &resident) || resident == piece->resident_bytes)
+    if (!resident_bytes(p, piece->address, piece->length, &resident) ||
+        resident == piece->resident_bytes)
         return;
     piece->resident_bytes = resident;
-    struct record record = {.type = RECORD_RESIDENT_RANGE, .resident_range = {p->id, piece->address, piece->length, resident}};
+    struct record record = {.type = RECORD_RESIDENT_RANGE,
+                            .resident_range = {p->id, piece->address, piece->length, resident}};
     output_record(all->output, &record, NULL);
 }
 
@@ -99,7 +112,8 @@ static void sample_fresh(struct processes *all, struct recorded *p, uint64_t *bu
             sample_range(all, p, &p->ranges.items[i], budget);
 }
 
-/* Everything in turn, from where the last tick's budget ended. A round that is through ends the turn. */
+/* Everything in turn, from where the last tick's budget ended. A round that is through ends the
+ * turn. */
 static void sample_round(struct processes *all, struct recorded *p, uint64_t *budget)
 {
     size_t blocks = p->big.capacity, total = blocks + p->ranges.count;

@@ -1,4 +1,5 @@
-/* Answering new images (serve.h). One connection at a time: a question is one packet, so nobody can hold the thread for longer than its timeout. */
+/* Answering new images (serve.h). One connection at a time: a question is one packet, so nobody can
+ * hold the thread for longer than its timeout. */
 #define _GNU_SOURCE
 #include "recorder/collector/serve.h"
 #include "recorder/collector/control.h"
@@ -73,7 +74,8 @@ static void refuse(struct serve *s, const struct rendezvous_ask *question)
     send(s->control, &message, sizeof message, MSG_NOSIGNAL);
 }
 
-static void answer_attach(struct serve *s, const struct rendezvous_ask *question, uint32_t pid, struct rendezvous_reply *reply)
+static void answer_attach(struct serve *s, const struct rendezvous_ask *question, uint32_t pid,
+                          struct rendezvous_reply *reply)
 {
     uint32_t flags = s->shared->control->header.flags, index;
     bool unreadable = question->verdict == PYTHON_UNKNOWN || question->verdict == PYTHON_MISMATCH;
@@ -101,7 +103,8 @@ static void answer_attach(struct serve *s, const struct rendezvous_ask *question
     reply->flags = flags;
 }
 
-static void send_reply(const struct serve *s, int peer, struct rendezvous_reply *reply, bool with_file)
+static void send_reply(const struct serve *s, int peer, struct rendezvous_reply *reply,
+                       bool with_file)
 {
     union {
         struct cmsghdr align;
@@ -130,7 +133,8 @@ static void answer(struct serve *s, int peer)
     struct timeval limit = {.tv_usec = 500000};
     setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0 ||
-        recv(peer, &question, sizeof question, 0) != (ssize_t)sizeof question || question.magic != RENDEZVOUS_MAGIC)
+        recv(peer, &question, sizeof question, 0) != (ssize_t)sizeof question ||
+        question.magic != RENDEZVOUS_MAGIC)
         return;
     question.text[sizeof question.text - 1] = 0;
     bool allowed = may_attach(s, &who) && atomic_load(&s->shared->control->header.recording);
@@ -144,7 +148,8 @@ static void *work(void *context)
 {
     struct serve *s = context;
     for (;;) {
-        struct pollfd watch[2] = {{.fd = s->listener, .events = POLLIN}, {.fd = s->stop[0], .events = POLLIN}};
+        struct pollfd watch[2] = {{.fd = s->listener, .events = POLLIN},
+                                  {.fd = s->stop[0], .events = POLLIN}};
         if (poll(watch, 2, -1) < 0)
             continue;
         if (watch[1].revents)
@@ -157,7 +162,8 @@ static void *work(void *context)
     }
 }
 
-int serve_start(struct serve **out, struct shared *shared, int listener, int control, struct err *err)
+int serve_start(struct serve **out, struct shared *shared, int listener, int control,
+                struct err *err)
 {
     struct serve *s = calloc(1, sizeof *s);
     if (!s || pipe2(s->stop, O_CLOEXEC) != 0) {
@@ -186,4 +192,7 @@ void serve_stop(struct serve *s)
 
 void serve_set_root(struct serve *s, uint32_t pid) { atomic_store(&s->root_pid, pid); }
 
-const struct introduction *serve_introduction(const struct serve *s, uint32_t slot) { return &s->introductions[slot]; }
+const struct introduction *serve_introduction(const struct serve *s, uint32_t slot)
+{
+    return &s->introductions[slot];
+}

@@ -1,4 +1,5 @@
-/* Making the shared file (shared.h). */
+/* Making the shared file (shared.h). Why a mark: whether a process still has the file mapped is
+ * read from its maps, by device and inode, whatever the file is called. */
 #define _GNU_SOURCE
 #include "recorder/collector/shared.h"
 
@@ -41,7 +42,8 @@ static void make_mark(struct shared *s)
 {
     struct stat st;
     if (fstat(s->fd, &st) == 0)
-        snprintf(s->mark, sizeof s->mark, " %02x:%02x %llu ", major(st.st_dev), minor(st.st_dev), (unsigned long long)st.st_ino);
+        snprintf(s->mark, sizeof s->mark, " %02x:%02x %llu ", major(st.st_dev), minor(st.st_dev),
+                 (unsigned long long)st.st_ino);
 }
 
 int shared_make(struct shared *s, uint32_t flags, struct err *err)
@@ -51,7 +53,9 @@ int shared_make(struct shared *s, uint32_t flags, struct err *err)
     while (s->fd >= 0 && chunks && !map_chunks(s, chunks))
         chunks /= 4;
     if (!s->control) {
-        int status = err_set(err, ERR_SYSTEM, "no shared memory can be had (memfd, /dev/shm, /tmp): %s", strerror(errno));
+        int status =
+            err_set(err, ERR_SYSTEM, "no shared memory can be had (memfd, /dev/shm, /tmp): %s",
+                    strerror(errno));
         shared_release(s);
         return status;
     }

@@ -9,13 +9,16 @@
 struct shared {
     int fd;
     struct shm_control *control; /* the whole file is mapped, without memory until it is touched */
-    uint32_t chunks; /* that the file has: our own copy */
+    uint32_t chunks;             /* that the file has: our own copy */
     uint64_t bytes;
     char mark[64]; /* what /proc/PID/maps shows of the file: device and inode */
 };
 
-/* Makes the file: a memfd, or a nameless file in /dev/shm or /tmp where there is none; smaller where RLIMIT_AS doesn't let the whole be mapped. Returns 0 or a negative error with err filled. */
+/* Makes the file: a memfd, or a nameless file in /dev/shm or /tmp where there is none; smaller
+ * where RLIMIT_AS doesn't let the whole be mapped. Returns 0 or a negative error with err filled.
+ */
 int shared_make(struct shared *s, uint32_t flags, struct err *err);
+/* Unmaps and closes; also after a failed make. */
 void shared_release(struct shared *s);
 
 static inline struct ring *shared_ring(const struct shared *s, uint32_t index)

@@ -39,7 +39,8 @@ void signals_take(void)
         struct sigaction action = {.sa_sigaction = hand_on, .sa_flags = SA_SIGINFO | SA_RESTART};
         sigfillset(&action.sa_mask);
         sigaction(taken[i], NULL, &before[i]);
-        if (before[i].sa_handler != SIG_IGN) /* nohup's and the like stay ignored, in the program too */
+        if (before[i].sa_handler != SIG_IGN) /* nohup's and the like stay ignored, in the program
+                                                too */
             sigaction(taken[i], &action, NULL);
     }
     sigemptyset(&children);

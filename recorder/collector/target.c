@@ -1,4 +1,5 @@
-/* Finding and judging the program (target.h). */
+/* Finding and judging the program (target.h). Why before anything is started: what must break,
+ * breaks with a sentence and an empty folder. */
 #define _GNU_SOURCE
 #include "recorder/collector/target.h"
 #include "recorder/elf.h"
@@ -24,11 +25,14 @@ static int find_program(const char *name, char *out)
     const char *path = getenv("PATH");
     if (strchr(name, '/')) {
         snprintf(out, PATH_MAX, "%s", name);
-        return is_file(out, X_OK) ? 0 : access(out, F_OK) == 0 ? EXIT_NOT_EXECUTABLE : EXIT_NOT_FOUND;
+        return is_file(out, X_OK)       ? 0
+               : access(out, F_OK) == 0 ? EXIT_NOT_EXECUTABLE
+                                        : EXIT_NOT_FOUND;
     }
     for (path = path ? path : "/usr/local/bin:/usr/bin:/bin"; *path;) {
         size_t folder = strcspn(path, ":");
-        int length = snprintf(out, PATH_MAX, "%.*s%s%s", (int)folder, path, folder ? "/" : "", name);
+        int length =
+            snprintf(out, PATH_MAX, "%.*s%s%s", (int)folder, path, folder ? "/" : "", name);
         if (length < PATH_MAX && is_file(out, X_OK))
             return 0;
         path += folder + (path[folder] == ':');
@@ -45,25 +49,34 @@ static int judge(const char *path, struct err *err)
         switch (program_kind(at, interpreter, sizeof buffers[0])) {
         case PROGRAM_CARRIES:
         case PROGRAM_MISSING: /* unreadable, but perhaps executable: exec will tell */
-        case PROGRAM_UNKNOWN:
-            return 0;
-        case PROGRAM_SCRIPT:
-            at = interpreter;
-            continue;
+        case PROGRAM_UNKNOWN: return 0;
+        case PROGRAM_SCRIPT: at = interpreter; continue;
         case PROGRAM_STATIC:
-            err_set(err, ERR_USAGE, "%s is statically linked: nothing can be preloaded into it, so it cannot be recorded", at);
+            err_set(err, ERR_USAGE,
+                    "%s is statically linked: nothing can be preloaded into it, so it cannot be "
+                    "recorded",
+                    at);
             return EXIT_OUR_FAILURE;
         case PROGRAM_OTHER_LIBC:
-            err_set(err, ERR_USAGE, "%s is built for another C library than glibc (musl?), which memrec's library cannot be loaded into; use a glibc build of it", at);
+            err_set(err, ERR_USAGE,
+                    "%s is built for another C library than glibc (musl?), which memrec's library "
+                    "cannot be loaded into; use a glibc build of it",
+                    at);
             return EXIT_OUR_FAILURE;
         case PROGRAM_OTHER_ARCH:
             err_set(err, ERR_USAGE, "%s is built for another architecture than memrec", at);
             return EXIT_OUR_FAILURE;
         case PROGRAM_SANITIZED:
-            err_set(err, ERR_USAGE, "%s is built with a sanitizer, whose allocator must come first; use a build without it", at);
+            err_set(err, ERR_USAGE,
+                    "%s is built with a sanitizer, whose allocator must come first; use a build "
+                    "without it",
+                    at);
             return EXIT_OUR_FAILURE;
         case PROGRAM_SET_ID:
-            err_set(err, ERR_USAGE, "%s runs set-uid or set-gid: the dynamic loader ignores preloads there, so it cannot be recorded", at);
+            err_set(err, ERR_USAGE,
+                    "%s runs set-uid or set-gid: the dynamic loader ignores preloads there, so it "
+                    "cannot be recorded",
+                    at);
             return EXIT_OUR_FAILURE;
         }
     }
@@ -97,13 +110,19 @@ static int find_own(struct target *t, struct err *err)
     static const char *const libraries[] = {"libmemrec.so", "../lib/memrec/libmemrec.so", NULL};
     static const char *const replays[] = {"memreplay", NULL};
     char folder[PATH_MAX], library[PATH_MAX];
-    if (!own_folder(folder) || !find_beside(folder, libraries, R_OK, library) || !realpath(library, t->library)) {
-        err_set(err, ERR_NOT_FOUND, "libmemrec.so is neither beside memrec nor in ../lib/memrec: install both, or run make");
+    if (!own_folder(folder) || !find_beside(folder, libraries, R_OK, library) ||
+        !realpath(library, t->library)) {
+        err_set(err, ERR_NOT_FOUND,
+                "libmemrec.so is neither beside memrec nor in ../lib/memrec: install both, or run "
+                "make");
         return EXIT_OUR_FAILURE;
     }
     find_beside(folder, replays, X_OK, t->replay);
     if (strpbrk(t->library, ": ")) {
-        err_set(err, ERR_USAGE, "%s: a library whose path has a space or a colon cannot be preloaded; put memrec elsewhere", t->library);
+        err_set(err, ERR_USAGE,
+                "%s: a library whose path has a space or a colon cannot be preloaded; put memrec "
+                "elsewhere",
+                t->library);
         return EXIT_OUR_FAILURE;
     }
     return 0;
@@ -143,7 +162,9 @@ static int check_script(const char *script, struct err *err)
 {
     if (access(script, R_OK) == 0)
         return 0;
-    err_set(err, ERR_NOT_FOUND, "%s: %s; give the script's path (another kind of program goes after --)", script, strerror(errno));
+    err_set(err, ERR_NOT_FOUND,
+            "%s: %s; give the script's path (another kind of program goes after --)", script,
+            strerror(errno));
     return EXIT_NOT_FOUND;
 }
 
@@ -153,9 +174,12 @@ int target_find(struct target *t, const struct options *o, struct err *err)
     const char *program = o->form == RUN_PROGRAM ? o->arguments[0] : "python3";
     int status = find_program(program, t->path);
     if (status == EXIT_NOT_FOUND)
-        err_set(err, ERR_NOT_FOUND, "%s: not found%s", program, strchr(program, '/') ? "" : " on PATH");
+        err_set(err, ERR_NOT_FOUND, "%s: not found%s", program,
+                strchr(program, '/') ? "" : " on PATH");
     else if (status)
-        err_set(err, ERR_USAGE, "%s: not executable; a script goes without --, as in: memrec run %s", program, program);
+        err_set(err, ERR_USAGE,
+                "%s: not executable; a script goes without --, as in: memrec run %s", program,
+                program);
     if (!status && o->form == RUN_SCRIPT)
         status = check_script(o->arguments[0], err);
     if (!status)

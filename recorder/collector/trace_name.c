@@ -1,4 +1,5 @@
-/* Making the trace's file (trace_name.h). */
+/* Making the trace's file (trace_name.h). Why -f unlinks first: O_EXCL then holds for every file,
+ * and nobody's link is followed. */
 #define _GNU_SOURCE
 #include "recorder/collector/trace_name.h"
 
@@ -11,7 +12,10 @@
 
 #define NAMES_MAX 1000
 
-static int create(const char *path) { return open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600); }
+static int create(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
 
 static int open_given(const struct options *o, char *path, struct err *err)
 {
@@ -19,15 +23,18 @@ static int open_given(const struct options *o, char *path, struct err *err)
     snprintf(path, PATH_MAX, "%s", o->output);
     if (o->force && lstat(path, &st) == 0) {
         if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
-            return err_set(err, ERR_USAGE, "%s is not a regular file; give another name with -o", path);
+            return err_set(err, ERR_USAGE, "%s is not a regular file; give another name with -o",
+                           path);
         unlink(path);
     }
     int fd = create(path);
     if (fd >= 0)
         return fd;
     if (errno == EEXIST)
-        return err_set(err, ERR_USAGE, "%s exists; give another name with -o, or -f to overwrite it", path);
-    return err_set(err, ERR_IO, "%s cannot be created: %s; give a writable place with -o", path, strerror(errno));
+        return err_set(err, ERR_USAGE,
+                       "%s exists; give another name with -o, or -f to overwrite it", path);
+    return err_set(err, ERR_IO, "%s cannot be created: %s; give a writable place with -o", path,
+                   strerror(errno));
 }
 
 static int open_default(const struct target *t, char *path, struct err *err)
@@ -39,9 +46,15 @@ static int open_default(const struct target *t, char *path, struct err *err)
         snprintf(path, PATH_MAX, "memrec-%s.%d.lz4%s", t->name, (int)getpid(), suffix);
         int fd = create(path);
         if (fd >= 0 || errno != EEXIST)
-            return fd >= 0 ? fd : err_set(err, ERR_IO, "%s cannot be created in this folder: %s; give another place with -o", path, strerror(errno));
+            return fd >= 0
+                       ? fd
+                       : err_set(
+                             err, ERR_IO,
+                             "%s cannot be created in this folder: %s; give another place with -o",
+                             path, strerror(errno));
     }
-    return err_set(err, ERR_IO, "%s and %d more names exist; give another name with -o", path, NAMES_MAX - 1);
+    return err_set(err, ERR_IO, "%s and %d more names exist; give another name with -o", path,
+                   NAMES_MAX - 1);
 }
 
 int trace_name_open(const struct options *o, const struct target *t, char *path, struct err *err)

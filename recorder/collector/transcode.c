@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define PUBLISH_BYTES (RING_BYTES / 16)
-#define TICK_EVENTS 4096u
+#define TICK_EVENTS   4096u
 
 static const uint8_t kind_words[RING_KIND_COUNT] = {
     0,
@@ -46,32 +46,41 @@ static void speak_as(struct transcoder *tc, const struct stream *s)
     output_event(tc->output, &ev, NULL);
 }
 
-static void forget_block(struct transcoder *tc, struct recorded *p, uint64_t address, uint32_t value, struct bigblock *big)
+static void forget_block(struct transcoder *tc, struct recorded *p, uint64_t address,
+                         uint32_t value, struct bigblock *big)
 {
     if (value & ADDRESS_FLAG)
         bigblocks_remove(&p->big, address, big);
     output_free(tc->output, (value & ~ADDRESS_FLAG) - 1);
 }
 
-static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t address, uint64_t size, uint32_t node)
+static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t address,
+                     uint64_t size, uint32_t node)
 {
     struct recorded *p = s->process;
     uint64_t index = encoder_next_alloc(tc->output->encoder);
-    uint32_t stack = recorded_stack(p, node), before, big = size >= BIG_BLOCK_BYTES ? ADDRESS_FLAG : 0;
+    uint32_t stack = recorded_stack(p, node), before,
+             big = size >= BIG_BLOCK_BYTES ? ADDRESS_FLAG : 0;
     if (allocator >= ALLOCATOR_COUNT)
         return false;
     p->allocs++;
-    if (index < ADDRESS_INDEX_LIMIT - 1 && addresses_put(&p->addresses, address, (uint32_t)(index + 1) | big, &before)) {
+    if (index < ADDRESS_INDEX_LIMIT - 1 &&
+        addresses_put(&p->addresses, address, (uint32_t)(index + 1) | big, &before)) {
         if (before) {
             p->live_addresses++;
             forget_block(tc, p, address, before, NULL);
         }
         output_alloc(tc->output, allocator, stack, size);
         if (big)
-            bigblocks_add(&p->big, &(struct bigblock){.address = address, .size_bytes = size, .index = index});
+            bigblocks_add(&p->big, &(struct bigblock){
+                                       .address = address, .size_bytes = size, .index = index});
         return true;
     }
-    struct event ev = {.kind = EVENT_ALLOC_ADDRESS, .allocator = (uint8_t)allocator, .stack = stack, .size_bytes = size, .address = address};
+    struct event ev = {.kind = EVENT_ALLOC_ADDRESS,
+                       .allocator = (uint8_t)allocator,
+                       .stack = stack,
+                       .size_bytes = size,
+                       .address = address};
     p->coded_by_address++;
     output_event(tc->output, &ev, NULL);
     return true;
@@ -87,7 +96,8 @@ static bool on_free(struct transcoder *tc, struct stream *s, uint64_t address, b
     }
     if (value) {
         forget_block(tc, p, address, value, nested ? NULL : &s->freed_big);
-    } else if (p->coded_by_address && !nested) { /* blocks that frees lie beneath are from the start, when there was room */
+    } else if (p->coded_by_address && !nested) { /* blocks that frees lie beneath are from the
+                                                    start, when there was room */
         struct event ev = {.kind = EVENT_FREE_ADDRESS, .address = address};
         output_event(tc->output, &ev, NULL);
     } else {
@@ -114,7 +124,8 @@ static bool on_undo_free(struct transcoder *tc, struct stream *s, uint64_t addre
     return true;
 }
 
-static bool on_failed(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t size, uint32_t node)
+static bool on_failed(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t size,
+                      uint32_t node)
 {
     struct record record = {.type = RECORD_FAILED};
     if (allocator >= ALLOCATOR_COUNT)
@@ -134,7 +145,8 @@ static void no_change(void *context, const struct range *before, const struct ra
     (void)after;
 }
 
-static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint64_t address, uint64_t length, uint32_t node, uint64_t allocator)
+static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint64_t address,
+                   uint64_t length, uint32_t node, uint64_t allocator)
 {
     struct record record = {.type = RECORD_MAP};
     if (kind >= MAP_KIND_COUNT || allocator >= ALLOCATOR_COUNT)
@@ -166,12 +178,14 @@ static bool on_remap(struct transcoder *tc, struct stream *s, const uint64_t *w)
     record.remap.new_length = w[3];
     record.remap.stack = recorded_stack(s->process, (uint32_t)w[4]);
     record.remap.flags = w[0] >> 48 & 1;
-    ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0, record.remap.flags, no_change, NULL);
+    ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0,
+                 record.remap.flags, no_change, NULL);
     output_record(tc->output, &record, NULL);
     return true;
 }
 
-static bool on_protect(struct transcoder *tc, struct stream *s, bool writable, uint64_t address, uint64_t length)
+static bool on_protect(struct transcoder *tc, struct stream *s, bool writable, uint64_t address,
+                       uint64_t length)
 {
     struct record record = {.type = RECORD_PROTECT, .protect = {address, length, writable}};
     ranges_protect(&s->process->ranges, address, length, writable, no_change, NULL);
@@ -179,24 +193,31 @@ static bool on_protect(struct transcoder *tc, struct stream *s, bool writable, u
     return true;
 }
 
-/* Nobody but the program knows better: what it says of a block that it frees replaces the last sample. */
-static bool on_resident(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t resident)
+/* Nobody but the program knows better: what it says of a block that it frees replaces the last
+ * sample. */
+static bool on_resident(struct transcoder *tc, struct stream *s, uint64_t address,
+                        uint64_t resident)
 {
     struct bigblock *block = bigblocks_find(&s->process->big, address);
-    if (!block || resident > block->size_bytes || (block->sampled && block->resident_bytes == resident))
+    if (!block || resident > block->size_bytes ||
+        (block->sampled && block->resident_bytes == resident))
         return true;
     block->sampled = true;
     block->resident_bytes = resident;
-    struct record record = {.type = RECORD_RESIDENT_BLOCK, .resident_block = {block->index, resident}};
+    struct record record = {.type = RECORD_RESIDENT_BLOCK,
+                            .resident_block = {block->index, resident}};
     output_record(tc->output, &record, NULL);
     return true;
 }
 
-static bool on_resident_range(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t length, uint64_t resident)
+static bool on_resident_range(struct transcoder *tc, struct stream *s, uint64_t address,
+                              uint64_t length, uint64_t resident)
 {
-    struct record record = {.type = RECORD_RESIDENT_RANGE, .resident_range = {s->process->id, address, length, resident}};
+    struct record record = {.type = RECORD_RESIDENT_RANGE,
+                            .resident_range = {s->process->id, address, length, resident}};
     const struct range *piece = ranges_find(&s->process->ranges, address);
-    if (!piece || piece->address != address || piece->length != length || resident > length || piece->resident_bytes == resident)
+    if (!piece || piece->address != address || piece->length != length || resident > length ||
+        piece->resident_bytes == resident)
         return true;
     ranges_resident(&s->process->ranges, address, length, resident, no_change, NULL);
     output_record(tc->output, &record, NULL);
@@ -220,7 +241,8 @@ static void finish_code(struct transcoder *tc, struct stream *s)
                                .size_bytes = c->table_bytes,
                                .first_line = (int32_t)c->first_line,
                                .kind = (enum line_table_kind)c->table_kind};
-    uint32_t function = names_function(tc->output->names, FUNCTION_PYTHON, name, file, c->first_line);
+    uint32_t function =
+        names_function(tc->output->names, FUNCTION_PYTHON, name, file, c->first_line);
     if (!recorded_define_code(s->process, c->code, function, &table))
         s->process->corrupt = true;
     stream_release(s);
@@ -288,7 +310,8 @@ static bool on_thread(struct transcoder *tc, struct stream *s, uint32_t tid, uin
     return true;
 }
 
-/* Handles the event whose words are w (DATA: the first one). at: where it stands. Returns false when it makes no sense. */
+/* Handles the event whose words are w (DATA: the first one). at: where it stands. Returns false
+ * when it makes no sense. */
 static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w, uint64_t at)
 {
     unsigned kind = (unsigned)(w[0] >> 56), aux = (w[0] >> 48) & 0xFF;
@@ -299,46 +322,28 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
         return false;
     speak_as(tc, s);
     switch (kind) {
-    case RING_ALLOC:
-        return on_alloc(tc, s, aux, low, (uint32_t)w[1], (uint32_t)(w[1] >> 32));
-    case RING_ALLOC_BIG:
-        return on_alloc(tc, s, aux, low, w[1], (uint32_t)w[2]);
+    case RING_ALLOC: return on_alloc(tc, s, aux, low, (uint32_t)w[1], (uint32_t)(w[1] >> 32));
+    case RING_ALLOC_BIG: return on_alloc(tc, s, aux, low, w[1], (uint32_t)w[2]);
     case RING_FREE:
-    case RING_FREE_NESTED:
-        return on_free(tc, s, low, kind == RING_FREE_NESTED);
-    case RING_UNDO_FREE:
-        return on_undo_free(tc, s, low);
-    case RING_FAILED:
-        return on_failed(tc, s, aux, w[1], (uint32_t)w[2]);
-    case RING_MAP:
-        return on_map(tc, s, aux, low, w[1], (uint32_t)w[2], w[3]);
-    case RING_UNMAP:
-        return on_unmap(tc, s, low, w[1]);
-    case RING_REMAP:
-        return on_remap(tc, s, w);
-    case RING_PROTECT:
-        return on_protect(tc, s, aux, low, w[1]);
-    case RING_RESIDENT:
-        return on_resident(tc, s, low, w[1]);
-    case RING_RESIDENT_RANGE:
-        return on_resident_range(tc, s, low, w[1], w[2]);
-    case RING_DISCARD:
-        return on_discard(tc, s, low, w[1]);
+    case RING_FREE_NESTED: return on_free(tc, s, low, kind == RING_FREE_NESTED);
+    case RING_UNDO_FREE: return on_undo_free(tc, s, low);
+    case RING_FAILED: return on_failed(tc, s, aux, w[1], (uint32_t)w[2]);
+    case RING_MAP: return on_map(tc, s, aux, low, w[1], (uint32_t)w[2], w[3]);
+    case RING_UNMAP: return on_unmap(tc, s, low, w[1]);
+    case RING_REMAP: return on_remap(tc, s, w);
+    case RING_PROTECT: return on_protect(tc, s, aux, low, w[1]);
+    case RING_RESIDENT: return on_resident(tc, s, low, w[1]);
+    case RING_RESIDENT_RANGE: return on_resident_range(tc, s, low, w[1], w[2]);
+    case RING_DISCARD: return on_discard(tc, s, low, w[1]);
     case RING_NODE:
-        return recorded_define_node(s->process, tc->output->names, (uint32_t)low, (uint32_t)w[1], (uint32_t)(w[1] >> 32), (int32_t)w[2]);
-    case RING_CODE:
-        return on_code(tc, s, w);
-    case RING_DATA:
-        return on_data(tc, s, at + 8, (uint32_t)low);
-    case RING_WAITED:
-        s->waited = (uint32_t)low;
-        return true;
+        return recorded_define_node(s->process, tc->output->names, (uint32_t)low, (uint32_t)w[1],
+                                    (uint32_t)(w[1] >> 32), (int32_t)w[2]);
+    case RING_CODE: return on_code(tc, s, w);
+    case RING_DATA: return on_data(tc, s, at + 8, (uint32_t)low);
+    case RING_WAITED: s->waited = (uint32_t)low; return true;
     case RING_EXEC:
-    case RING_EXEC_FAILED:
-        s->process->exec_pending = kind == RING_EXEC;
-        return true;
-    default:
-        return false;
+    case RING_EXEC_FAILED: s->process->exec_pending = kind == RING_EXEC; return true;
+    default: return false;
     }
 }
 

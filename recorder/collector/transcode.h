@@ -1,6 +1,7 @@
 /* From a ring's words to the trace's events.
- * Invariants: a word is read once; nothing in it is believed: kinds, lengths, ids and counts are checked, and a ring that lies ends its
- * process's recording and nothing else. Not here: in which order rings are read (merge.h). Not thread-safe. */
+ * Invariants: a word is read once; nothing in it is believed: kinds, lengths, ids and counts are
+ * checked, and a ring that lies ends its process's recording and nothing else. Not here: in which
+ * order rings are read (merge.h). Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_TRANSCODE_H
 #define RECORDER_COLLECTOR_TRANSCODE_H
 
@@ -9,7 +10,7 @@
 #include "recorder/ring.h"
 
 #define CODE_TABLE_LIMIT (1u << 24)
-#define CODE_TEXT_LIMIT 4096u
+#define CODE_TEXT_LIMIT  4096u
 
 /* A code object on its way through DATA events. */
 struct partial_code {
@@ -30,7 +31,8 @@ struct stream {
     uint32_t tid;
     uint32_t next; /* ring index + 1 in its process's list; 0 ends it */
     struct partial_code code;
-    uint32_t waited; /* pid whose end the process has waited for, at this point; 0: none. The merge clears it. */
+    uint32_t waited; /* pid whose end the process has waited for, at this point; 0: none. The merge
+                        clears it. */
     uint64_t freed_address; /* the latest free, which a failed realloc takes back */
     uint32_t freed_value;   /* of addresses.h; 0: none */
     struct bigblock freed_big;
@@ -45,8 +47,9 @@ struct transcoder {
 /* The turn under which the stream's next event stands. Requires tail < head. */
 uint64_t stream_next_turn(const struct stream *s);
 
-/* Reads events from the stream until its cut, until a TURN word after the first event, or just past a WAITED word. Publishes the tail as it goes and wakes a waiting producer.
- * Returns false when the ring lies. */
+/* Reads events from the stream until its cut, until a TURN word after the first event, or just past
+ * a WAITED word. Publishes the tail as it goes and wakes a waiting producer. Returns false when the
+ * ring lies. */
 bool transcode_run(struct transcoder *tc, struct stream *s);
 
 /* Forgets a half-read code. */

@@ -1,4 +1,5 @@
-/* The writing thread (writer.h). */
+/* The writing thread (writer.h). Why the size limit writes a block of its own: the file then says
+ * itself that and where it stops. */
 #define _GNU_SOURCE
 #include "recorder/collector/writer.h"
 
@@ -10,11 +11,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define QUEUE_MAX_BYTES (24u << 20)
-#define INDEX_MAX (1u << 20)
+#define QUEUE_MAX_BYTES   (24u << 20)
+#define INDEX_MAX         (1u << 20)
 #define SPACE_CHECK_BYTES (4u << 20)
-#define END_BYTES 8192u /* room kept for what must follow the last block */
-#define KEEP_FREE_BYTES (UINT64_C(64) << 20)
+#define END_BYTES         8192u /* room kept for what must follow the last block */
+#define KEEP_FREE_BYTES   (UINT64_C(64) << 20)
 
 struct job {
     struct job *next;
@@ -57,7 +58,8 @@ static bool write_all(struct writer *w, const uint8_t *bytes, size_t count)
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0) {
-            fail(w, errno == ENOSPC || errno == EFBIG || errno == EDQUOT ? REASON_FILE_LIMIT : REASON_WRITE_ERROR);
+            fail(w, errno == ENOSPC || errno == EFBIG || errno == EDQUOT ? REASON_FILE_LIMIT
+                                                                         : REASON_WRITE_ERROR);
             return false;
         }
         bytes += done;
@@ -80,7 +82,9 @@ static bool over_limit(struct writer *w, size_t more)
     if (fstatvfs(w->fd, &disk) != 0)
         return false;
     uint64_t percent = (uint64_t)disk.f_blocks * disk.f_frsize / 100;
-    uint64_t keep = w->limits.keep_free_bytes ? w->limits.keep_free_bytes : percent < KEEP_FREE_BYTES ? percent : KEEP_FREE_BYTES;
+    uint64_t keep = w->limits.keep_free_bytes   ? w->limits.keep_free_bytes
+                    : percent < KEEP_FREE_BYTES ? percent
+                                                : KEEP_FREE_BYTES;
     return (uint64_t)disk.f_bavail * disk.f_frsize < keep + more;
 }
 
@@ -101,7 +105,8 @@ static void note_block(struct writer *w, const struct block_info *info, uint64_t
             return;
         w->index = more;
     }
-    w->index[w->index_count++] = (struct trace_index_entry){offset, info->start_ns, info->first_event, info->first_alloc, 0};
+    w->index[w->index_count++] =
+        (struct trace_index_entry){offset, info->start_ns, info->first_event, info->first_alloc, 0};
 }
 
 static bool reserve_out(struct writer *w, size_t bytes)
@@ -116,7 +121,8 @@ static bool reserve_out(struct writer *w, size_t bytes)
     return true;
 }
 
-/* In place of the first block that is over the limit: one that says so, and from which all counts end. */
+/* In place of the first block that is over the limit: one that says so, and from which all counts
+ * end. */
 static void write_stop(struct writer *w, const struct block_info *instead)
 {
     struct record record = {.type = RECORD_STOP, .stop = {.reason = REASON_FILE_LIMIT}};
@@ -124,13 +130,15 @@ static void write_stop(struct writer *w, const struct block_info *instead)
     uint8_t payload[END_BYTES / 2];
     struct block_info info, sealed;
     struct encoder *e = encoder_new();
-    if (e && encoder_append(e, &ev, NULL) == 0 && encoder_seal(e, payload, sizeof payload, &sealed) == 0) {
+    if (e && encoder_append(e, &ev, NULL) == 0 &&
+        encoder_seal(e, payload, sizeof payload, &sealed) == 0) {
         info = *instead;
         info.payload_bytes = sealed.payload_bytes;
         info.payload_crc32 = sealed.payload_crc32;
         info.op_count = sealed.op_count;
         info.event_count = info.alloc_count = 0;
-        int64_t bytes = trace_block_write(w->compressor, w->trace_id, &info, payload, w->out, w->out_bytes);
+        int64_t bytes =
+            trace_block_write(w->compressor, w->trace_id, &info, payload, w->out, w->out_bytes);
         uint64_t offset = atomic_load(&w->bytes);
         if (bytes > 0 && write_all(w, w->out, (size_t)bytes)) {
             note_block(w, &info, offset);
@@ -146,7 +154,10 @@ static void write_job(struct writer *w, const struct job *job)
     if (atomic_load(&w->failed))
         return;
     size_t bound = trace_block_bound(job->info.payload_bytes);
-    int64_t bytes = reserve_out(w, bound) ? trace_block_write(w->compressor, w->trace_id, &job->info, job->payload, w->out, bound) : -1;
+    int64_t bytes =
+        reserve_out(w, bound)
+            ? trace_block_write(w->compressor, w->trace_id, &job->info, job->payload, w->out, bound)
+            : -1;
     if (bytes < 0) {
         fail(w, REASON_QUEUE_FULL);
         return;
@@ -200,7 +211,8 @@ static void writer_free(struct writer *w)
     free(w);
 }
 
-int writer_start(struct writer **out, int fd, const struct trace_header *header, const struct writer_limits *limits, struct err *err)
+int writer_start(struct writer **out, int fd, const struct trace_header *header,
+                 const struct writer_limits *limits, struct err *err)
 {
     struct writer *w = calloc(1, sizeof *w);
     if (!w) {
@@ -219,7 +231,8 @@ int writer_start(struct writer **out, int fd, const struct trace_header *header,
     if (!w->compressor)
         status = err_set(err, ERR_NOMEM, "no memory for the compressor");
     else if (!write_header(w, header))
-        status = err_set(err, ERR_IO, "the trace's header could not be written: %s", strerror(errno));
+        status =
+            err_set(err, ERR_IO, "the trace's header could not be written: %s", strerror(errno));
     else if (pthread_create(&w->thread, NULL, work, w) != 0)
         status = err_set(err, ERR_SYSTEM, "the writing thread could not be started");
     if (status)
@@ -257,7 +270,8 @@ uint64_t writer_bytes(const struct writer *w) { return atomic_load(&w->bytes); }
 static bool write_index(struct writer *w, uint64_t *offset)
 {
     size_t bound = trace_index_bound(w->index_count);
-    int64_t bytes = reserve_out(w, bound) ? trace_index_write(w->index, w->index_count, w->out, bound) : -1;
+    int64_t bytes =
+        reserve_out(w, bound) ? trace_index_write(w->index, w->index_count, w->out, bound) : -1;
     *offset = bytes > 0 ? atomic_load(&w->bytes) : 0;
     return bytes > 0 && write_all(w, w->out, (size_t)bytes);
 }
@@ -270,7 +284,11 @@ int writer_finish(struct writer *w, uint64_t events, uint64_t allocs, uint64_t e
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     uint8_t bytes[TRACE_TRAILER_BYTES];
-    struct trace_trailer trailer = {.flags = stopped || w->stopped, .events = events, .allocs = allocs, .end_ns = end_ns, .blocks = w->blocks};
+    struct trace_trailer trailer = {.flags = stopped || w->stopped,
+                                    .events = events,
+                                    .allocs = allocs,
+                                    .end_ns = end_ns,
+                                    .blocks = w->blocks};
     if (w->stopped) {
         trailer.events = w->stop.first_event;
         trailer.allocs = w->stop.first_alloc;

@@ -1,6 +1,7 @@
 /* Joining a recording (attach.h).
- * In an image that is not to be recorded the constructor returns early and every hook passes through: no socket, no mapping, no thread-specific key.
- * What bounds it: each wait for the collector ends after ASK_LIMIT_MS. */
+ * In an image that is not to be recorded the constructor returns early and every hook passes
+ * through: no socket, no mapping, no thread-specific key. What bounds it: each wait for the
+ * collector ends after ASK_LIMIT_MS. */
 #define _GNU_SOURCE
 #include "recorder/preload/attach.h"
 #include "recorder/preload/emit.h"
@@ -60,7 +61,8 @@ static int connect_collector(void)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0)
+    if (connect(fd, (struct sockaddr *)&address,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0)
         return fd;
     close(fd);
     return -1;
@@ -76,7 +78,8 @@ static int passed_descriptor(struct msghdr *message)
     return fd;
 }
 
-/* One question, one answer. Returns the shared file's descriptor, or -1; *reply is zeroed where no answer came. */
+/* One question, one answer. Returns the shared file's descriptor, or -1; *reply is zeroed where no
+ * answer came. */
 static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *reply)
 {
     union {
@@ -84,7 +87,10 @@ static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *r
         char bytes[CMSG_SPACE(sizeof(int))];
     } control;
     struct iovec part = {reply, sizeof *reply};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
     int passed = -1;
     memset(reply, 0, sizeof *reply);
     memset(&control, 0, sizeof control);
@@ -102,7 +108,8 @@ static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *r
 
 static void *map_shared(int fd, uint64_t offset, size_t bytes)
 {
-    void *at = raw_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (int64_t)offset);
+    void *at = raw_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+                        (int64_t)offset);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -111,14 +118,16 @@ static bool keep_chunk(uint32_t chunk, void *mapping)
     struct ring *none = NULL;
     if (!mapping)
         return false;
-    if (!__atomic_compare_exchange_n(&process.chunks[chunk], &none, (struct ring *)mapping, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&process.chunks[chunk], &none, (struct ring *)mapping, false,
+                                     __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         syscall(SYS_munmap, mapping, CHUNK_BYTES);
     return true;
 }
 
 bool attach_chunk(uint32_t chunk)
 {
-    struct rendezvous_ask question = {.magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid};
+    struct rendezvous_ask question = {
+        .magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid};
     struct rendezvous_reply reply;
     int fd = ask(&question, &reply);
     if (fd < 0)
@@ -142,14 +151,10 @@ static void thread_ends(void *unused)
 static enum rendezvous_verdict to_verdict(enum interp_verdict found)
 {
     switch (found) {
-    case INTERP_NONE:
-        return PYTHON_NONE;
-    case INTERP_OK:
-        return PYTHON_KNOWN;
-    case INTERP_UNKNOWN_VERSION:
-        return PYTHON_UNKNOWN;
-    default:
-        return PYTHON_MISMATCH;
+    case INTERP_NONE: return PYTHON_NONE;
+    case INTERP_OK: return PYTHON_KNOWN;
+    case INTERP_UNKNOWN_VERSION: return PYTHON_UNKNOWN;
+    default: return PYTHON_MISMATCH;
     }
 }
 
@@ -178,7 +183,8 @@ static bool take_place(int fd, const struct rendezvous_reply *reply)
     process.slot = &control->slots[reply->slot];
     process.serial = process.slot->serial;
     process.flags = reply->flags;
-    return keep_chunk(0, map_shared(fd, chunk_offset(0), CHUNK_BYTES)) && pthread_key_create(&process.key, thread_ends) == 0;
+    return keep_chunk(0, map_shared(fd, chunk_offset(0), CHUNK_BYTES)) &&
+           pthread_key_create(&process.key, thread_ends) == 0;
 }
 
 static void begin(enum interp_verdict found)

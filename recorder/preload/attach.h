@@ -1,5 +1,5 @@
-/* Joining a recording: the library's constructor, and the questions to the collector (rendezvous.h).
- * Not here: what is done afterwards (hooks_*.c). */
+/* Joining a recording: the library's constructor, and the questions to the collector
+ * (rendezvous.h). Not here: what is done afterwards (hooks_*.c). */
 #ifndef RECORDER_PRELOAD_ATTACH_H
 #define RECORDER_PRELOAD_ATTACH_H
 
@@ -8,8 +8,9 @@
 
 #include "recorder/preload/process.h"
 
-/* Maps another chunk of rings; asks the collector for the file's descriptor, at most 2 s, and closes it again.
- * Returns false: not to be had. Any thread; two may map the same chunk, one mapping is then given back. */
+/* Maps another chunk of rings; asks the collector for the file's descriptor, at most 2 s, and
+ * closes it again. Returns false: not to be had. Any thread; two may map the same chunk, one
+ * mapping is then given back. */
 HIDDEN bool attach_chunk(uint32_t chunk);
 
 #endif

@@ -1,4 +1,5 @@
-/* A small open table of big blocks (big.h): a block stands within PROBES places of its hash, so there are no tombstones and every search is bounded. */
+/* A small open table of big blocks (big.h): a block stands within PROBES places of its hash, so
+ * there are no tombstones and every search is bounded. */
 #define _GNU_SOURCE
 #include "recorder/preload/big.h"
 
@@ -6,11 +7,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PLACES 8192u
-#define PROBES 16u
-#define PAGE_BYTES 4096u
+#define PLACES       8192u
+#define PROBES       16u
+#define PAGE_BYTES   4096u
 #define WINDOW_PAGES 1024u
-#define FILLING 1u /* a place whose size is not there yet; no block has that address */
+#define FILLING      1u /* a place whose size is not there yet; no block has that address */
 
 static struct place {
     _Atomic uintptr_t block; /* 0: empty */
@@ -56,7 +57,8 @@ uint64_t big_take(const void *block)
 uint64_t big_resident(const void *block, uint64_t bytes)
 {
     unsigned char window[WINDOW_PAGES];
-    uintptr_t page = (uintptr_t)block / PAGE_BYTES, end = ((uintptr_t)block + bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+    uintptr_t page = (uintptr_t)block / PAGE_BYTES,
+              end = ((uintptr_t)block + bytes + PAGE_BYTES - 1) / PAGE_BYTES;
     uint64_t resident = 0;
     int saved = errno;
     while (page < end) {

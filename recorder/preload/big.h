@@ -1,17 +1,18 @@
-/* The big blocks of this process, so that what was ever touched of one can be told when it is freed.
- * Why in here: the collector samples residency every 100 ms, and a block that lived for less would be told wrong; at its free its pages are still
- * there, and asking for them (mincore) costs 2 to 3 ns a page, against some 100 ns that touching the page has cost.
- * A free that isn't of a big block pays one load: counters by a hash of the page say that there is none.
- * Invariants: bounded and lock-free; a block that finds no place is sampled by the collector alone.
- * Any thread; async-signal-safe. Not here: mappings (hooks_map.c asks for itself). */
+/* The big blocks of this process, so that what was ever touched of one can be told when it is
+ * freed. Why in here: the collector samples residency every 100 ms, and a block that lived for less
+ * would be told wrong; at its free its pages are still there, and asking for them (mincore) costs 2
+ * to 3 ns a page, against some 100 ns that touching the page has cost. A free that isn't of a big
+ * block pays one load: counters by a hash of the page say that there is none. Invariants: bounded
+ * and lock-free; a block that finds no place is sampled by the collector alone. Any thread;
+ * async-signal-safe. Not here: mappings (hooks_map.c asks for itself). */
 #ifndef RECORDER_PRELOAD_BIG_H
 #define RECORDER_PRELOAD_BIG_H
 
 #include "recorder/preload/process.h"
 
-#define BIG_BYTES (UINT64_C(1) << 20)
+#define BIG_BYTES    (UINT64_C(1) << 20)
 #define BIG_COUNTERS 4096u
-#define BIG_UNKNOWN UINT64_MAX
+#define BIG_UNKNOWN  UINT64_MAX
 
 extern HIDDEN _Atomic uint16_t big_counters[BIG_COUNTERS];
 
@@ -30,7 +31,8 @@ static inline bool big_possible(const void *block)
     return atomic_load_explicit(big_counter(block), memory_order_relaxed) != 0;
 }
 
-/* Resident bytes of [block, block + bytes), at most bytes; BIG_UNKNOWN when the kernel doesn't tell. Preserves errno. */
+/* Resident bytes of [block, block + bytes), at most bytes; BIG_UNKNOWN when the kernel doesn't
+ * tell. Preserves errno. */
 HIDDEN uint64_t big_resident(const void *block, uint64_t bytes);
 
 #endif

@@ -1,5 +1,6 @@
 /* The slow half of writing (emit.h): getting a ring, waiting for room, taking turns.
- * What bounds it: a wait ends when the collector's heartbeat has stood still for WAIT_LIMIT_NS in all, or at once when the collector is gone. */
+ * What bounds it: a wait ends when the collector's heartbeat has stood still for WAIT_LIMIT_NS in
+ * all, or at once when the collector is gone. */
 #define _GNU_SOURCE
 #include "recorder/preload/emit.h"
 #include "recorder/preload/attach.h"
@@ -14,8 +15,8 @@
 #include <unistd.h>
 
 #define WAIT_LIMIT_NS UINT64_C(2000000000)
-#define WAIT_STEP_NS 2000000
-#define RETRY_CALLS 4096u
+#define WAIT_STEP_NS  2000000
+#define RETRY_CALLS   4096u
 
 static _Atomic uint64_t waited_ns; /* without a heartbeat, by all threads */
 
@@ -51,7 +52,8 @@ static bool claim_in_chunk(struct thread *t, uint32_t chunk)
 static bool chunk_has_free(uint32_t chunk)
 {
     for (uint32_t i = chunk * RING_CHUNK; i < (chunk + 1) * RING_CHUNK; i++)
-        if (atomic_load_explicit(&process.control->entries[i].state, memory_order_relaxed) == RING_STATE_FREE)
+        if (atomic_load_explicit(&process.control->entries[i].state, memory_order_relaxed) ==
+            RING_STATE_FREE)
             return true;
     return false;
 }
@@ -122,14 +124,16 @@ static bool wait_step(struct thread *t, uint64_t tail)
     return atomic_fetch_add(&waited_ns, took) + took < WAIT_LIMIT_NS && !collector_gone();
 }
 
-/* Room for `need` bytes past head. The limit moves half a ring at a time, so that the collector is woken at half a ring. */
+/* Room for `need` bytes past head. The limit moves half a ring at a time, so that the collector is
+ * woken at half a ring. */
 static bool wait_for_room(struct thread *t, uint64_t need)
 {
     bool counted = false;
     process_tell_losses();
     for (;;) {
         uint64_t tail = atomic_load_explicit(&t->ring->tail, memory_order_acquire);
-        if (!process.open || !atomic_load_explicit(&process.control->header.recording, memory_order_relaxed) ||
+        if (!process.open ||
+            !atomic_load_explicit(&process.control->header.recording, memory_order_relaxed) ||
             atomic_load_explicit(&process.slot->stop, memory_order_relaxed)) {
             process_give_up(REASON_NONE);
             return false;
@@ -155,9 +159,11 @@ bool emit_ready_slowly(struct thread *t, uint64_t need)
 {
     int saved = errno;
     bool fresh = !t->ring;
-    bool ready = (t->ring || claim_ring(t)) && wait_for_room(t, need + (fresh ? EMIT_ROOM_BYTES + 8 : 0));
+    bool ready =
+        (t->ring || claim_ring(t)) && wait_for_room(t, need + (fresh ? EMIT_ROOM_BYTES + 8 : 0));
     if (ready && fresh) {
-        emit_turn(t, atomic_load(&process.slot->turn)); /* the turn word may still name this ring for its last thread */
+        emit_turn(t, atomic_load(&process.slot->turn)); /* the turn word may still name this ring
+                                                           for its last thread */
         ready = emit3(t, RING_WORD(RING_THREAD, 0, t->tid), t->origin, 0);
     }
     errno = saved;
@@ -169,8 +175,8 @@ void emit_turn(struct thread *t, uint64_t seen)
     uint64_t mine;
     do {
         mine = ((seen >> 16) + 1) << 16 | (t->ring_index + 1);
-    } while (!atomic_compare_exchange_weak_explicit(&process.slot->turn, &seen, mine, memory_order_acq_rel,
-                                                    memory_order_acquire));
+    } while (!atomic_compare_exchange_weak_explicit(&process.slot->turn, &seen, mine,
+                                                    memory_order_acq_rel, memory_order_acquire));
     emit_store(t, t->head, RING_WORD(RING_TURN, 0, mine >> 16));
     t->head += 8;
 }
@@ -180,7 +186,8 @@ bool emit_data(struct thread *t, const void *bytes, uint64_t count)
     const char *from = bytes;
     while (count) {
         uint64_t piece = count < RING_DATA_BYTES ? count : RING_DATA_BYTES;
-        if (t->head + piece + EMIT_ROOM_BYTES > t->limit && !emit_ready_slowly(t, piece + EMIT_ROOM_BYTES))
+        if (t->head + piece + EMIT_ROOM_BYTES > t->limit &&
+            !emit_ready_slowly(t, piece + EMIT_ROOM_BYTES))
             return false;
         uint64_t words[1 + RING_DATA_BYTES / 8] = {RING_WORD(RING_DATA, 0, piece)};
         memcpy(words + 1, from, piece);

@@ -1,7 +1,8 @@
 /* Writing words into the calling thread's ring, in the process's order (ring.h).
- * Why inline: this is the whole cost of an event. Invariants: words are stored before the head that covers them; a thread writes only
- * under its own turn; a ring that stays full ends recording, never the program's progress.
- * errno: kept by emit_ready and whatever it calls slowly; the stores don't touch it. */
+ * Why inline: this is the whole cost of an event. Invariants: words are stored before the head that
+ * covers them; a thread writes only under its own turn; a ring that stays full ends recording,
+ * never the program's progress. errno: kept by emit_ready and whatever it calls slowly; the stores
+ * don't touch it. */
 #ifndef RECORDER_PRELOAD_EMIT_H
 #define RECORDER_PRELOAD_EMIT_H
 
@@ -9,8 +10,9 @@
 
 #define EMIT_ROOM_BYTES 64u /* every event but DATA fits, its TURN word included */
 
-/* Makes sure that the thread has a ring and `need_bytes` (≤ RING_DATA_BYTES + 16) of room in it. Waits for the collector if it must, at most 2 s
- * in all without seeing it get on. Returns false: not recorded (counted). */
+/* Makes sure that the thread has a ring and `need_bytes` (≤ RING_DATA_BYTES + 16) of room in it.
+ * Waits for the collector if it must, at most 2 s in all without seeing it get on. Returns false:
+ * not recorded (counted). */
 HIDDEN bool emit_ready_slowly(struct thread *t, uint64_t need_bytes);
 /* Makes the thread the owner of the next turn and writes its TURN word. */
 HIDDEN void emit_turn(struct thread *t, uint64_t seen);
@@ -46,7 +48,13 @@ static inline bool emit(struct thread *t, const uint64_t *words, unsigned count)
 HIDDEN bool emit_data(struct thread *t, const void *bytes, uint64_t count);
 
 static inline bool emit1(struct thread *t, uint64_t a) { return emit(t, &a, 1); }
-static inline bool emit2(struct thread *t, uint64_t a, uint64_t b) { return emit(t, (uint64_t[]){a, b}, 2); }
-static inline bool emit3(struct thread *t, uint64_t a, uint64_t b, uint64_t c) { return emit(t, (uint64_t[]){a, b, c}, 3); }
+static inline bool emit2(struct thread *t, uint64_t a, uint64_t b)
+{
+    return emit(t, (uint64_t[]){a, b}, 2);
+}
+static inline bool emit3(struct thread *t, uint64_t a, uint64_t b, uint64_t c)
+{
+    return emit(t, (uint64_t[]){a, b, c}, 3);
+}
 
 #endif

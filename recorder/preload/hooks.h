@@ -1,15 +1,17 @@
-/* What all hooks share: entering our own code, the stack behind a call, the words of a block's life.
- * The pattern of every hook: real call; if it may be recorded, enter; write; leave. Frees are written before the real call and
- * allocations after it, so that no other thread can be given the address in between.
- * Invariants: a hook returns what the real function returned, errno included; nothing in here allocates. */
+/* What all hooks share: entering our own code, the stack behind a call, the words of a block's
+ * life. The pattern of every hook: real call; if it may be recorded, enter; write; leave. Frees are
+ * written before the real call and allocations after it, so that no other thread can be given the
+ * address in between. Invariants: a hook returns what the real function returned, errno included;
+ * nothing in here allocates. */
 #ifndef RECORDER_PRELOAD_HOOKS_H
 #define RECORDER_PRELOAD_HOOKS_H
 
 #include "recorder/preload/big.h"
 #include "recorder/preload/emit.h"
 
-/* Claims the thread for our own code. False: not recorded, because recording is off or because we interrupted ourselves (counted), or
- * because a real allocator is at work and this call lies beneath one that is recorded. */
+/* Claims the thread for our own code. False: not recorded, because recording is off or because we
+ * interrupted ourselves (counted), or because a real allocator is at work and this call lies
+ * beneath one that is recorded. */
 static inline bool hook_enter(struct thread *t)
 {
     if (UNLIKELY(t->busy)) {
@@ -42,7 +44,8 @@ static inline uint32_t hook_node(struct thread *t)
 }
 
 /* An allocation that succeeded. Call between enter and leave. */
-static inline void hook_alloc(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
+static inline void hook_alloc(struct thread *t, const void *block, uint64_t bytes,
+                              unsigned allocator)
 {
     uint32_t node = hook_node(t);
     if (UNLIKELY(bytes >= BIG_BYTES))
@@ -53,8 +56,10 @@ static inline void hook_alloc(struct thread *t, const void *block, uint64_t byte
         emit3(t, RING_WORD(RING_ALLOC_BIG, allocator, (uintptr_t)block), bytes, node);
 }
 
-/* The outcome of an allocating call: a block, or a failure. For entering and leaving around it, see hook_outcome. */
-static inline void hook_result(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
+/* The outcome of an allocating call: a block, or a failure. For entering and leaving around it, see
+ * hook_outcome. */
+static inline void hook_result(struct thread *t, const void *block, uint64_t bytes,
+                               unsigned allocator)
 {
     if (LIKELY(block != NULL))
         hook_alloc(t, block, bytes, allocator);
@@ -62,7 +67,8 @@ static inline void hook_result(struct thread *t, const void *block, uint64_t byt
         emit3(t, RING_WORD(RING_FAILED, allocator, 0), bytes, hook_node(t));
 }
 
-static inline void hook_outcome(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
+static inline void hook_outcome(struct thread *t, const void *block, uint64_t bytes,
+                                unsigned allocator)
 {
     if (!hook_enter(t))
         return;
@@ -95,7 +101,8 @@ static inline bool hook_free(struct thread *t, const void *block)
 }
 
 /* The end of a realloc whose old block's free was written before (`freed`). */
-static inline void hook_realloc_outcome(struct thread *t, bool freed, void *old, const void *block, uint64_t bytes, unsigned allocator)
+static inline void hook_realloc_outcome(struct thread *t, bool freed, void *old, const void *block,
+                                        uint64_t bytes, unsigned allocator)
 {
     if (!hook_enter(t))
         return;

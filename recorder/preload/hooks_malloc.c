@@ -1,6 +1,7 @@
 /* The malloc family.
- * Why every member has its own event kind: reports tell which allocator was called. Sizes are what was requested; a product that
- * overflows is told as the largest number. Not here: Python's allocators (hooks_python.c), mappings (hooks_map.c). */
+ * Why every member has its own event kind: reports tell which allocator was called. Sizes are what
+ * was requested; a product that overflows is told as the largest number. Not here: Python's
+ * allocators (hooks_python.c), mappings (hooks_map.c). */
 #define _GNU_SOURCE
 #include "recorder/preload/hooks.h"
 #include "recorder/preload/real.h"
@@ -60,7 +61,8 @@ EXPORT void *reallocarray(void *old, size_t count, size_t size)
     return realloc(old, bytes);
 }
 
-/* A real allocator that may be built on others: what it calls lies beneath the event that follows. */
+/* A real allocator that may be built on others: what it calls lies beneath the event that follows.
+ */
 static uint8_t beneath(struct thread *t)
 {
     uint8_t before = t->busy;
@@ -69,20 +71,21 @@ static uint8_t beneath(struct thread *t)
     return before;
 }
 
-#define ALIGNED_HOOK(name, allocator, parameters, arguments)                                                           \
-    EXPORT void *name parameters                                                                                       \
-    {                                                                                                                  \
-        struct thread *t = &thread_self;                                                                               \
-        if (!real.name)                                                                                                \
-            real_resolve();                                                                                            \
-        uint8_t before = beneath(t);                                                                                   \
-        void *block = real.name arguments;                                                                             \
-        t->busy = before;                                                                                              \
-        hook_outcome(t, block, size, allocator);                                                                       \
-        return block;                                                                                                  \
+#define ALIGNED_HOOK(name, allocator, parameters, arguments)                                       \
+    EXPORT void *name parameters                                                                   \
+    {                                                                                              \
+        struct thread *t = &thread_self;                                                           \
+        if (!real.name)                                                                            \
+            real_resolve();                                                                        \
+        uint8_t before = beneath(t);                                                               \
+        void *block = real.name arguments;                                                         \
+        t->busy = before;                                                                          \
+        hook_outcome(t, block, size, allocator);                                                   \
+        return block;                                                                              \
     }
 
-ALIGNED_HOOK(aligned_alloc, ALLOCATOR_ALIGNED_ALLOC, (size_t alignment, size_t size), (alignment, size))
+ALIGNED_HOOK(aligned_alloc, ALLOCATOR_ALIGNED_ALLOC, (size_t alignment, size_t size),
+             (alignment, size))
 ALIGNED_HOOK(memalign, ALLOCATOR_MEMALIGN, (size_t alignment, size_t size), (alignment, size))
 ALIGNED_HOOK(valloc, ALLOCATOR_VALLOC, (size_t size), (size))
 ALIGNED_HOOK(pvalloc, ALLOCATOR_PVALLOC, (size_t size), (size))

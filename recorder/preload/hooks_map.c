@@ -1,8 +1,9 @@
 /* Mappings made by the program itself: mmap and its kin, and the break.
- * What libc maps for its own malloc doesn't come through here. An anonymous mapping made while one of Python's allocators is at work is an
- * arena for objects that count one by one. Unmapping is written before the call, mapping after it (hooks.h).
- * Known gap: a mremap that moves is written after the call, so a mapping that another thread makes in the old place in
- * between is taken for moved. Not here: what counts (format/ranges.h), residency (the collector samples it). */
+ * What libc maps for its own malloc doesn't come through here. An anonymous mapping made while one
+ * of Python's allocators is at work is an arena for objects that count one by one. Unmapping is
+ * written before the call, mapping after it (hooks.h). Known gap: a mremap that moves is written
+ * after the call, so a mapping that another thread makes in the old place in between is taken for
+ * moved. Not here: what counts (format/ranges.h), residency (the collector samples it). */
 #define _GNU_SOURCE
 #include "recorder/preload/hooks.h"
 #include "recorder/preload/real.h"
@@ -16,7 +17,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Mappings are events also beneath an allocator that is being recorded, but not beneath our own code. */
+/* Mappings are events also beneath an allocator that is being recorded, but not beneath our own
+ * code. */
 static bool map_enter(struct thread *t, uint8_t *before)
 {
     *before = t->busy;
@@ -59,9 +61,11 @@ static enum map_kind map_kind(int protection, int flags, int fd, bool beneath)
     return protection & (PROT_READ | PROT_WRITE) ? MAP_KIND_ANONYMOUS : MAP_KIND_RESERVED;
 }
 
-static void emit_map(struct thread *t, const void *address, uint64_t length, enum map_kind kind, unsigned allocator)
+static void emit_map(struct thread *t, const void *address, uint64_t length, enum map_kind kind,
+                     unsigned allocator)
 {
-    uint64_t words[] = {RING_WORD(RING_MAP, kind, (uintptr_t)address), length, hook_node(t), allocator};
+    uint64_t words[] = {RING_WORD(RING_MAP, kind, (uintptr_t)address), length, hook_node(t),
+                        allocator};
     emit(t, words, 4);
 }
 
@@ -79,7 +83,8 @@ static void *map_outcome(void *address, size_t length, int protection, int flags
     if (address == MAP_FAILED)
         emit_failed(t, length, ALLOCATOR_MMAP);
     else
-        emit_map(t, address, length, map_kind(protection, flags, fd, before == BUSY_ALLOCATOR), ALLOCATOR_MMAP);
+        emit_map(t, address, length, map_kind(protection, flags, fd, before == BUSY_ALLOCATOR),
+                 ALLOCATOR_MMAP);
     map_leave(t, before);
     return address;
 }
@@ -93,7 +98,8 @@ static void resolved(void)
 EXPORT void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
 {
     resolved();
-    return map_outcome(real.mmap(hint, length, protection, flags, fd, offset), length, protection, flags, fd);
+    return map_outcome(real.mmap(hint, length, protection, flags, fd, offset), length, protection,
+                       flags, fd);
 }
 
 EXPORT void *mmap64(void *hint, size_t length, int protection, int flags, int fd, off64_t offset)
@@ -126,8 +132,8 @@ static void remap_outcome(void *old, size_t old_length, void *fresh, size_t leng
     if (fresh == MAP_FAILED) {
         emit_failed(t, length, ALLOCATOR_MREMAP);
     } else {
-        uint64_t words[] = {RING_WORD(RING_REMAP, flags & MREMAP_DONTUNMAP ? 1 : 0, (uintptr_t)old), old_length,
-                            (uintptr_t)fresh, length, hook_node(t)};
+        uint64_t words[] = {RING_WORD(RING_REMAP, flags & MREMAP_DONTUNMAP ? 1 : 0, (uintptr_t)old),
+                            old_length, (uintptr_t)fresh, length, hook_node(t)};
         emit(t, words, 5);
     }
     map_leave(t, before);

@@ -1,9 +1,12 @@
 /* New threads, new processes, new images.
- * - A thread made by C code belongs to the stack that created it: the creator's node travels with the start routine.
- * - fork is announced so that no child inherits the interner half-way; a fork past us is noticed at the gate.
- * - exec: the collector is told that the image goes; and where the new image cannot carry our library (elf.h), it starts without it. This
- *   half is active in inert images too: a shell may stand between two Pythons.
- * vfork children run on their parent's memory and thread: they are told by their pid and write nothing. */
+ * - A thread made by C code belongs to the stack that created it: the creator's node travels with
+ * the start routine.
+ * - fork is announced so that no child inherits the interner half-way; a fork past us is noticed at
+ * the gate.
+ * - exec: the collector is told that the image goes; and where the new image cannot carry our
+ * library (elf.h), it starts without it. This half is active in inert images too: a shell may stand
+ * between two Pythons. vfork children run on their parent's memory and thread: they are told by
+ * their pid and write nothing. */
 #define _GNU_SOURCE
 #include "recorder/elf.h"
 #include "recorder/preload/hooks.h"
@@ -50,7 +53,8 @@ static void *start_thread(void *context)
     return mine.routine(mine.argument);
 }
 
-EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument)
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*routine)(void *), void *argument)
 {
     struct thread *t = &thread_self;
     struct start *start = NULL;
@@ -125,7 +129,10 @@ EXPORT pid_t wait4(pid_t which, int *status, int options, struct rusage *usage)
 }
 
 EXPORT pid_t wait(int *status) { return waitpid(-1, status, 0); }
-EXPORT pid_t wait3(int *status, int options, struct rusage *usage) { return wait4(-1, status, options, usage); }
+EXPORT pid_t wait3(int *status, int options, struct rusage *usage)
+{
+    return wait4(-1, status, options, usage);
+}
 
 EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
@@ -135,7 +142,8 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
     siginfo_t *out = info ? info : &own;
     out->si_pid = 0;
     int result = real.waitid(type, id, out, options);
-    bool ended = out->si_code == CLD_EXITED || out->si_code == CLD_KILLED || out->si_code == CLD_DUMPED;
+    bool ended =
+        out->si_code == CLD_EXITED || out->si_code == CLD_KILLED || out->si_code == CLD_DUMPED;
     if (result == 0 && out->si_pid > 0 && ended)
         tell_waited(out->si_pid, 0);
     return result;
@@ -144,7 +152,7 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 /* ---- images ---- */
 
 #define ENVIRONMENT_MAX 16384
-#define LIBRARY_NAME "libmemrec.so"
+#define LIBRARY_NAME    "libmemrec.so"
 
 static void announce_exec(enum ring_kind kind)
 {
@@ -213,7 +221,8 @@ static bool must_strip(const char *path, char *const *environment, size_t *count
     return carried && *count <= ENVIRONMENT_MAX && (!path || !program_carries(path));
 }
 
-/* Copies LD_PRELOAD without our entry to out (as long as the variable). Returns out, or NULL when nothing is left of it. */
+/* Copies LD_PRELOAD without our entry to out (as long as the variable). Returns out, or NULL when
+ * nothing is left of it. */
 static char *without_ours(const char *variable, char *out)
 {
     size_t length;
@@ -225,7 +234,8 @@ static char *without_ours(const char *variable, char *out)
     return out[11] ? out : NULL;
 }
 
-/* Fills `fresh` (count + 1 places) with the environment but for our library and variable; `buffer` takes the shortened LD_PRELOAD. */
+/* Fills `fresh` (count + 1 places) with the environment but for our library and variable; `buffer`
+ * takes the shortened LD_PRELOAD. */
 static void strip(char *const *environment, char **fresh, char *buffer)
 {
     size_t length;
@@ -250,22 +260,24 @@ static size_t longest(char *const *environment)
     return most;
 }
 
-/* The environment to use for `path`: as it is, or stripped into memory of the calling function's frame. */
-#define FITTING_ENVIRONMENT(path, environment)                                                                         \
-    ({                                                                                                                 \
-        size_t count_;                                                                                                 \
-        int saved_ = errno;                                                                                            \
-        char *const *fitting_ = (environment);                                                                         \
-        if (must_strip((path), fitting_, &count_)) {                                                                   \
-            char **fresh_ = alloca((count_ + 1) * sizeof *fresh_);                                                     \
-            strip(fitting_, fresh_, alloca(longest(fitting_) + 1));                                                    \
-            fitting_ = fresh_;                                                                                         \
-        }                                                                                                              \
-        errno = saved_;                                                                                                \
-        fitting_;                                                                                                      \
+/* The environment to use for `path`: as it is, or stripped into memory of the calling function's
+ * frame. */
+#define FITTING_ENVIRONMENT(path, environment)                                                     \
+    ({                                                                                             \
+        size_t count_;                                                                             \
+        int saved_ = errno;                                                                        \
+        char *const *fitting_ = (environment);                                                     \
+        if (must_strip((path), fitting_, &count_)) {                                               \
+            char **fresh_ = alloca((count_ + 1) * sizeof *fresh_);                                 \
+            strip(fitting_, fresh_, alloca(longest(fitting_) + 1));                                \
+            fitting_ = fresh_;                                                                     \
+        }                                                                                          \
+        errno = saved_;                                                                            \
+        fitting_;                                                                                  \
     })
 
-/* The file that a search of PATH finds for a name; the name itself where it has a slash or nothing is found. */
+/* The file that a search of PATH finds for a name; the name itself where it has a slash or nothing
+ * is found. */
 static const char *search_path(const char *name, char *out, size_t capacity)
 {
     const char *path = NULL;
@@ -330,33 +342,39 @@ EXPORT int fexecve(int fd, char *const *arguments, char *const *environment)
     return status;
 }
 
-EXPORT int execv(const char *path, char *const *arguments) { return execve(path, arguments, environ); }
-EXPORT int execvp(const char *name, char *const *arguments) { return execvpe(name, arguments, environ); }
+EXPORT int execv(const char *path, char *const *arguments)
+{
+    return execve(path, arguments, environ);
+}
+EXPORT int execvp(const char *name, char *const *arguments)
+{
+    return execvpe(name, arguments, environ);
+}
 
 /* Counts the arguments of an execl-like call, `first` and the closing NULL included. */
-#define COUNT_ARGUMENTS(first, count)                                                                                  \
-    do {                                                                                                               \
-        va_list rest_;                                                                                                 \
-        va_start(rest_, first);                                                                                        \
-        for (count = 1; va_arg(rest_, const char *); count++)                                                          \
-            ;                                                                                                          \
-        va_end(rest_);                                                                                                 \
+#define COUNT_ARGUMENTS(first, count)                                                              \
+    do {                                                                                           \
+        va_list rest_;                                                                             \
+        va_start(rest_, first);                                                                    \
+        for (count = 1; va_arg(rest_, const char *); count++)                                      \
+            ;                                                                                      \
+        va_end(rest_);                                                                             \
     } while (0)
 
-#define EXECL_HOOK(name, run, has_environment)                                                                         \
-    EXPORT int name(const char *path, const char *first, ...)                                                          \
-    {                                                                                                                  \
-        size_t count;                                                                                                  \
-        va_list rest;                                                                                                  \
-        COUNT_ARGUMENTS(first, count);                                                                                 \
-        const char **arguments = alloca((count + 1) * sizeof *arguments);                                              \
-        va_start(rest, first);                                                                                         \
-        arguments[0] = first;                                                                                          \
-        for (size_t i = 1; i <= count; i++)                                                                            \
-            arguments[i] = va_arg(rest, const char *);                                                                 \
-        char *const *environment = has_environment ? va_arg(rest, char *const *) : environ;                            \
-        va_end(rest);                                                                                                  \
-        return run(path, (char *const *)arguments, environment);                                                       \
+#define EXECL_HOOK(name, run, has_environment)                                                     \
+    EXPORT int name(const char *path, const char *first, ...)                                      \
+    {                                                                                              \
+        size_t count;                                                                              \
+        va_list rest;                                                                              \
+        COUNT_ARGUMENTS(first, count);                                                             \
+        const char **arguments = alloca((count + 1) * sizeof *arguments);                          \
+        va_start(rest, first);                                                                     \
+        arguments[0] = first;                                                                      \
+        for (size_t i = 1; i <= count; i++)                                                        \
+            arguments[i] = va_arg(rest, const char *);                                             \
+        char *const *environment = has_environment ? va_arg(rest, char *const *) : environ;        \
+        va_end(rest);                                                                              \
+        return run(path, (char *const *)arguments, environment);                                   \
     }
 
 EXECL_HOOK(execl, execve, 0)
@@ -364,15 +382,18 @@ EXECL_HOOK(execlp, execvpe, 0)
 EXECL_HOOK(execle, execve, 1)
 
 EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *attributes, char *const *arguments, char *const *environment)
+                       const posix_spawnattr_t *attributes, char *const *arguments,
+                       char *const *environment)
 {
     if (!real.posix_spawn)
         real_resolve();
-    return real.posix_spawn(pid, path, actions, attributes, arguments, FITTING_ENVIRONMENT(path, environment));
+    return real.posix_spawn(pid, path, actions, attributes, arguments,
+                            FITTING_ENVIRONMENT(path, environment));
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_actions_t *actions,
-                        const posix_spawnattr_t *attributes, char *const *arguments, char *const *environment)
+                        const posix_spawnattr_t *attributes, char *const *arguments,
+                        char *const *environment)
 {
     char found[1024];
     if (!real.posix_spawnp)

@@ -1,7 +1,8 @@
 /* Python's allocators (hooks_python.h).
- * A call is one event at the outermost allocator: what the wrapped allocator does beneath (malloc, an arena's mmap) is seen as nested. An allocation beneath which no
- * malloc happened came from a pool.
- * Invariants: results, order of effects and errno are the wrapped allocator's own; PyMem_Realloc(p, 0) returns a live block. */
+ * A call is one event at the outermost allocator: what the wrapped allocator does beneath (malloc,
+ * an arena's mmap) is seen as nested. An allocation beneath which no malloc happened came from a
+ * pool. Invariants: results, order of effects and errno are the wrapped allocator's own;
+ * PyMem_Realloc(p, 0) returns a live block. */
 #define _GNU_SOURCE
 #include "recorder/preload/hooks_python.h"
 #include "recorder/preload/hooks.h"
@@ -21,13 +22,15 @@ struct py_allocator {
 
 enum { DOMAIN_RAW, DOMAIN_MEM, DOMAIN_OBJ, DOMAIN_COUNT };
 
-/* The wrapped allocator of a domain; our hooks get its address as their context. A domain is wrapped twice at most (late wrap). */
+/* The wrapped allocator of a domain; our hooks get its address as their context. A domain is
+ * wrapped twice at most (late wrap). */
 static struct wrapped {
     struct py_allocator real;
     uint8_t allocator, pooled;
 } wrapped[DOMAIN_COUNT][2];
 
-/* Begins a call of a wrapped allocator. False when it lies beneath another one, or when nothing is recorded. */
+/* Begins a call of a wrapped allocator. False when it lies beneath another one, or when nothing is
+ * recorded. */
 static inline bool outermost(struct thread *t)
 {
     if (t->busy || !process_recording())
@@ -37,7 +40,8 @@ static inline bool outermost(struct thread *t)
     return true;
 }
 
-static inline void outcome(struct thread *t, const struct wrapped *w, const void *block, uint64_t bytes)
+static inline void outcome(struct thread *t, const struct wrapped *w, const void *block,
+                           uint64_t bytes)
 {
     unsigned allocator = t->nested ? w->allocator : w->pooled;
     t->busy = BUSY_HOOK;
@@ -98,7 +102,8 @@ static void py_free(void *ctx, void *block)
     t->busy = BUSY_NO;
 }
 
-static void wrap(int domain, const struct py_allocator *now, void (*set)(int, struct py_allocator *))
+static void wrap(int domain, const struct py_allocator *now,
+                 void (*set)(int, struct py_allocator *))
 {
     static const uint8_t kinds[DOMAIN_COUNT][2] = {{ALLOCATOR_PY_RAW, ALLOCATOR_PY_RAW},
                                                    {ALLOCATOR_PY_MEM, ALLOCATOR_PY_MEM_POOLED},
@@ -117,7 +122,8 @@ unsigned python_wrap_allocators(void)
     void *set_symbol = dlsym(RTLD_DEFAULT, "PyMem_SetAllocator");
     unsigned count = 0;
     dlerror();
-    dlerror(); /* the second call frees the message, which would look like a free of an unknown block later */
+    dlerror(); /* the second call frees the message, which would look like a free of an unknown
+                  block later */
     if (!get_symbol || !set_symbol)
         return 0;
     memcpy(&get, &get_symbol, sizeof get);

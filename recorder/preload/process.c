@@ -18,7 +18,8 @@ void *raw_mmap(void *address, size_t bytes, int protection, int flags, int fd, i
     return (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
 }
 
-long raw_futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
+long raw_futex(_Atomic uint32_t *word, int operation, uint32_t value,
+               const struct timespec *timeout)
 {
     return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
 }
@@ -51,7 +52,8 @@ void process_tell_losses(void)
     if (!process.slot)
         return;
     walk_losses(&losses);
-    atomic_store_explicit(&process.slot->deep_stacks, losses.truncated - deep_before, memory_order_relaxed);
+    atomic_store_explicit(&process.slot->deep_stacks, losses.truncated - deep_before,
+                          memory_order_relaxed);
 }
 
 static struct process_slot *claim_slot(uint32_t *index)
@@ -69,7 +71,8 @@ static struct process_slot *claim_slot(uint32_t *index)
     return NULL;
 }
 
-/* What the child has inherited but is its parent's: ring and slot. Nodes and the mapping stay good. */
+/* What the child has inherited but is its parent's: ring and slot. Nodes and the mapping stay good.
+ */
 static bool become_child(void)
 {
     struct process_slot *parent = process.slot;

@@ -1,12 +1,14 @@
-/* This process as a recorded one: its slot, its mapping of the shared file, and the gate that every hook asks first.
+/* This process as a recorded one: its slot, its mapping of the shared file, and the gate that every
+ * hook asks first.
  *
  *   gate 0, never attached or given up ── inert: hooks pass through
  *   gate 1 ── recording
  *   gate 0, but was open ── we are a forked child: claim a slot, open the gate again
  *
- * Why a wiped page: the kernel zeroes it in a forked child, whoever forked and however, so no handler can be missed.
- * Invariants: nothing in here allocates, prints, or waits without bound; giving up is for good and is told in the slot.
- * Not here: words (emit.h), what is asked of the collector at start (attach.h). */
+ * Why a wiped page: the kernel zeroes it in a forked child, whoever forked and however, so no
+ * handler can be missed. Invariants: nothing in here allocates, prints, or waits without bound;
+ * giving up is for good and is told in the slot. Not here: words (emit.h), what is asked of the
+ * collector at start (attach.h). */
 #ifndef RECORDER_PRELOAD_PROCESS_H
 #define RECORDER_PRELOAD_PROCESS_H
 
@@ -16,10 +18,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define HIDDEN __attribute__((visibility("hidden")))
-#define EXPORT __attribute__((visibility("default")))
+#define HIDDEN      __attribute__((visibility("hidden")))
+#define EXPORT      __attribute__((visibility("default")))
 
 struct process {
     struct shm_control *control; /* NULL: not attached */
@@ -30,12 +32,17 @@ struct process {
     bool open;           /* the gate should be 1: what a forked child compares with */
     bool root;           /* the program that memrec started */
     bool fork_announced; /* set by our fork() around the real one */
-    bool rewrapped;      /* Python's allocators were wrapped late: blocks from before are seen from beneath */
+    bool rewrapped;      /* Python's allocators were wrapped late: blocks from before are seen from
+                            beneath */
     pthread_key_t key;   /* its destructor closes a thread's ring */
     struct ring *chunks[CHUNK_LIMIT];
 };
 
-enum busy { BUSY_NO, BUSY_ALLOCATOR /* in a real allocator that may call others */, BUSY_HOOK /* in our own code */ };
+enum busy {
+    BUSY_NO,
+    BUSY_ALLOCATOR /* in a real allocator that may call others */,
+    BUSY_HOOK /* in our own code */
+};
 
 /* All we keep for a thread; initial-exec, so that reaching it allocates nothing. */
 struct thread {
@@ -61,24 +68,31 @@ HIDDEN bool process_gate_closed(void);
 /* May this call be recorded? One load where it may. Any thread. */
 static inline bool process_recording(void)
 {
-    return LIKELY(atomic_load_explicit(process_gate, memory_order_relaxed)) || process_gate_closed();
+    return LIKELY(atomic_load_explicit(process_gate, memory_order_relaxed)) ||
+           process_gate_closed();
 }
 
-/* Opens the gate for the first time: the mapping and the slot are set. Returns false when the page is not to be had. */
+/* Opens the gate for the first time: the mapping and the slot are set. Returns false when the page
+ * is not to be had. */
 HIDDEN bool process_open(void);
 
 /* Puts the walker's own counts into the slot; any thread, now and then and at the end. */
 HIDDEN void process_tell_losses(void);
 
-/* Ends recording in this process for good; why goes to the slot. Any thread; the first reason stays. */
+/* Ends recording in this process for good; why goes to the slot. Any thread; the first reason
+ * stays. */
 HIDDEN void process_give_up(enum reason why);
 
-/* Around fork, in the parent and in the child: see fork() in hooks_process.c. */
+/* Before a fork by our own hook: the interner is held and the child announced. */
 HIDDEN void process_fork_prepare(void);
+/* After it, in the parent; failed: there is no child. May change errno. */
 HIDDEN void process_fork_parent(bool failed);
 
-/* Raw calls that bypass our own hooks. Preserve nothing. */
-HIDDEN void *raw_mmap(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset);
-HIDDEN long raw_futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout);
+/* mmap(2) past our own hook; MAP_FAILED and errno as the system call. */
+HIDDEN void *raw_mmap(void *address, size_t bytes, int protection, int flags, int fd,
+                      int64_t offset);
+/* futex(2); -1 and errno as the system call. */
+HIDDEN long raw_futex(_Atomic uint32_t *word, int operation, uint32_t value,
+                      const struct timespec *timeout);
 
 #endif

@@ -1,6 +1,7 @@
 /* Finding the real functions (real.h).
- * Until they are found, the allocating entries of the table point at small resolvers, so that the hot path carries no check.
- * Invariant: a block from the static area is recognised by its address and never given to a real free. */
+ * Until they are found, the allocating entries of the table point at small resolvers, so that the
+ * hot path carries no check. Invariant: a block from the static area is recognised by its address
+ * and never given to a real free. */
 #define _GNU_SOURCE
 #include "recorder/preload/real.h"
 
@@ -54,7 +55,8 @@ static void *first_realloc(void *block, size_t size)
     if (bootstrap.resolving) {
         void *fresh = bootstrap_take(size);
         if (fresh && block)
-            memcpy(fresh, block, size); /* both lie in the static area, so reading past the old block is harmless */
+            memcpy(fresh, block, size); /* both lie in the static area, so reading past the old
+                                           block is harmless */
         return fresh;
     }
     real_resolve();
@@ -78,10 +80,10 @@ struct real real = {
 
 static void resolve_into(struct real *found)
 {
-#define REAL(type, name, parameters)                                                                                   \
-    {                                                                                                                  \
-        void *symbol = dlsym(RTLD_NEXT, #name);                                                                        \
-        memcpy(&found->name, &symbol, sizeof symbol);                                                                  \
+#define REAL(type, name, parameters)                                                               \
+    {                                                                                              \
+        void *symbol = dlsym(RTLD_NEXT, #name);                                                    \
+        memcpy(&found->name, &symbol, sizeof symbol);                                              \
     }
 #define OPTIONAL(type, name, parameters) REAL(type, name, parameters)
 #include "recorder/preload/real.def"

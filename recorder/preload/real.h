@@ -1,7 +1,7 @@
 /* The real functions beneath our hooks.
- * Why dlsym(RTLD_NEXT) and not __libc_malloc: another preloaded allocator may stand between us and libc, and its blocks must go back to it.
- * Invariant: real is filled before any hook returns; the first call comes from the dynamic loader, in one thread.
- * Not here: recording. */
+ * Why dlsym(RTLD_NEXT) and not __libc_malloc: another preloaded allocator may stand between us and
+ * libc, and its blocks must go back to it. Invariant: real is filled before any hook returns; the
+ * first call comes from the dynamic loader, in one thread. Not here: recording. */
 #ifndef RECORDER_PRELOAD_REAL_H
 #define RECORDER_PRELOAD_REAL_H
 
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 
 struct real {
-#define REAL(type, name, parameters) type(*name) parameters;
+#define REAL(type, name, parameters)     type(*name) parameters;
 #define OPTIONAL(type, name, parameters) type(*name) parameters;
 #include "recorder/preload/real.def"
 #undef REAL
@@ -24,8 +24,9 @@ struct real {
 
 extern struct real real __attribute__((visibility("hidden")));
 
-/* Finds every real function. Idempotent; called by the library's constructor and by whichever hook runs before it. What dlsym itself allocates meanwhile comes
- * from a small static area. Preserves errno, leaves dlerror clear. */
+/* Finds every real function. Idempotent; called by the library's constructor and by whichever hook
+ * runs before it. What dlsym itself allocates meanwhile comes from a small static area. Preserves
+ * errno, leaves dlerror clear. */
 void real_resolve(void);
 
 /* Is this block from that static area (it is never freed)? */

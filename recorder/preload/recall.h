@@ -1,11 +1,14 @@
-/* What a thread has recently made of a frame: (parent node, code, instruction) to node, direct-mapped.
+/* What a thread has recently made of a frame: (parent node, code, instruction) to node,
+ * direct-mapped.
  *
- * A loop that allocates at four places changes its innermost instruction four times a turn; without this each change asks
- * the code map and the index of nodes, which other threads share. A hit is one line of the thread's own memory.
+ * A loop that allocates at four places changes its innermost instruction four times a turn; without
+ * this each change asks the code map and the index of nodes, which other threads share. A hit is
+ * one line of the thread's own memory.
  *
- * Invariants: an entry is true as long as no code object has died since it was made (code_epoch): its owner forgets all when the
- * epoch moves; only instructions that count whoever owns the frame are kept (walk.c).
- * Not here: which those are. Owned by one thread. Async-signal-unsafe, as the walker is. */
+ * Invariants: an entry is true as long as no code object has died since it was made (code_epoch):
+ * its owner forgets all when the epoch moves; only instructions that count whoever owns the frame
+ * are kept (walk.c). Not here: which those are. Owned by one thread. Async-signal-unsafe, as the
+ * walker is. */
 #ifndef RECORDER_PRELOAD_RECALL_H
 #define RECORDER_PRELOAD_RECALL_H
 

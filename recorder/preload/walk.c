@@ -31,25 +31,13 @@
 #include "recorder/preload/define.h"
 #include "recorder/preload/interp.h"
 #include "recorder/preload/memory.h"
-#include "recorder/preload/pages.h"
 #include "recorder/preload/recall.h"
+#include "recorder/preload/shadow.h"
 #include "recorder/preload/verify.h"
 
 #define INLINE      static inline __attribute__((always_inline))
 #define NOINLINE    static __attribute__((noinline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
-
-/* What every walk compares, and nothing else: four in a cache line. */
-struct shadow_frame {
-    uintptr_t frame;
-    uintptr_t ip; /* frame_ip, an address or a number */
-};
-
-struct shadow_detail {
-    uintptr_t code;   /* frame_code, tags included */
-    uint32_t node;    /* of the stack that ends here */
-    uint32_t code_id; /* of code, 0 where it was not needed */
-};
 
 enum walk_mode {
     WALK_OFF,     /* there is nothing to walk, or no more */
@@ -219,51 +207,6 @@ static bool shadow_set(struct walker *w, uint32_t i, uintptr_t frame, bool known
 }
 
 /* ---- the shadow */
-
-enum { CAPACITY_MIN = 1024 };
-
-static size_t mapping_bytes(uint32_t capacity)
-{
-    return capacity *
-           (sizeof(struct shadow_frame) + sizeof(struct shadow_detail) + sizeof(uintptr_t));
-}
-
-/* Make room for twice as many frames. Returns false if there is no memory: walker unchanged. */
-static bool walker_grow(struct walker *w)
-{
-    uint32_t capacity = w->capacity ? 2 * w->capacity : CAPACITY_MIN;
-    int saved_errno = errno;
-    if (!w->recall)
-        w->recall = pages_map(RECALL_BYTES);
-    struct shadow_frame *shadow = w->recall ? pages_map(mapping_bytes(capacity)) : NULL;
-    if (shadow) {
-        struct shadow_detail *details = (struct shadow_detail *)(shadow + capacity);
-        uintptr_t *chain = (uintptr_t *)(details + capacity);
-        if (w->capacity) {
-            memcpy(shadow, w->shadow, w->depth * sizeof *shadow);
-            memcpy(details, w->details, w->depth * sizeof *details);
-            memcpy(chain, w->chain, w->capacity * sizeof *chain);
-            pages_unmap(w->shadow, mapping_bytes(w->capacity));
-        }
-        w->shadow = shadow;
-        w->details = details;
-        w->chain = chain;
-        w->capacity = capacity;
-    }
-    errno = saved_errno;
-    return shadow != NULL;
-}
-
-void walker_release(struct walker *w)
-{
-    int saved_errno = errno;
-    if (w->shadow)
-        pages_unmap(w->shadow, mapping_bytes(w->capacity));
-    if (w->recall)
-        pages_unmap(w->recall, RECALL_BYTES);
-    *w = (struct walker){0};
-    errno = saved_errno;
-}
 
 /* The stack could not be told from entry i on. */
 NOINLINE uint32_t walk_lost(struct walker *w, uint32_t i)

@@ -1,0 +1,58 @@
+/* Room for a thread's shadow (shadow.h): one mapping for the three arrays, one for what is
+ * recalled. Why not less at a time: threads are few, untouched pages cost nothing. */
+#include "recorder/preload/shadow.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "recorder/preload/pages.h"
+#include "recorder/preload/recall.h"
+
+enum { CAPACITY_MIN = 1024 };
+
+static size_t mapping_bytes(uint32_t capacity)
+{
+    return capacity *
+           (sizeof(struct shadow_frame) + sizeof(struct shadow_detail) + sizeof(uintptr_t));
+}
+
+/* Move what w holds into a fresh mapping for `capacity` frames. */
+static void move(struct walker *w, struct shadow_frame *shadow, uint32_t capacity)
+{
+    struct shadow_detail *details = (struct shadow_detail *)(shadow + capacity);
+    uintptr_t *chain = (uintptr_t *)(details + capacity);
+    if (w->capacity) {
+        memcpy(shadow, w->shadow, w->depth * sizeof *shadow);
+        memcpy(details, w->details, w->depth * sizeof *details);
+        memcpy(chain, w->chain, w->capacity * sizeof *chain);
+        pages_unmap(w->shadow, mapping_bytes(w->capacity));
+    }
+    w->shadow = shadow;
+    w->details = details;
+    w->chain = chain;
+    w->capacity = capacity;
+}
+
+bool walker_grow(struct walker *w)
+{
+    uint32_t capacity = w->capacity ? 2 * w->capacity : CAPACITY_MIN;
+    int saved_errno = errno;
+    if (!w->recall)
+        w->recall = pages_map(RECALL_BYTES);
+    struct shadow_frame *shadow = w->recall ? pages_map(mapping_bytes(capacity)) : NULL;
+    if (shadow)
+        move(w, shadow, capacity);
+    errno = saved_errno;
+    return shadow != NULL;
+}
+
+void walker_release(struct walker *w)
+{
+    int saved_errno = errno;
+    if (w->shadow)
+        pages_unmap(w->shadow, mapping_bytes(w->capacity));
+    if (w->recall)
+        pages_unmap(w->recall, RECALL_BYTES);
+    *w = (struct walker){0};
+    errno = saved_errno;
+}
