@@ -1,6 +1,4 @@
 """One trace of a whole process tree: forked and exec'd processes, their blocks, and the peak of all together."""
-import os
-
 import pytest
 
 from trees import BLANK, assert_nothing_lost, blank, blocks, held, losses, of, pids, process
@@ -459,36 +457,3 @@ def test_children__every_program_runs_the_same(record, python, programs, childre
         print(subprocess.run("echo one; {python.path} -c 'print(2)'; exit 3", shell=True, capture_output=True))
     """, options=["--children", children])
     assert "returncode=3, stdout=b'one\\n2\\n', stderr=b''" in recording.finished.out
-
-
-def test_parent__that_ends_first_is_out_of_the_peak(record, python):
-    """A worker that outlives its parent: its bytes and its parent's never stood together."""
-    recording = record("""
-        import os
-        def in_middle(): return bytes(50_000_000)
-        def in_worker(): return bytes(30_000_000)
-        ready = os.pipe()
-        middle = os.fork()
-        if middle == 0:
-            held = in_middle()
-            worker = os.fork()
-            if worker:
-                os._exit(0)
-            os.close(ready[1])
-            os.read(ready[0], 1)
-            del held
-            mine = in_worker()
-            os._exit(0)
-        os.waitpid(middle, 0)
-        os.close(ready[1])
-        os.close(ready[0])
-        while True:
-            try:
-                os.kill(-os.getpgid(0), 0)
-            except OSError:
-                pass
-            break
-    """, options=["-q"])
-    peak = recording.peak()
-    assert (held(peak, "in_middle"), held(peak, "in_worker")) == (50 * MB + BLANK, 0)
-    assert os.path.exists(recording.trace)

@@ -42,9 +42,15 @@ def check_workers(recording, parent, workers, interpreter):
     assert_nothing_lost(recording.summary())
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing__workers_add_up(record, interpreter, method):
-    recording = record(POOL, python=interpreter, args=[method])
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_multiprocessing__workers_add_up(record, python, method):
+    recording = record(POOL, args=[method])
+    parent, *workers = [int(word) for word in recording.finished.out.split()]
+    check_workers(recording, parent, workers, python)
+
+
+def test_multiprocessing__spawned_workers_add_up(record, interpreter):
+    recording = record(POOL, python=interpreter, args=["spawn"])
     parent, *workers = [int(word) for word in recording.finished.out.split()]
     check_workers(recording, parent, workers, interpreter)
 
