@@ -34,13 +34,13 @@ static struct share reserved(const struct range *piece)
         .bytes = range_counted(piece), .count = 1, .unsampled_bytes = sampled ? 0 : piece->length};
 }
 
-/* What an arena holds of the machine's memory: as sampled, before that its length; but a large one
- * is a reservation (mimalloc's are of 1 GiB). */
+/* What an arena holds of the machine's memory: its length, for its pages are handed out from front to
+ * back and stay; but a large one is a reservation (mimalloc's are of 1 GiB): what was sampled. */
 static uint64_t arena_bytes(const struct range *piece)
 {
-    if (piece->resident_bytes != RANGE_UNSAMPLED)
-        return piece->resident_bytes;
-    return piece->length <= ARENA_RESERVATION_BYTES ? piece->length : 0;
+    if (piece->length <= ARENA_RESERVATION_BYTES)
+        return piece->length;
+    return piece->resident_bytes == RANGE_UNSAMPLED ? 0 : piece->resident_bytes;
 }
 
 static struct share share_of(const struct range *piece)

@@ -41,7 +41,7 @@ void define_verdict(enum interp_verdict verdict, const char *fact)
     (void)fact;
     if (verdict == INTERP_OK) {
         if (process.flags & SHM_OBJECTS)
-            process.rewrapped = python_wrap_allocators() != 0;
+            python_wrap_allocators();
         atomic_store(&process.slot->python, SLOT_PYTHON_OK);
         return;
     }

@@ -85,12 +85,19 @@ static inline void hook_last_look(struct thread *t, const void *block)
         emit2(t, RING_WORD(RING_RESIDENT, 0, (uintptr_t)block), resident);
 }
 
+/* A free beneath one of our calls: of the call's own block, which was told already, or of another
+ * one, which may be known. */
+static inline void hook_free_nested(struct thread *t, const void *block)
+{
+    if (t->busy == BUSY_ALLOCATOR && block != t->own_block && process_recording())
+        emit1(t, RING_WORD(RING_FREE_NESTED, 0, (uintptr_t)block));
+}
+
 /* A block is about to be freed. Returns whether it was written. */
 static inline bool hook_free(struct thread *t, const void *block)
 {
     if (!hook_enter(t)) {
-        if (UNLIKELY(process.rewrapped && t->busy == BUSY_ALLOCATOR))
-            emit1(t, RING_WORD(RING_FREE_NESTED, 0, (uintptr_t)block));
+        hook_free_nested(t, block);
         return false;
     }
     if (UNLIKELY(big_possible(block)))

@@ -66,8 +66,10 @@ EXPORT void *reallocarray(void *old, size_t count, size_t size)
 static uint8_t beneath(struct thread *t)
 {
     uint8_t before = t->busy;
-    if (!before)
+    if (!before) {
+        t->own_block = NULL;
         t->busy = BUSY_ALLOCATOR;
+    }
     return before;
 }
 

@@ -31,11 +31,12 @@ static struct wrapped {
 
 /* Begins a call of a wrapped allocator. False when it lies beneath another one, or when nothing is
  * recorded. */
-static inline bool outermost(struct thread *t)
+static inline bool outermost(struct thread *t, const void *own_block)
 {
     if (t->busy || !process_recording())
         return false;
     t->nested = 0;
+    t->own_block = own_block;
     t->busy = BUSY_ALLOCATOR;
     return true;
 }
@@ -54,7 +55,7 @@ static void *py_malloc(void *ctx, size_t size)
 {
     const struct wrapped *w = ctx;
     struct thread *t = &thread_self;
-    if (!outermost(t))
+    if (!outermost(t, NULL))
         return w->real.malloc(w->real.ctx, size);
     void *block = w->real.malloc(w->real.ctx, size);
     outcome(t, w, block, size);
@@ -65,7 +66,7 @@ static void *py_calloc(void *ctx, size_t count, size_t size)
 {
     const struct wrapped *w = ctx;
     struct thread *t = &thread_self;
-    if (!outermost(t))
+    if (!outermost(t, NULL))
         return w->real.calloc(w->real.ctx, count, size);
     void *block = w->real.calloc(w->real.ctx, count, size);
     outcome(t, w, block, (uint64_t)count * size);
@@ -79,7 +80,7 @@ static void *py_realloc(void *ctx, void *old, size_t size)
     if (t->busy)
         return w->real.realloc(w->real.ctx, old, size);
     bool freed = old && hook_free(t, old);
-    if (!outermost(t))
+    if (!outermost(t, old))
         return w->real.realloc(w->real.ctx, old, size);
     void *block = w->real.realloc(w->real.ctx, old, size);
     t->busy = BUSY_HOOK;
@@ -97,6 +98,7 @@ static void py_free(void *ctx, void *block)
         w->real.free(w->real.ctx, block);
         return;
     }
+    t->own_block = block;
     t->busy = BUSY_ALLOCATOR;
     w->real.free(w->real.ctx, block);
     t->busy = BUSY_NO;

@@ -32,8 +32,6 @@ struct process {
     bool open;           /* the gate should be 1: what a forked child compares with */
     bool root;           /* the program that memrec started */
     bool fork_announced; /* set by our fork() around the real one */
-    bool rewrapped;      /* Python's allocators were wrapped late: blocks from before are seen from
-                            beneath */
     pthread_key_t key;   /* its destructor closes a thread's ring */
     struct ring *chunks[CHUNK_LIMIT];
 };
@@ -52,9 +50,10 @@ struct thread {
     uint32_t ring_index;
     uint32_t origin; /* node of the stack that created this thread; NODE_NONE for the first */
     uint32_t tid;
-    uint32_t retry; /* calls to pass before asking for a ring again */
-    uint8_t busy;   /* enum busy */
-    uint8_t nested; /* a malloc happened inside a real allocator */
+    uint32_t retry;        /* calls to pass before asking for a ring again */
+    const void *own_block; /* BUSY_ALLOCATOR: what the call frees or moves; NULL: nothing */
+    uint8_t busy;          /* enum busy */
+    uint8_t nested;        /* a malloc happened inside a real allocator */
     struct walker walker;
 };
 
