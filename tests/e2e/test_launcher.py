@@ -408,7 +408,7 @@ def test_company__a_recording_inside_a_recording_is_its_own(record, python, tmp_
     assert recording.peak()["trace"]["complete"]
 
 
-@pytest.mark.parametrize("limit", ["-v 700000", "-n 16", "-c 0", "-s 1024", "-u 4000"])
+@pytest.mark.parametrize("limit", [pytest.param("-v 700000", marks=pytest.mark.release_only), "-n 16", "-c 0", "-s 1024", "-u 4000"])
 def test_limits__of_the_shell_are_no_obstacle(tmp_path, job, limit):
     argv = " ".join(job("x = bytes(20_000_000)\nprint('ran')"))
     done = run(["bash", "-c", f"ulimit {limit} && exec {MEMREC} run -q -o {tmp_path}/t.lz4 -- {argv}"])

@@ -55,6 +55,10 @@ def test_fork__a_child_has_its_parents_command(record):
     """)
     told = recording.summary()
     assert [process["command"] for process in told["processes"]] == [told["trace"]["command"]] * 11
+
+
+def test_trace__names_the_program_by_its_pid(record):
+    told = record("import os\nprint(os.getpid())").summary()
     assert told["trace"]["pid"] == told["processes"][0]["pid"]
 
 

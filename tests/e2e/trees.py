@@ -5,6 +5,8 @@ n + blank(interpreter) bytes, whatever else the interpreter allocates around it.
 import os
 import time
 
+from conftest import BUILD, run
+
 BLANK = 33  # sys.getsizeof(b"") of a build with the GIL
 
 
@@ -65,6 +67,12 @@ def wait_until(condition, seconds=60):
             return value
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def settled(recording):
+    """The recording once its trace is complete: what outlives the program (a resource tracker, say) has ended by then."""
+    wait_until(lambda: '"complete": true' in run([BUILD / "memreplay", "verify", "--json", recording.trace]).out)
+    return recording
 
 
 def is_gone(pid):
