@@ -39,7 +39,7 @@ enum ring_kind {
 #define RING_WORDS      (RING_BYTES / 8)
 #define RING_CHUNK      8u    /* rings mapped together */
 #define RING_LIMIT      4096u /* rings in all; ring + 1 fits the turn word's 16 bits */
-#define SLOT_LIMIT      1024u /* processes recorded at the same time */
+#define SLOT_LIMIT      4096u /* processes recorded at the same time */
 #define RING_DATA_BYTES 1024u
 #define RING_MAGIC      0x3172657273756DULL
 #define RING_VERSION    (RING_KIND_COUNT << 8 | 1u) /* library and collector must be of one build */

@@ -260,12 +260,13 @@ static void follow(struct recorded *p)
         p->dying = true; /* it came and went */
 }
 
-static void add(struct processes *all, uint32_t index, struct process_slot *slot)
+/* Returns false when out of memory. */
+static bool add(struct processes *all, uint32_t index, struct process_slot *slot)
 {
     struct recorded *p = recorded_new(&all->pool);
     const struct recorded *parent;
     if (!p)
-        return;
+        return false;
     p->serial = slot->serial;
     p->pid = slot->pid;
     p->parent_serial = slot->parent_serial;
@@ -288,6 +289,7 @@ static void add(struct processes *all, uint32_t index, struct process_slot *slot
     all->last = &p->next;
     all->by_slot[index] = p;
     all->living++;
+    return true;
 }
 
 static void free_slot(struct process_slot *slot)
@@ -296,17 +298,29 @@ static void free_slot(struct process_slot *slot)
     atomic_store(&slot->state, SLOT_FREE);
 }
 
+/* The new slot that was taken first, so that a parent is known before its children; SLOT_LIMIT:
+ * none. Slots whose late children had their time are set free on the way. */
+static uint32_t next_slot(const struct processes *all)
+{
+    struct process_slot *slots = all->shared->control->slots;
+    uint32_t high = atomic_load(&all->shared->control->header.slot_high), best = SLOT_LIMIT;
+    for (uint32_t i = 0; i < high && i < SLOT_LIMIT; i++) {
+        uint32_t state = atomic_load_explicit(&slots[i].state, memory_order_acquire);
+        bool fresh = state == SLOT_LIVE && !all->by_slot[i];
+        if (fresh && (best == SLOT_LIMIT || slots[i].serial < slots[best].serial))
+            best = i;
+        else if (state == SLOT_ENDED && all->output->now_ns - all->ended_ns[i] > ENDED_NS)
+            free_slot(&slots[i]);
+    }
+    return best;
+}
+
 void processes_discover(struct processes *all)
 {
-    uint32_t high = atomic_load(&all->shared->control->header.slot_high);
-    for (uint32_t i = 0; i < high && i < SLOT_LIMIT; i++) {
-        struct process_slot *slot = &all->shared->control->slots[i];
-        uint32_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
-        if (!all->by_slot[i] && state == SLOT_LIVE)
-            add(all, i, slot);
-        else if (state == SLOT_ENDED && all->output->now_ns - all->ended_ns[i] > ENDED_NS)
-            free_slot(slot);
-    }
+    uint32_t index;
+    while ((index = next_slot(all)) != SLOT_LIMIT)
+        if (!add(all, index, &all->shared->control->slots[index]))
+            return;
 }
 
 void processes_check(struct processes *all)
