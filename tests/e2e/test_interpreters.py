@@ -1,0 +1,203 @@
+"""Every interpreter: recorded with its stacks, under its own version, however it is started."""
+import re
+import subprocess
+
+import pytest
+
+from conftest import ROOT, held_by
+
+SIZE = 10_000_000
+SCRIPT = f"""
+def holder():
+    return bytearray({SIZE})
+
+
+kept = holder()
+print(len(kept), __name__, __file__.rsplit("/", 1)[-1])
+"""
+
+
+def assert_held(recording, interpreter, function="holder", file="job.py"):
+    report = recording.peak()
+    assert report["trace"]["python"] == interpreter.version
+    assert report["trace"]["complete"] and report["trace"]["lost_events"] == 0
+    assert SIZE <= held_by(report, function, file) <= SIZE + 5_000
+
+
+def test_interpreter__runs_a_script(interpreter, record):
+    recording = record(SCRIPT, python=interpreter)
+    assert recording.finished.out == f"{SIZE} __main__ job.py\n"
+    assert_held(recording, interpreter)
+
+
+@pytest.mark.parametrize("flags", [["-I", "-OO", "-u", "-W", "error"], ["-E", "-s", "-S", "-B", "-X", "utf8"]], ids=["isolated", "bare"])
+def test_interpreter__takes_its_own_options(flags, interpreter, record, tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(SCRIPT)
+    recording = record([interpreter.path, *flags, script])
+    assert recording.finished.out == f"{SIZE} __main__ job.py\n"
+    assert_held(recording, interpreter)
+
+
+def test_interpreter__runs_a_module_of_a_package(interpreter, record, tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "job.py").write_text(SCRIPT)
+    recording = record([interpreter.path, "-m", "package.job"])
+    assert recording.finished.out == f"{SIZE} __main__ job.py\n"
+    assert_held(recording, interpreter)
+
+
+def test_interpreter__runs_code_of_the_command_line(interpreter, record):
+    recording = record([interpreter.path, "-c", SCRIPT.replace("__file__", "'none'")])
+    assert_held(recording, interpreter, file="<string>")
+
+
+def test_interpreter__runs_code_of_standard_input(interpreter, record):
+    recording = record([interpreter.path, "-"], stdin=SCRIPT.replace("__file__", "'none'").encode())
+    assert_held(recording, interpreter, file="<stdin>")
+
+
+def test_interpreter__runs_compiled_code(interpreter, record, tmp_path):
+    (tmp_path / "job.py").write_text(SCRIPT)
+    subprocess.run([interpreter.path, "-m", "compileall", "-b", "-q", "job.py"], cwd=tmp_path, check=True)
+    recording = record([interpreter.path, tmp_path / "job.pyc"])
+    assert_held(recording, interpreter)
+
+
+def test_interpreter__of_a_virtual_environment(interpreter, record, tmp_path):
+    made = subprocess.run([interpreter.path, "-m", "venv", "--without-pip", tmp_path / "venv"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    script = tmp_path / "job.py"
+    script.write_text(SCRIPT + "import sys\nassert sys.prefix != sys.base_prefix\n")
+    assert_held(record([tmp_path / "venv" / "bin" / "python", script]), interpreter)
+
+
+def test_interpreter__through_a_script_line(interpreter, record, tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(f"#!{interpreter.path} -B\n{SCRIPT}")
+    script.chmod(0o755)
+    assert_held(record([script]), interpreter)
+
+
+def test_interpreter__across_greenlets(interpreter, packages, record):
+    """A greenlet has a chain of frames of its own; its blocks are told there, whoever switches."""
+    folder = packages(interpreter, "greenlet")
+    recording = record("""
+        import greenlet
+        kept = []
+
+        def one():
+            kept.append(bytearray(1_000_000))
+            other.switch()
+            deeper_one()
+
+        def deeper_one():
+            kept.append(bytearray(2_000_000))
+            other.switch()
+
+        def two():
+            kept.append(bytearray(4_000_000))
+            greenlet.getcurrent().parent.switch()
+            assert False
+
+        def main():
+            global first, other
+            first, other = greenlet.greenlet(one), greenlet.greenlet(two)
+            first.switch()
+            kept.append(bytearray(8_000_000))
+
+        main()
+    """, python=interpreter, env={"PYTHONPATH": str(folder)})
+    told = {}
+    for stack in recording.peak()["stacks"]:
+        if stack["bytes"] >= 1_000_000:
+            told[round(stack["bytes"], -6)] = [frame["function"] for frame in stack["frames"]]
+    assert told[1_000_000] == ["one"] and told[4_000_000] == ["two"] and told[8_000_000] == ["<module>", "main"]
+
+
+def test_interpreter__with_subinterpreters(interpreter, record):
+    """Code of a second interpreter in the same process has its own stack, too."""
+    recording = record("""
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+
+        source = (
+            "def inside():\\n"
+            "    return bytearray(9_000_000)\\n"
+            "kept = inside()\\n"
+            "other = bytearray(20_000_000)\\n")
+
+        def outside():
+            made = interpreters.create()
+            getattr(interpreters, "run_string", getattr(interpreters, "exec", None))(made, source)
+            interpreters.destroy(made)
+
+        outside()
+        print("done")
+    """, python=interpreter)
+    assert recording.finished.out == "done\n"
+    assert 9_000_000 <= held_by(recording.peak(), "inside") <= 9_010_000
+
+
+@pytest.mark.since(3, 14)
+def test_interpreter__with_the_jit_names_the_functions(interpreter, record):
+    """Lines may be one off there: the instruction pointer is stale for some instructions."""
+    recording = record(f"""
+        def holder(i):
+            return bytearray(10_000) if i % 3 else None
+
+        def loop():
+            return [holder(i) for i in range(30_000)]
+
+        kept = loop()
+    """, python=interpreter, env={"PYTHON_JIT": "1"})
+    assert held_by(recording.peak(), "holder") >= 20_000 * 10_000
+
+
+def test_interpreter__dies_with_everything_told(interpreter, record):
+    """What daemon threads and __del__ do while the interpreter ends is recorded without harm."""
+    recording = record("""
+        import sys
+        import threading
+
+        class Late:
+            def __del__(self):
+                global late
+                late = bytearray(1_000_000)
+
+        def forever():
+            while True:
+                bytearray(100_000)
+
+        for _ in range(3):
+            threading.Thread(target=forever, daemon=True).start()
+        sys.late = Late()
+        kept = bytearray(5_000_000)
+        print("end")
+    """, python=interpreter)
+    assert (recording.finished.out, recording.finished.status) == ("end\n", 0)
+    report = recording.summary()
+    assert report["trace"]["complete"] and report["trace"]["lost_events"] == 0
+
+
+def test_refusal__names_the_version_and_the_way_round(memrec, tmp_path):
+    """Interpreters older than those we know end before their first line."""
+    old = subprocess.run([ROOT / "tools" / "interpreters", "--unsupported"], capture_output=True, text=True, check=True).stdout.splitlines()
+    for line in old:
+        version, path, _ = line.split(None, 2)
+        done = memrec("run", "-o", tmp_path / f"{version}.lz4", "--", path, "-c", "print('ran')")
+        assert (done.status, done.out) == (125, "")
+        assert version in done.err and "--no-python-stacks" in done.err
+        again = memrec("run", "-q", "-f", "--no-python-stacks", "-o", tmp_path / f"{version}.lz4", "--", path, "-c", "print('ran')")
+        assert (again.status, again.out) == (0, "ran\n")
+    if not old:
+        pytest.skip("no Python older than 3.9 here")
+
+
+def test_versions__are_told_as_the_interpreter_tells_them(interpreter, record):
+    recording = record("import platform\nprint(platform.python_version())", python=interpreter)
+    assert re.sub(r"[+]$", "", recording.finished.out.strip()) == recording.summary()["trace"]["python"].rstrip("t")
