@@ -87,7 +87,7 @@ programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
 # ---- what people type -----------------------------------------------------------------------------
 
-.PHONY: all demo test quick check format install uninstall setup fuzz bench tests unit help clean FORCE
+.PHONY: all demo test quick check format install uninstall setup fuzz bench tests unit walk help clean FORCE
 
 all: $(memrec) $(memreplay) $(preload) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
 
@@ -100,7 +100,7 @@ demo: ## install what is missing, build, record a numpy/pandas example and print
 test: ## install what is missing, then every test: unit and end-to-end, release and sanitized, and the checks
 	$(Q)tools/setup test
 	$(Q)$(MAKE) all tests build/venv/.ready
-	$(Q)$(MAKE) all unit SAN=address,undefined DEBUG= COVERAGE=
+	$(Q)$(MAKE) all unit walk SAN=address,undefined DEBUG= COVERAGE=
 	$(Q)tests/run
 
 quick: all tests ## unit tests of this variant and the checks only
@@ -133,9 +133,11 @@ fuzz: ## mutated traces for the sanitized memreplay, then the fuzzer of reader a
 bench: all build/bench/.ready ## wall time, bytes per event and replay speed
 	$(Q)tools/bench/run
 
-tests: unit $(programs) $(walk_parts) ## build the unit tests of this variant and the programs that tests record
+tests: unit walk $(programs) ## build the unit tests of this variant and the programs that tests record
 
 unit: $(unit_tests) ## build the unit tests of this variant
+
+walk: $(walk_parts)
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
