@@ -34,8 +34,9 @@ static struct share reserved(const struct range *piece)
         .bytes = range_counted(piece), .count = 1, .unsampled_bytes = sampled ? 0 : piece->length};
 }
 
-/* What an arena holds of the machine's memory: its length, for its pages are handed out from front to
- * back and stay; but a large one is a reservation (mimalloc's are of 1 GiB): what was sampled. */
+/* What an arena holds of the machine's memory: its length, for its pages are handed out from front
+ * to back and stay; but a large one is a reservation (mimalloc's are of 1 GiB): what was sampled.
+ */
 static uint64_t arena_bytes(const struct range *piece)
 {
     if (piece->length <= ARENA_RESERVATION_BYTES)

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ADDRESS_FLAG        UINT32_C(0x80000000) /* the caller's: a block whose residency is sampled */
+#define ADDRESS_FLAG        UINT32_C(0x80000000)   /* the caller's: sampled */
 #define ADDRESS_INDEX_LIMIT (UINT32_C(0x7FFFFFFF)) /* indices from here on have no place */
 
 struct address_leaf;

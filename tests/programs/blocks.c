@@ -1,6 +1,7 @@
 /* blocks SCENARIO: the malloc family, one known history each.
- * Why no stdio: nothing but the scenario may allocate, so that every total of the recording is known beforehand.
- * Exit status 0: the allocator behaved as the scenario expects; 1: it did not (then the sums mean nothing); 2: no such scenario. */
+ * Why no stdio: nothing but the scenario may allocate, so that every total of the recording is
+ * known beforehand. Exit status 0: the allocator behaved as the scenario expects; 1: it did not
+ * (then the sums mean nothing); 2: no such scenario. */
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -71,7 +72,10 @@ static int realloc_to_zero_frees(void)
     return expect(realloc(kept[0], opaque_one - 1) == NULL);
 }
 
-static int realloc_of_nothing_to_zero(void) { return expect((kept[0] = realloc(kept[1], opaque_one - 1)) != NULL); }
+static int realloc_of_nothing_to_zero(void)
+{
+    return expect((kept[0] = realloc(kept[1], opaque_one - 1)) != NULL);
+}
 
 static void *failed_realloc(void)
 {
@@ -190,9 +194,9 @@ static int libc_inside(void)
     static wchar_t wide[100];
     memset(text, 'x', sizeof text - 1);
     wmemset(wide, L'x', 99);
-    kept[0] = strdup(text);        /* 5,000 */
-    kept[1] = strndup(text, 999);  /* 1,000 */
-    kept[2] = wcsdup(wide);        /* 400 */
+    kept[0] = strdup(text);       /* 5,000 */
+    kept[1] = strndup(text, 999); /* 1,000 */
+    kept[2] = wcsdup(wide);       /* 400 */
     return 0;
 }
 
@@ -271,15 +275,41 @@ static const struct scenario {
     const char *name;
     int (*run)(void);
 } scenarios[] = {
-#define SCENARIO(name) {#name, name}
-    SCENARIO(malloc_keep_one_of_two), SCENARIO(malloc_of_nothing), SCENARIO(calloc_product), SCENARIO(realloc_grows),
-    SCENARIO(realloc_shrinks), SCENARIO(realloc_in_place), SCENARIO(realloc_of_nothing), SCENARIO(realloc_to_zero_frees),
-    SCENARIO(realloc_of_nothing_to_zero), SCENARIO(realloc_fails), SCENARIO(realloc_fails_then_free),
-    SCENARIO(realloc_fails_then_grows), SCENARIO(malloc_fails), SCENARIO(calloc_overflows), SCENARIO(reallocarray_grows),
-    SCENARIO(reallocarray_overflows), SCENARIO(aligned_kinds), SCENARIO(aligned_kinds_freed), SCENARIO(posix_memalign_fails),
-    SCENARIO(sized_frees), SCENARIO(free_of_nothing), SCENARIO(free_of_unknown), SCENARIO(realloc_of_unknown),
-    SCENARIO(libc_inside), SCENARIO(dlsym_default), SCENARIO(dlsym_next), SCENARIO(dlopen_of_itself), SCENARIO(many_sizes),
-    SCENARIO(tied_peaks), SCENARIO(peak_inside), SCENARIO(churn),
+#define SCENARIO(name)                                                                             \
+    {                                                                                              \
+#        name, name                                                                                \
+    }
+    SCENARIO(malloc_keep_one_of_two),
+    SCENARIO(malloc_of_nothing),
+    SCENARIO(calloc_product),
+    SCENARIO(realloc_grows),
+    SCENARIO(realloc_shrinks),
+    SCENARIO(realloc_in_place),
+    SCENARIO(realloc_of_nothing),
+    SCENARIO(realloc_to_zero_frees),
+    SCENARIO(realloc_of_nothing_to_zero),
+    SCENARIO(realloc_fails),
+    SCENARIO(realloc_fails_then_free),
+    SCENARIO(realloc_fails_then_grows),
+    SCENARIO(malloc_fails),
+    SCENARIO(calloc_overflows),
+    SCENARIO(reallocarray_grows),
+    SCENARIO(reallocarray_overflows),
+    SCENARIO(aligned_kinds),
+    SCENARIO(aligned_kinds_freed),
+    SCENARIO(posix_memalign_fails),
+    SCENARIO(sized_frees),
+    SCENARIO(free_of_nothing),
+    SCENARIO(free_of_unknown),
+    SCENARIO(realloc_of_unknown),
+    SCENARIO(libc_inside),
+    SCENARIO(dlsym_default),
+    SCENARIO(dlsym_next),
+    SCENARIO(dlopen_of_itself),
+    SCENARIO(many_sizes),
+    SCENARIO(tied_peaks),
+    SCENARIO(peak_inside),
+    SCENARIO(churn),
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
-/* A library for Python scripts to call: threads made by C code, and memory asked for in ways that Python does not know.
- * hold_in_thread(bytes): a C thread of its own mallocs that much and keeps it. hold(bytes), give(pointer): malloc and free.
- * call_back(f): f from a C thread. hold_deep(bytes, depth): malloc beneath that many C frames. */
+/* A library for Python scripts to call: threads made by C code, and memory asked for in ways that
+ * Python does not know. hold_in_thread(bytes): a C thread of its own mallocs that much and keeps
+ * it. hold(bytes), give(pointer): malloc and free. call_back(f): f from a C thread.
+ * hold_deep(bytes, depth): malloc beneath that many C frames. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Prints whether it was started with a preload and whether something of ours is mapped; exits with 3. */
+/* Prints whether it was started with a preload and whether something of ours is mapped; exits
+ * with 3. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ int main(void)
         maps += strstr(line, "libmemrec") != NULL;
         rings += strstr(line, "memfd:memrec") != NULL;
     }
-    printf("preload=%s library=%s rings=%s\n", getenv("LD_PRELOAD") ? "yes" : "no", maps ? "yes" : "no", rings ? "yes" : "no");
+    printf("preload=%s library=%s rings=%s\n", getenv("LD_PRELOAD") ? "yes" : "no",
+           maps ? "yes" : "no", rings ? "yes" : "no");
     return 3;
 }

@@ -1,8 +1,10 @@
-/* exchange THREADS ROUNDS SLOTS SEED: threads that free each other's blocks. Each round puts a fresh block into a random slot and frees what was
- * there; so almost every free is in another thread, as soon after the allocation as can be. Small random pauses shift the threads against each other.
- * At the end prints "BLOCKS BYTES" of what still stands in the slots and leaves it there. ROUNDS 0: the first thread ends the process after 100 ms
- * while the others go on.
- * Blocks come from malloc, realloc, posix_memalign and aligned_alloc, and nothing else does (the C library's own for a thread: calloc). */
+/* exchange THREADS ROUNDS SLOTS SEED: threads that free each other's blocks. Each round puts a
+ * fresh block into a random slot and frees what was there; so almost every free is in another
+ * thread, as soon after the allocation as can be. Small random pauses shift the threads against
+ * each other. At the end prints "BLOCKS BYTES" of what still stands in the slots and leaves it
+ * there. ROUNDS 0: the first thread ends the process after 100 ms while the others go on. Blocks
+ * come from malloc, realloc, posix_memalign and aligned_alloc, and nothing else does (the C
+ * library's own for a thread: calloc). */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

@@ -1,8 +1,8 @@
 /* family forks COUNT BYTES            children one after the other; each leaks a block of that size
- * family threads COUNT BYTES          threads one after the other; each makes a block that the first thread frees, but for every tenth
- * family vfork BYTES PROGRAM ARG...   holds a block while a vforked child is PROGRAM
- * family swarm COUNT BYTES            all children at once, each with a block, until all are there
- * Blocks come from malloc, and nothing else does. */
+ * family threads COUNT BYTES          threads one after the other; each makes a block that the
+ * first thread frees, but for every tenth family vfork BYTES PROGRAM ARG...   holds a block while a
+ * vforked child is PROGRAM family swarm COUNT BYTES            all children at once, each with a
+ * block, until all are there Blocks come from malloc, and nothing else does. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,5 +94,7 @@ int main(int argc, char **argv)
     }
     int count = atoi(argv[2]);
     bytes = strtoul(argv[3], NULL, 10);
-    _exit(!strcmp(argv[1], "forks") ? forks(count) : !strcmp(argv[1], "swarm") ? swarm(count) : threads(count));
+    _exit(!strcmp(argv[1], "forks")   ? forks(count)
+          : !strcmp(argv[1], "swarm") ? swarm(count)
+                                      : threads(count));
 }

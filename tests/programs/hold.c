@@ -1,4 +1,5 @@
-/* hold BYTES [file]: holds one touched block of that size; until the file exists, if one is named. Allocates nothing else. */
+/* hold BYTES [file]: holds one touched block of that size; until the file exists, if one is named.
+ * Allocates nothing else. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

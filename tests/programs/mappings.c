@@ -1,7 +1,8 @@
-/* mappings SCENARIO [FILE]: mmap and its kin, one known history each. Sizes in MiB, so that sums can be read.
- * Why no stdio: nothing but the scenario may allocate. Huge pages are off, so that what is touched is what is resident.
- * Where residency must have been sampled, `sampled` waits for many of the collector's rounds; or the unmapping tells it at the latest.
- * Exit status 0: the kernel behaved as the scenario expects; 1: it did not; 2: no such scenario. */
+/* mappings SCENARIO [FILE]: mmap and its kin, one known history each. Sizes in MiB, so that sums
+ * can be read. Why no stdio: nothing but the scenario may allocate. Huge pages are off, so that
+ * what is touched is what is resident. Where residency must have been sampled, `sampled` waits for
+ * many of the collector's rounds; or the unmapping tells it at the latest. Exit status 0: the
+ * kernel behaved as the scenario expects; 1: it did not; 2: no such scenario. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -13,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MIB ((size_t)1 << 20)
-#define RW (PROT_READ | PROT_WRITE)
+#define MIB     ((size_t)1 << 20)
+#define RW      (PROT_READ | PROT_WRITE)
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static const char *file_name;
@@ -102,7 +103,8 @@ static int noreplace_fails(void)
 {
     char *base = private(3);
     errno = 0;
-    return expect(mmap(base, MIB, RW, PRIVATE | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED && errno == EEXIST);
+    return expect(mmap(base, MIB, RW, PRIVATE | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED &&
+                  errno == EEXIST);
 }
 
 static int remap_grows(void)
@@ -143,9 +145,10 @@ static int remap_fails(void)
 static int remap_leaves_the_old(void)
 {
 #ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
+#    define MREMAP_DONTUNMAP 4
 #endif
-    char *from = private(2), *to = mremap(from, 2 * MIB, 2 * MIB, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+    char *from = private(2),
+         *to = mremap(from, 2 * MIB, 2 * MIB, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
     expect(to != MAP_FAILED);
     touch(to, 2 * MIB);
     sampled();
@@ -288,7 +291,10 @@ static int break_set(void)
     return expect(brk(now + 2 * MIB) == 0);
 }
 
-static int break_fails(void) { return expect(sbrk((intptr_t)1 << 60) == (void *)-1 && errno == ENOMEM); }
+static int break_fails(void)
+{
+    return expect(sbrk((intptr_t)1 << 60) == (void *)-1 && errno == ENOMEM);
+}
 
 static int big_block_touched_in_part(void)
 {
@@ -310,18 +316,50 @@ static const struct scenario {
     const char *name;
     int (*run)(void);
 } scenarios[] = {
-#define SCENARIO(name) {#name, name}
-    SCENARIO(private_kept), SCENARIO(private_unmapped), SCENARIO(shared_kept), SCENARIO(by_mmap64), SCENARIO(odd_length),
-    SCENARIO(fixed_overlay_counts_once), SCENARIO(fixed_overlay_in_part), SCENARIO(unmapped_in_the_middle),
-    SCENARIO(unmapped_over_two), SCENARIO(unmap_fails), SCENARIO(map_fails), SCENARIO(noreplace_fails), SCENARIO(remap_grows),
-    SCENARIO(remap_grows_by_moving), SCENARIO(remap_shrinks), SCENARIO(remap_fixed_over_another),
-    SCENARIO(remap_out_of_the_middle), SCENARIO(remap_fails), SCENARIO(remap_leaves_the_old),
-    SCENARIO(reservation_made_usable_in_part), SCENARIO(reservation_made_readable), SCENARIO(usable_made_inaccessible),
-    SCENARIO(mprotect_fails), SCENARIO(noreserve_counts_what_is_touched), SCENARIO(noreserve_unmapped_at_once),
-    SCENARIO(noreserve_never_touched), SCENARIO(noreserve_stays_so_when_made_writable), SCENARIO(noreserve_given_back),
-    SCENARIO(touched_in_part), SCENARIO(file_private), SCENARIO(file_shared), SCENARIO(memfd), SCENARIO(dev_shm),
-    SCENARIO(dev_zero), SCENARIO(file_unmapped_before_the_peak), SCENARIO(overlay_of_a_file),
-    SCENARIO(break_grows_and_shrinks), SCENARIO(break_set), SCENARIO(break_fails), SCENARIO(big_block_touched_in_part),
+#define SCENARIO(name)                                                                             \
+    {                                                                                              \
+#        name, name                                                                                \
+    }
+    SCENARIO(private_kept),
+    SCENARIO(private_unmapped),
+    SCENARIO(shared_kept),
+    SCENARIO(by_mmap64),
+    SCENARIO(odd_length),
+    SCENARIO(fixed_overlay_counts_once),
+    SCENARIO(fixed_overlay_in_part),
+    SCENARIO(unmapped_in_the_middle),
+    SCENARIO(unmapped_over_two),
+    SCENARIO(unmap_fails),
+    SCENARIO(map_fails),
+    SCENARIO(noreplace_fails),
+    SCENARIO(remap_grows),
+    SCENARIO(remap_grows_by_moving),
+    SCENARIO(remap_shrinks),
+    SCENARIO(remap_fixed_over_another),
+    SCENARIO(remap_out_of_the_middle),
+    SCENARIO(remap_fails),
+    SCENARIO(remap_leaves_the_old),
+    SCENARIO(reservation_made_usable_in_part),
+    SCENARIO(reservation_made_readable),
+    SCENARIO(usable_made_inaccessible),
+    SCENARIO(mprotect_fails),
+    SCENARIO(noreserve_counts_what_is_touched),
+    SCENARIO(noreserve_unmapped_at_once),
+    SCENARIO(noreserve_never_touched),
+    SCENARIO(noreserve_stays_so_when_made_writable),
+    SCENARIO(noreserve_given_back),
+    SCENARIO(touched_in_part),
+    SCENARIO(file_private),
+    SCENARIO(file_shared),
+    SCENARIO(memfd),
+    SCENARIO(dev_shm),
+    SCENARIO(dev_zero),
+    SCENARIO(file_unmapped_before_the_peak),
+    SCENARIO(overlay_of_a_file),
+    SCENARIO(break_grows_and_shrinks),
+    SCENARIO(break_set),
+    SCENARIO(break_fails),
+    SCENARIO(big_block_touched_in_part),
     SCENARIO(big_block_freed_at_once),
 };
 

@@ -1,4 +1,5 @@
-/* Prints the names of its environment that concern preloading, and its arguments. Linked statically: no loader, no preload. */
+/* Prints the names of its environment that concern preloading, and its arguments. Linked
+ * statically: no loader, no preload. */
 #include <stdio.h>
 #include <stdlib.h>
 
