@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/preload/define.h"
 #include "recorder/preload/emit.h"
+#include "recorder/preload/hooks_map.h"
 #include "recorder/preload/hooks_python.h"
 
 #include <errno.h>
@@ -40,8 +41,8 @@ void define_verdict(enum interp_verdict verdict, const char *fact)
 {
     (void)fact;
     if (verdict == INTERP_OK) {
-        if (process.flags & SHM_OBJECTS)
-            python_wrap_allocators();
+        if (process.flags & SHM_OBJECTS && python_wrap_allocators() != 0)
+            map_early_are_arenas();
         atomic_store(&process.slot->python, SLOT_PYTHON_OK);
         return;
     }

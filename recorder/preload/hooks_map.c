@@ -5,6 +5,7 @@
  * after the call, so a mapping that another thread makes in the old place in between is taken for
  * moved. Not here: what counts (format/ranges.h), residency (the collector samples it). */
 #define _GNU_SOURCE
+#include "recorder/preload/hooks_map.h"
 #include "recorder/preload/hooks.h"
 #include "recorder/preload/real.h"
 
@@ -74,6 +75,39 @@ static void emit_failed(struct thread *t, uint64_t length, unsigned allocator)
     emit3(t, RING_WORD(RING_FAILED, allocator, 0), length, hook_node(t));
 }
 
+#define EARLY_MAX       32
+#define EARLY_MIN_BYTES (UINT64_C(256) << 10) /* the smallest arena (3.9) */
+
+/* Anonymous mappings made while the runtime starts, as if it had overwritten our allocators: if it
+ * has, they are its arenas. */
+static struct {
+    uintptr_t address;
+    uint64_t length;
+} early[EARLY_MAX];
+static _Atomic uint32_t early_count;
+
+static void remember_early(const void *address, uint64_t length)
+{
+    uint32_t python = atomic_load_explicit(&process.slot->python, memory_order_relaxed);
+    if (LIKELY(python != SLOT_PYTHON_WAITING) || length < EARLY_MIN_BYTES)
+        return;
+    uint32_t at = atomic_fetch_add(&early_count, 1);
+    if (at < EARLY_MAX) {
+        early[at].address = (uintptr_t)address;
+        early[at].length = length;
+    }
+}
+
+void map_early_are_arenas(void)
+{
+    uint32_t count = atomic_load(&early_count);
+    for (uint32_t i = 0; i < count && i < EARLY_MAX; i++) {
+        uint64_t words[] = {RING_WORD(RING_MAP, MAP_KIND_ARENA, early[i].address), early[i].length,
+                            NODE_NONE, ALLOCATOR_MMAP};
+        emit(&thread_self, words, 4);
+    }
+}
+
 static void *map_outcome(void *address, size_t length, int protection, int flags, int fd)
 {
     struct thread *t = &thread_self;
@@ -85,6 +119,8 @@ static void *map_outcome(void *address, size_t length, int protection, int flags
     else
         emit_map(t, address, length, map_kind(protection, flags, fd, before == BUSY_ALLOCATOR),
                  ALLOCATOR_MMAP);
+    if (address != MAP_FAILED && flags & MAP_ANONYMOUS && before == BUSY_NO)
+        remember_early(address, length);
     map_leave(t, before);
     return address;
 }
