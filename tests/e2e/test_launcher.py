@@ -366,14 +366,15 @@ def test_disable_oom_detection__is_taken(record):
 
 def test_company__command_substitution_pipeline_timeout_nice_xargs(python, tmp_path, job):
     argv = " ".join(job("import os, sys\nprint('ran', os.nice(0), *sys.argv[1:])"))
+    here = os.nice(0)
     memrec = f"{MEMREC} run -q -f -o {tmp_path}/t.lz4 -- {argv}"
-    assert run(["sh", "-c", f'echo "[$({memrec} 1)]"']).out == "[ran 0 1]\n"
-    assert run(["bash", "-c", f"set -o pipefail; {memrec} 2 | cat | tr a-z A-Z"]).out == "RAN 0 2\n"
-    assert run(["sh", "-c", f"timeout 60 {memrec} 3"]).out == "ran 0 3\n"
-    assert run(["sh", "-c", f"nice -n 7 {memrec} 4"]).out == "ran 7 4\n"
-    assert run(["sh", "-c", f"echo 5 6 | xargs {memrec}"]).out == "ran 0 5 6\n"
-    assert run(["sh", "-c", f"setsid -w {memrec} 7"]).out == "ran 0 7\n"
-    assert run(["sh", "-c", f"nohup {memrec} 8 2>/dev/null"]).out == "ran 0 8\n"
+    assert run(["sh", "-c", f'echo "[$({memrec} 1)]"']).out == f"[ran {here} 1]\n"
+    assert run(["bash", "-c", f"set -o pipefail; {memrec} 2 | cat | tr a-z A-Z"]).out == f"RAN {here} 2\n"
+    assert run(["sh", "-c", f"timeout 60 {memrec} 3"]).out == f"ran {here} 3\n"
+    assert run(["sh", "-c", f"nice -n 7 {memrec} 4"]).out == f"ran {min(here + 7, 19)} 4\n"
+    assert run(["sh", "-c", f"echo 5 6 | xargs {memrec}"]).out == f"ran {here} 5 6\n"
+    assert run(["sh", "-c", f"setsid -w {memrec} 7"]).out == f"ran {here} 7\n"
+    assert run(["sh", "-c", f"nohup {memrec} 8 2>/dev/null"]).out == f"ran {here} 8\n"
 
 
 def test_company__a_pipe_that_closes_early_is_the_programs_matter(tmp_path, job):
