@@ -54,6 +54,15 @@ static void json_python(struct json *j, const struct replay *r)
         json_null(j, "python");
 }
 
+/* p NULL: unknown, or none. */
+static void json_pid(struct json *j, const char *key, const struct process *p)
+{
+    if (p)
+        json_number(j, key, p->pid);
+    else
+        json_null(j, key);
+}
+
 static void json_trace(struct json *j, const struct recording *rec)
 {
     const struct trace_header *h = trace_reader_header(rec->reader.trace);
@@ -62,10 +71,7 @@ static void json_trace(struct json *j, const struct recording *rec)
     for (uint32_t i = 0; i < h->argument_count; i++)
         json_text(j, 0, h->arguments[i].bytes, h->arguments[i].length);
     json_end_array(j);
-    if (h->root_pid)
-        json_number(j, "pid", h->root_pid);
-    else
-        json_null(j, "pid");
+    json_pid(j, "pid", model_root(&rec->replay.model));
     json_python(j, &rec->replay);
     json_started(j, h->started_unix_ns);
     json_number(j, "duration_ns", rec->duration_ns);
@@ -87,15 +93,6 @@ void json_report(struct json *j, const struct report *report)
     json_object(j, 0);
     json_string(j, "schema", schema);
     json_trace(j, report->rec);
-}
-
-/* p NULL: unknown, or none. */
-static void json_pid(struct json *j, const char *key, const struct process *p)
-{
-    if (p)
-        json_number(j, key, p->pid);
-    else
-        json_null(j, key);
 }
 
 static void json_process(struct json *j, struct replay *r, const struct process *p)
