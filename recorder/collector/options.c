@@ -137,7 +137,7 @@ static void make_long_options(struct option *longs)
 int options_read(struct options *o, int argc, char **argv, struct err *err)
 {
     struct option longs[OPTIONS + 1];
-    int letter, status = 0;
+    int letter, status = 0, from = 1;
     *o = (struct options){.objects = true, .stacks = true, .children = 'p'};
     make_long_options(longs);
     opterr = 0;
@@ -158,7 +158,8 @@ int options_read(struct options *o, int argc, char **argv, struct err *err)
             break;
         }
         status = take(o, letter, optarg, err);
+        from = optind;
     }
-    bool dashes = optind > 1 && optind <= argc && !strcmp(argv[optind - 1], "--");
+    bool dashes = optind == from + 1 && !strcmp(argv[from], "--"); /* passed over, no value */
     return status ? status : finish(o, argv + optind, dashes, err);
 }

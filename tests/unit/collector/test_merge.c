@@ -1,0 +1,302 @@
+/* The merge over rings filled by hand: what no order of thread events may contradict. */
+#include "tests/unit/collector/stage.h"
+
+enum { X = 0x10000, Y = 0x20000, Z = 0x30000 };
+
+/* Ring 1 is listed before ring 0, and both have words at once: only turns tell the order. */
+static void test_merge__follows_turns_and_not_rings(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_ring(st, 1, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    stage_turn(st, 1, 2);
+    stage_thread(st, 1);
+    stage_alloc(st, 1, Y, 2);
+    stage_turn(st, 0, 3);
+    stage_free(st, 0, X);
+    stage_alloc(st, 0, Z, 3);
+    stage_turn(st, 1, 4);
+    stage_alloc(st, 1, X, 4);
+    stage_free(st, 1, Z);
+    stage_owner(st, 0, 4, 1);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 +1 +2 -1 +3 +4 -3");
+}
+
+/* The turn word was read before ring 1 went on: what stands under a later turn waits, since what
+ * came before it in ring 0 may not be visible yet. */
+static void test_merge__takes_nothing_beyond_the_turn_of_the_cut(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_ring(st, 1, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    stage_turn(st, 1, 2);
+    stage_thread(st, 1);
+    stage_turn(st, 1, 4);
+    stage_alloc(st, 1, X, 4);
+    stage_owner(st, 0, 2, 1);
+    merge_drain(st->merge);
+    stage_turn(st, 0, 3);
+    stage_free(st, 0, X);
+    stage_owner(st, 0, 4, 1);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 +1 -1 +4");
+}
+
+/* A thread that has taken the turn and was stopped before it wrote holds up nobody's words of
+ * before, and its own come when they come. */
+static void test_merge__goes_on_beside_a_stalled_thread(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_ring(st, 1, 0);
+    stage_turn(st, 1, 1);
+    stage_thread(st, 1);
+    stage_alloc(st, 1, X, 1);
+    stage_owner(st, 0, 2, 0); /* ring 0 owns turn 2 and has written nothing */
+    assert_true(merge_drain(st->merge) > 0);
+    stage_turn(st, 1, 3); /* others go on meanwhile */
+    stage_alloc(st, 1, Y, 3);
+    stage_owner(st, 0, 3, 1);
+    assert_true(merge_drain(st->merge) > 0);
+    stage_turn(st, 0, 2); /* concurrent with turn 3: its hook had not returned */
+    stage_thread(st, 0);
+    stage_alloc(st, 0, Z, 2);
+    assert_true(merge_drain(st->merge) > 0);
+    stage_tells(st, "P0 +1 +3 +2");
+}
+
+/* Three times around the ring, with events of two words and of one, so that some stand astride its
+ * end. */
+static void test_merge__reads_on_around_the_end_of_the_ring(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_owner(st, 0, 1, 0);
+    uint64_t blocks = 0, bytes = 0;
+    while (atomic_load(&shared_ring(&st->shared, 0)->head) < 3 * RING_BYTES) {
+        for (unsigned i = 0; i < 10000; i++, blocks++) {
+            stage_alloc(st, 0, X + 16 * (blocks % 1000), (uint32_t)blocks);
+            stage_free(st, 0, X + 16 * (blocks % 1000));
+        }
+        bytes += merge_drain(st->merge);
+        assert_int_equal(atomic_load(&shared_ring(&st->shared, 0)->tail),
+                         atomic_load(&shared_ring(&st->shared, 0)->head));
+    }
+    assert_int_equal(bytes, atomic_load(&shared_ring(&st->shared, 0)->head));
+    struct story s = stage_close(st);
+    assert_int_equal(s.allocs, blocks);
+    assert_int_equal(s.frees, blocks);
+    assert_int_equal(s.lost, 0);
+    free(s.text);
+}
+
+/* The ring of a thread that has ended goes to another process, whose turns start anew and whose
+ * addresses are its own. */
+static void test_merge__hands_a_dead_threads_ring_to_another_process(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    struct shm_control *control = st->shared.control;
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_turn(st, 0, 1000);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    stage_owner(st, 0, 1000, 0);
+    merge_drain(st->merge);
+    stage_alloc(st, 0, Y, 2);
+    atomic_store(&control->entries[0].state, RING_STATE_CLOSED);
+    merge_drain(st->merge);
+    assert_int_equal(atomic_load(&control->entries[0].state), RING_STATE_FREE);
+
+    stage_process(st, 1, stage_sleeper(st));
+    stage_ring(st, 0, 1);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 3); /* not the first one's X */
+    stage_free(st, 0, Y);     /* nor its Y */
+    stage_owner(st, 1, 1, 0);
+    merge_drain(st->merge);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 +1 +2 P1 +3");
+}
+
+/* A closed ring with words that the cut did not reach is kept until they are read. */
+static void test_merge__keeps_a_closed_ring_until_its_last_word(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    struct shm_control *control = st->shared.control;
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_turn(st, 0, 2);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    atomic_store(&control->entries[0].state, RING_STATE_CLOSED);
+    stage_owner(st, 0, 1, 1); /* the turn word as it was a moment before */
+    merge_drain(st->merge);
+    assert_int_equal(atomic_load(&control->entries[0].state), RING_STATE_CLOSED);
+    stage_owner(st, 0, 2, 0);
+    merge_drain(st->merge);
+    assert_int_equal(atomic_load(&control->entries[0].state), RING_STATE_FREE);
+    stage_tells(st, "P0 +1");
+}
+
+/* What the dead have written is read to the last word, whatever the turn word said; then their end
+ * is told and their rings and slot are free. */
+static void test_merge__drains_the_dead_to_their_last_word(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    struct shm_control *control = st->shared.control;
+    pid_t pid = stage_sleeper(st);
+    stage_process(st, 0, pid);
+    stage_ring(st, 0, 0);
+    stage_ring(st, 1, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    stage_turn(st, 1, 9);
+    stage_thread(st, 1);
+    stage_alloc(st, 1, Y, 9);
+    stage_owner(st, 0, 1, 0);
+    merge_drain(st->merge);
+    stage_turn(st, 0, 10);
+    stage_free(st, 0, Y);
+    stage_kill(st, pid);
+    merge_drain(st->merge);
+    assert_int_equal(st->processes.living, 0);
+    assert_int_equal(atomic_load(&control->entries[0].state), RING_STATE_FREE);
+    assert_int_equal(atomic_load(&control->entries[1].state), RING_STATE_FREE);
+    assert_int_equal(atomic_load(&control->slots[0].state), SLOT_FREE);
+    stage_tells(st, "P0 +1 +9 -9 E0");
+}
+
+/* The waiter's words after the wait stand behind the end of whom it waited for, in one drain. */
+static void test_merge__brings_the_waited_for_in_where_the_waiter_waited(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    pid_t waiter = stage_sleeper(st), child = stage_sleeper(st);
+    stage_process(st, 0, waiter);
+    stage_process(st, 1, child);
+    stage_ring(st, 0, 0);
+    stage_ring(st, 1, 1);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    PUT(st, 0, RING_WORD(RING_WAITED, 0, (uint64_t)child));
+    stage_free(st, 0, X);
+    stage_turn(st, 1, 1);
+    stage_thread(st, 1);
+    stage_alloc(st, 1, X, 2);
+    stage_owner(st, 0, 1, 0);
+    stage_owner(st, 1, 1, 1);
+    stage_kill(st, child);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 P1 +1 +2 E1 -1");
+}
+
+/* A process that lies about a head is given up and told to stop; the others go on. */
+static void test_merge__gives_up_a_process_whose_head_cannot_be(void **state)
+{
+    (void)state;
+    static const uint64_t lies[] = {RING_BYTES + 8, UINT64_MAX - 7, 4, UINT64_C(1) << 63};
+    for (unsigned i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        struct stage *st = stage_open();
+        pid_t liar = stage_sleeper(st);
+        stage_process(st, 0, liar);
+        stage_process(st, 1, stage_sleeper(st));
+        stage_ring(st, 0, 0);
+        stage_ring(st, 1, 1);
+        stage_turn(st, 1, 1);
+        stage_thread(st, 1);
+        stage_alloc(st, 1, X, 1);
+        stage_owner(st, 1, 1, 1);
+        atomic_store(&shared_ring(&st->shared, 0)->head, lies[i]);
+        merge_drain(st->merge);
+        assert_int_equal(atomic_load(&st->shared.control->slots[0].stop), 1);
+        assert_int_equal(atomic_load(&st->shared.control->slots[1].stop), 0);
+        stage_alloc(st, 1, Y, 2);
+        merge_drain(st->merge);
+        stage_kill(st, liar);
+        merge_drain(st->merge);
+        stage_tells(st, "P0 P1 +1 +2 !7:1 E0"); /* 7: REASON_CORRUPT_RING */
+    }
+}
+
+/* Rings of nobody: entries that name no slot, another serial, an unknown state. */
+static void test_merge__ignores_rings_of_nobody(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    struct shm_control *control = st->shared.control;
+    stage_process(st, 0, stage_sleeper(st));
+    for (uint32_t i = 0; i < 5; i++) {
+        stage_ring(st, i, 0);
+        stage_turn(st, i, 1);
+        stage_thread(st, i);
+        stage_alloc(st, i, X + 16 * i, i + 1);
+    }
+    stage_owner(st, 0, 1, 4);
+    control->entries[0].slot = SLOT_LIMIT;
+    control->entries[1].slot = UINT32_MAX;
+    control->entries[2].serial += 1;
+    atomic_store(&control->entries[3].state, 77);
+    atomic_store(&control->header.ring_high, UINT32_MAX);
+    atomic_store(&control->header.slot_high, UINT32_MAX);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 +5");
+}
+
+/* A turn word that names no ring, or turns that go backwards, are no reason to stop reading. */
+static void test_merge__reads_on_under_a_turn_word_that_makes_no_sense(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_turn(st, 0, 5);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    stage_turn(st, 0, 2);
+    stage_alloc(st, 0, Y, 2);
+    atomic_store(&st->shared.control->slots[0].turn, UINT64_C(9) << 16 | 0xFFFF);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 +1 +2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_merge__follows_turns_and_not_rings),
+        cmocka_unit_test(test_merge__takes_nothing_beyond_the_turn_of_the_cut),
+        cmocka_unit_test(test_merge__goes_on_beside_a_stalled_thread),
+        cmocka_unit_test(test_merge__reads_on_around_the_end_of_the_ring),
+        cmocka_unit_test(test_merge__hands_a_dead_threads_ring_to_another_process),
+        cmocka_unit_test(test_merge__keeps_a_closed_ring_until_its_last_word),
+        cmocka_unit_test(test_merge__drains_the_dead_to_their_last_word),
+        cmocka_unit_test(test_merge__brings_the_waited_for_in_where_the_waiter_waited),
+        cmocka_unit_test(test_merge__gives_up_a_process_whose_head_cannot_be),
+        cmocka_unit_test(test_merge__ignores_rings_of_nobody),
+        cmocka_unit_test(test_merge__reads_on_under_a_turn_word_that_makes_no_sense),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

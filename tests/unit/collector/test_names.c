@@ -1,0 +1,113 @@
+/* Functions and nodes: each content one id, also among thousands and when the trace is full. */
+#include "recorder/collector/names.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct sink {
+    uint32_t functions, stacks;
+    bool full;
+};
+
+static uint32_t take(void *context, const struct event *ev)
+{
+    struct sink *sink = context;
+    if (sink->full)
+        return 0;
+    return ev->kind == EVENT_STACK ? STACK_FIRST + sink->stacks++
+                                   : FUNCTION_FIRST + sink->functions++;
+}
+
+static struct text text(const char *bytes) { return (struct text){bytes, (uint32_t)strlen(bytes)}; }
+
+static void test_names__one_content_has_one_id(void **state)
+{
+    (void)state;
+    struct sink sink = {0};
+    struct names *n = names_new(take, &sink);
+    uint32_t f = names_function(n, FUNCTION_PYTHON, text("work"), text("job.py"), 3);
+    uint32_t s = names_stack(n, STACK_EMPTY, f, 4);
+    assert_int_equal(names_function(n, FUNCTION_PYTHON, text("work"), text("job.py"), 3), f);
+    assert_int_equal(names_stack(n, STACK_EMPTY, f, 4), s);
+    assert_int_equal(sink.functions, 1);
+    assert_int_equal(sink.stacks, 1);
+    names_free(n);
+}
+
+/* Whatever differs tells two apart; also texts whose concatenation is the same, or that end in
+ * NULs. */
+static void test_names__any_difference_makes_another(void **state)
+{
+    (void)state;
+    struct sink sink = {0};
+    struct names *n = names_new(take, &sink);
+    uint32_t ids[] = {
+        names_function(n, FUNCTION_PYTHON, text("ab"), text("c"), 1),
+        names_function(n, FUNCTION_PYTHON, text("a"), text("bc"), 1),
+        names_function(n, FUNCTION_PYTHON, text(""), text("abc"), 1),
+        names_function(n, FUNCTION_PYTHON, text("abc"), text(""), 1),
+        names_function(n, FUNCTION_PYTHON, text("ab"), text("c"), 2),
+        names_function(n, FUNCTION_NATIVE, text("ab"), text("c"), 1),
+        names_function(n, FUNCTION_PYTHON, (struct text){"ab\0", 3}, text("c"), 1),
+        names_function(n, FUNCTION_PYTHON, (struct text){"\0", 1}, text(""), 0),
+        names_function(n, FUNCTION_PYTHON, text(""), (struct text){"\0", 1}, 0),
+        names_function(n, FUNCTION_PYTHON, text(""), text(""), 0),
+    };
+    const uint32_t count = sizeof ids / sizeof ids[0];
+    assert_int_equal(sink.functions, count);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(ids[i], FUNCTION_FIRST + i);
+    uint32_t stacks[] = {names_stack(n, 0, 1, 2), names_stack(n, 0, 2, 1), names_stack(n, 2, 1, 0),
+                         names_stack(n, 1, 2, 0), names_stack(n, 0, 1, 3)};
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(stacks[i], STACK_FIRST + i);
+    names_free(n);
+}
+
+static void test_names__thousands_keep_their_ids(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000 };
+    struct sink sink = {0};
+    struct names *n = names_new(take, &sink);
+    char name[32];
+    for (unsigned round = 0; round < 2; round++)
+        for (uint32_t i = 0; i < COUNT; i++) {
+            snprintf(name, sizeof name, "function_%u", i);
+            assert_int_equal(names_function(n, FUNCTION_PYTHON, text(name), text("f"), i),
+                             FUNCTION_FIRST + i);
+            assert_int_equal(names_stack(n, i / 3, i, i % 7), STACK_FIRST + i);
+        }
+    assert_int_equal(sink.functions, COUNT);
+    names_free(n);
+}
+
+/* What could not be written is unknown, and is not remembered as if it had been. */
+static void test_names__what_finds_no_room_is_unknown(void **state)
+{
+    (void)state;
+    struct sink sink = {.full = true};
+    struct names *n = names_new(take, &sink);
+    assert_int_equal(names_function(n, FUNCTION_PYTHON, text("a"), text("b"), 1), FUNCTION_UNKNOWN);
+    assert_int_equal(names_stack(n, 0, 1, 1), STACK_UNKNOWN);
+    sink.full = false;
+    assert_int_equal(names_function(n, FUNCTION_PYTHON, text("a"), text("b"), 1), FUNCTION_FIRST);
+    assert_int_equal(names_stack(n, 0, 1, 1), STACK_FIRST);
+    names_free(n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names__one_content_has_one_id),
+        cmocka_unit_test(test_names__any_difference_makes_another),
+        cmocka_unit_test(test_names__thousands_keep_their_ids),
+        cmocka_unit_test(test_names__what_finds_no_room_is_unknown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
