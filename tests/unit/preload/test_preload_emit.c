@@ -1,0 +1,204 @@
+/* Writing words: what a ring holds after each event, and every way in which it ends. */
+#include "tests/unit/preload/scene.h"
+
+#include <errno.h>
+
+#define FREE_WORD RING_WORD(RING_FREE, 0, 0x1230)
+
+static struct ring *ring_of(struct stage *st, uint32_t index)
+{
+    return shared_ring(&st->shared, index);
+}
+
+static void close_scene(struct stage *st)
+{
+    emit_close(&thread_self);
+    process_give_up(REASON_NONE);
+    free(stage_close(st).text);
+}
+
+static void test_emit__a_threads_first_words_are_its_turn_and_itself(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    assert_true(emit1(&thread_self, FREE_WORD));
+    assert_true(emit1(&thread_self, FREE_WORD + 16));
+    const struct ring *ring = ring_of(st, 0);
+    assert_int_equal(atomic_load(&ring->head), 6 * 8);
+    assert_int_equal(ring->words[0], RING_WORD(RING_TURN, 0, 1));
+    assert_int_equal(ring->words[1], RING_WORD(RING_THREAD, 0, (uint64_t)gettid()));
+    assert_int_equal(ring->words[4], FREE_WORD);
+    assert_int_equal(ring->words[5], FREE_WORD + 16); /* no new turn */
+    assert_int_equal(atomic_load(&process.slot->turn), 1u << 16 | 1);
+    close_scene(st);
+}
+
+static void *write_one(void *word)
+{
+    emit1(&thread_self, (uintptr_t)word);
+    return NULL;
+}
+
+static void in_another_thread(uint64_t word)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_one, (void *)(uintptr_t)word);
+    pthread_join(thread, NULL);
+}
+
+static void test_emit__who_writes_after_another_takes_the_next_turn(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    assert_true(emit1(&thread_self, FREE_WORD));
+    in_another_thread(FREE_WORD + 32);
+    assert_int_equal(ring_of(st, 1)->words[0], RING_WORD(RING_TURN, 0, 2));
+    assert_int_equal(ring_of(st, 1)->words[4], FREE_WORD + 32);
+    assert_true(emit1(&thread_self, FREE_WORD));
+    assert_int_equal(ring_of(st, 0)->words[5], RING_WORD(RING_TURN, 0, 3));
+    assert_int_equal(atomic_load(&process.slot->turn), 3u << 16 | 1);
+    close_scene(st);
+}
+
+static void test_emit__a_thread_that_ends_closes_its_ring(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    in_another_thread(FREE_WORD);
+    assert_int_equal(atomic_load(&st->shared.control->entries[0].state), RING_STATE_CLOSED);
+    merge_drain(st->merge);
+    assert_int_equal(atomic_load(&st->shared.control->entries[0].state), RING_STATE_FREE);
+    assert_true(emit1(&thread_self, FREE_WORD)); /* here goes on where the other ended */
+    const struct ring *ring = ring_of(st, 0);
+    assert_int_equal(ring->words[5], RING_WORD(RING_TURN, 0, 2));
+    assert_int_equal(ring->words[6] >> 56, RING_THREAD);
+    close_scene(st);
+}
+
+/* Bytes as DATA events of at most RING_DATA_BYTES, padded to words. */
+static void test_emit__bytes_are_cut_into_pieces(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    char bytes[RING_DATA_BYTES + 13];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 7);
+    assert_true(emit_data(&thread_self, bytes, sizeof bytes));
+    const struct ring *ring = ring_of(st, 0);
+    unsigned second = 5 + RING_DATA_BYTES / 8;
+    assert_int_equal(ring->words[4], RING_WORD(RING_DATA, 0, RING_DATA_BYTES));
+    assert_memory_equal(&ring->words[5], bytes, RING_DATA_BYTES);
+    assert_int_equal(ring->words[second], RING_WORD(RING_DATA, 0, 13));
+    assert_memory_equal(&ring->words[second + 1], bytes + RING_DATA_BYTES, 13);
+    assert_int_equal(atomic_load(&ring->head), 8 * (second + 3));
+    close_scene(st);
+}
+
+static void fill(void)
+{
+    while (thread_self.head + EMIT_ROOM_BYTES <= thread_self.limit || !thread_self.ring ||
+           thread_self.head + EMIT_ROOM_BYTES <= RING_BYTES)
+        assert_true(emit1(&thread_self, FREE_WORD));
+}
+
+static void *drain_later(void *stage)
+{
+    struct stage *st = stage;
+    usleep(20000);
+    atomic_fetch_add(&st->shared.control->header.heartbeat, 1);
+    atomic_store(&ring_of(st, 0)->tail, RING_BYTES / 2);
+    return NULL;
+}
+
+/* A full ring waits for the collector, and nothing is overwritten. */
+static void test_emit__waits_for_room_and_goes_on(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    pthread_t thread;
+    fill();
+    uint64_t first = ring_of(st, 0)->words[0], head = thread_self.head;
+    pthread_create(&thread, NULL, drain_later, st);
+    errno = 4321;
+    assert_true(emit1(&thread_self, FREE_WORD));
+    assert_int_equal(errno, 4321);
+    pthread_join(thread, NULL);
+    assert_int_equal(thread_self.head, head + 8);
+    assert_int_equal(ring_of(st, 0)->words[0], first);
+    assert_int_equal(atomic_load(&ring_of(st, 0)->waits), 1);
+    assert_int_equal(atomic_load(&process.slot->gave_up), REASON_NONE);
+    atomic_store(&ring_of(st, 0)->tail, 0);
+    close_scene(st);
+}
+
+/* A collector that is no more: recording ends at once, with a reason, and errno stays. */
+static void test_emit__gives_up_without_a_collector(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    pid_t gone = fork();
+    if (gone == 0)
+        _exit(0);
+    waitpid(gone, NULL, 0);
+    st->shared.control->header.collector_pid = (uint32_t)gone;
+    fill();
+    errno = 1234;
+    assert_false(emit1(&thread_self, FREE_WORD));
+    assert_int_equal(errno, 1234);
+    assert_false(process.open);
+    assert_false(process_recording());
+    assert_int_equal(atomic_load(&process.slot->gave_up), REASON_RING_FULL);
+    close_scene(st);
+}
+
+static void test_emit__ends_where_the_collector_says_so(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct stage *st = scene_open();
+        fill();
+        if (i)
+            atomic_store(&st->shared.control->header.recording, 0);
+        else
+            atomic_store(&process.slot->stop, 1);
+        assert_false(emit1(&thread_self, FREE_WORD));
+        assert_int_equal(atomic_load(&process.slot->gave_up), REASON_NONE);
+        assert_false(process.open);
+        close_scene(st);
+    }
+}
+
+/* No ring to be had: counted, tried again now and then, and never an error. */
+static void test_emit__without_a_ring_counts_the_thread(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    st->shared.control->header.chunks = 1;
+    for (unsigned i = 0; i < RING_CHUNK; i++)
+        atomic_store(&st->shared.control->entries[i].state, RING_STATE_LIVE);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_false(emit1(&thread_self, FREE_WORD));
+    assert_int_equal(atomic_load(&process.slot->no_ring), 1);
+    assert_true(process.open);
+    atomic_store(&st->shared.control->entries[3].state, RING_STATE_FREE);
+    unsigned tries = 0;
+    while (!emit1(&thread_self, FREE_WORD))
+        assert_true(++tries < 10000);
+    assert_int_equal(thread_self.ring_index, 3);
+    close_scene(st);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_emit__a_threads_first_words_are_its_turn_and_itself),
+        cmocka_unit_test(test_emit__who_writes_after_another_takes_the_next_turn),
+        cmocka_unit_test(test_emit__a_thread_that_ends_closes_its_ring),
+        cmocka_unit_test(test_emit__bytes_are_cut_into_pieces),
+        cmocka_unit_test(test_emit__waits_for_room_and_goes_on),
+        cmocka_unit_test(test_emit__gives_up_without_a_collector),
+        cmocka_unit_test(test_emit__ends_where_the_collector_says_so),
+        cmocka_unit_test(test_emit__without_a_ring_counts_the_thread),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
