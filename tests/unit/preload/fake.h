@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_PRELOAD_FAKE_H
 #define TESTS_UNIT_PRELOAD_FAKE_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@
 /* tp_dealloc of the one type that is watched, whatever the row. */
 enum { FAKE_DEALLOC = 48 };
 
-enum { FAKE_CODES = 1 << 18, FAKE_NODES = 1 << 21, FAKE_UNITS = 100, FAKE_TRACEABLE = 1 };
+enum { FAKE_CODES = 1 << 17, FAKE_NODES = 1 << 21, FAKE_UNITS = 100, FAKE_TRACEABLE = 1 };
 
 struct fake_node {
     uint32_t parent, code_id;
@@ -37,12 +38,14 @@ static uint32_t fake_deallocated;
 
 bool define_code(uint32_t code_id, const struct code_facts *facts)
 {
-    if (fake_refuse_codes || code_id >= FAKE_CODES)
+    if (fake_refuse_codes)
         return false;
+    char *name = fake_names[code_id < FAKE_CODES ? code_id : 0]; /* later ones: nobody asks */
     size_t n = facts->name_bytes < 31 ? facts->name_bytes : 31;
-    memcpy(fake_names[code_id], facts->name, n);
-    fake_names[code_id][n] = 0;
+    memcpy(name, facts->name, n);
+    name[n] = 0;
     fake_defined_codes++;
+    errno = ENOTTY;
     return true;
 }
 
@@ -52,6 +55,7 @@ bool define_node(uint32_t id, uint32_t parent, uint32_t code_id, int32_t lasti_b
         return false;
     fake_nodes[id] = (struct fake_node){parent, code_id, lasti_bytes};
     fake_defined_nodes++;
+    errno = ENOTTY;
     return true;
 }
 

@@ -68,9 +68,9 @@ static void test_code__a_refused_definition_is_asked_for_again(void **state)
 static void test_code__the_living_keep_their_ids_among_the_dying(void **state)
 {
     (void)state;
-    enum { LIVING = 6000, LIVES = 40000 };
-    static uintptr_t living[LIVING];
-    static uint32_t ids[LIVING];
+    enum { SPARED = 6000, LIVES = 40000 };
+    static uintptr_t living[SPARED];
+    static uint32_t ids[SPARED];
     uintptr_t mortal[50];
     char name[32];
     for (int i = 0; i < 50; i++)
@@ -82,37 +82,38 @@ static void test_code__the_living_keep_their_ids_among_the_dying(void **state)
         uint32_t id = code_intern(code);
         assert_string_equal(fake_names[id], name);
         fake_code_dies(code);
-        if (i % 6 == 0 && n < LIVING) {
+        if (i % 6 == 0 && n < SPARED) {
             living[n] = fake_code("living");
             ids[n] = code_intern(living[n]);
             n++;
         }
     }
-    for (int n = 0; n < LIVING; n++)
+    for (int n = 0; n < SPARED; n++)
         assert_int_equal(code_intern(living[n]), ids[n]);
 }
 
 /* ---- threads */
 
-enum { THREADS = 3, LIVES = 12000 };
+enum { THREADS = 4, ADDRESSES = 12000, BATCH = 300, ROUNDS = 60 };
 static _Atomic uint32_t wrong;
 
-/* Each thread has its own addresses: makes a code object, asks for it, lets it die. */
+/* Each thread has its own addresses, asks for a batch of them and lets it die, while others make
+ * the map sweep itself: so many addresses come by that it must. The heirs of the next round are
+ * others. */
 static void *live_and_die(void *argument)
 {
-    uintptr_t code[8];
-    uint32_t last = 0;
-    for (int i = 0; i < 8; i++)
-        code[i] = fake_code("threads");
-    for (int i = 0; i < LIVES; i++) {
-        uintptr_t mine = code[i % 8];
-        uint32_t id = code_intern(mine);
-        wrong += id <= last || code_intern(mine) != id;
-        last = id;
-        if (i % 3 || argument)
-            fake_code_dies(mine);
-        else
-            code[i % 8] = fake_code("survivor's heir");
+    uintptr_t *codes = argument;
+    uint32_t newest = 0;
+    for (int batch = 0; batch < ROUNDS * ADDRESSES / BATCH; batch++) {
+        uintptr_t *code = codes + batch * BATCH % ADDRESSES;
+        uint32_t oldest = newest;
+        for (int i = 0; i < BATCH; i++) {
+            uint32_t id = code_intern(code[i]);
+            wrong += id <= oldest || code_intern(code[i]) != id;
+            newest = id > newest ? id : newest;
+        }
+        for (int i = 0; i < BATCH; i++)
+            fake_code_dies(code[i]);
     }
     return NULL;
 }
@@ -120,9 +121,12 @@ static void *live_and_die(void *argument)
 static void test_code__threads_never_get_a_dead_ones_id(void **state)
 {
     (void)state;
+    static uintptr_t codes[THREADS][ADDRESSES];
     pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS * ADDRESSES; i++)
+        codes[i / ADDRESSES][i % ADDRESSES] = fake_code("threads");
     for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, live_and_die, i ? &wrong : NULL);
+        pthread_create(&threads[i], NULL, live_and_die, codes[i]);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(wrong, 0);
