@@ -100,9 +100,3 @@ def test_peak__says_what_was_never_touched(record, programs, memreplay):
     recording = record([programs / "mappings", "big_block_touched_in_part"])
     said = memreplay("peak", "--no-color", recording.trace).out
     assert "48.0 MiB" in said and "never touched" in said
-
-
-def test_summary__lists_a_reservation_that_was_never_looked_at_as_unsampled(record, programs):
-    """Made and left at once: nothing is resident, and whoever did not look cannot know."""
-    peak = record([programs / "mappings", "reservation_made_readable"]).peak()["peak"]
-    assert peak["bytes"] == 0

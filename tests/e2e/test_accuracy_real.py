@@ -118,7 +118,7 @@ def test_peak__is_told_when_it_was(record):
         time.sleep(0.3)
         before = time.time_ns()
         block = bytearray(20_000_000)
-        time.sleep(0.3)
+        time.sleep(0.7)
         after = time.time_ns()
         del block
         time.sleep(0.3)
