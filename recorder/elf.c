@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HEADERS_MAX  64
@@ -17,12 +18,12 @@
 
 static bool read_at(int fd, void *out, size_t bytes, uint64_t offset)
 {
-    return offset <= INT64_MAX && pread(fd, out, bytes, (off_t)offset) == (ssize_t)bytes;
+    return offset <= INT64_MAX && syscall(SYS_pread64, fd, out, bytes, offset) == (long)bytes;
 }
 
 static size_t read_text(int fd, char *out, size_t capacity, uint64_t offset)
 {
-    ssize_t got = offset <= INT64_MAX ? pread(fd, out, capacity - 1, (off_t)offset) : -1;
+    ssize_t got = offset <= INT64_MAX ? syscall(SYS_pread64, fd, out, capacity - 1, offset) : -1;
     size_t length = got > 0 ? (size_t)got : 0;
     out[length] = 0;
     return strlen(out);
@@ -121,7 +122,7 @@ enum program_kind program_kind(const char *path, char *interpreter, size_t capac
     Elf64_Ehdr elf;
     if (interpreter && capacity)
         *interpreter = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0)
         return PROGRAM_MISSING;
     enum program_kind kind = PROGRAM_UNKNOWN;
@@ -134,7 +135,7 @@ enum program_kind program_kind(const char *path, char *interpreter, size_t capac
         kind = elf_kind(fd, &elf);
     if (kind == PROGRAM_CARRIES && st.st_mode & (S_ISUID | S_ISGID))
         kind = PROGRAM_SET_ID;
-    close(fd);
+    syscall(SYS_close, fd);
     return kind;
 }
 

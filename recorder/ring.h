@@ -103,7 +103,8 @@ enum ring_state {
     RING_STATE_FREE,
     RING_STATE_CLAIMED,
     RING_STATE_LIVE,
-    RING_STATE_CLOSED /* its thread ended; the collector drains it and sets it free */
+    RING_STATE_CLOSED /* its thread ended; the collector drains it and sets it free, unless another
+                         thread of the process takes it first */
 };
 
 /* One a ring, in the control area, so that free ones are found without mapping them. */

@@ -194,7 +194,7 @@ static void collect_loop(struct collector *c)
             return output_stop(&c->output, REASON_KILLED);
         if (c->ended && !bytes && !c->processes.living && ++quiet >= EXIT_GRACE_ROUNDS)
             return;
-        if (c->ended && !c->told && !bytes && only_others_live(c) && ++quiet >= EXIT_GRACE_ROUNDS) {
+        if (c->ended && !c->told && only_others_live(c) && ++quiet >= EXIT_GRACE_ROUNDS) {
             write_exit(c);
             c->told = true;
             tell_launcher(c, encoder_events(c->output.encoder));

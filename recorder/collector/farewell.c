@@ -11,6 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define READ_EVENTS                                                                                \
+    100000000u /* more take seconds to read: memrec is to end when the program does */
+
 static void print_ending(int status, const struct control *done)
 {
     static const char *const causes[] = {"", "; the kernel killed it for lack of memory",
@@ -25,8 +28,13 @@ static void print_ending(int status, const struct control *done)
 }
 
 /* Lets memreplay read the trace and print the peak and its holders. */
-static void print_holders(const struct target *t, const char *trace)
+static void print_holders(const struct target *t, const char *trace, uint64_t events)
 {
+    if (events > READ_EVENTS) {
+        fprintf(stderr, "memrec: %llu events; who held the peak is not read here\n",
+                (unsigned long long)events);
+        return;
+    }
     fflush(stderr);
     pid_t child = *t->replay ? fork() : -1;
     if (child == 0) {
@@ -71,7 +79,7 @@ static void print_losses(const struct control *done)
 void farewell(const struct target *t, const char *trace, int status, const struct control *done)
 {
     print_ending(status, done);
-    print_holders(t, trace);
+    print_holders(t, trace, done->events);
     print_losses(done);
     fprintf(stderr, "memrec: the trace is %s; next: memreplay peak %s\n", trace, trace);
 }

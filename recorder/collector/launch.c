@@ -176,7 +176,7 @@ static int start_collector(struct launch *l, int trace, struct err *err)
     struct text words[WORDS_MAX];
     struct collect c = {
         .trace = trace, .listener = listener, .limits = {.max_bytes = trace_limit(l->options)}};
-    struct control message;
+    struct control message = {0};
     if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s",
                        strerror(errno));
@@ -186,8 +186,10 @@ static int start_collector(struct launch *l, int trace, struct err *err)
     l->control = above_standard(pair[0]);
     c.control = above_standard(pair[1]);
     l->collector = fork();
-    if (l->collector == 0)
+    if (l->collector == 0) {
+        close(l->control); /* or our own end would keep the pair open */
         become_collector(&c);
+    }
     close(c.control);
     close(listener);
     close(trace);
@@ -252,25 +254,30 @@ static int start_program(struct launch *l, struct err *err)
     struct control started = {.kind = CONTROL_STARTED, .pid = (uint32_t)l->program}, ready;
     bool known =
         send(l->control, &started, sizeof started, MSG_NOSIGNAL) > 0 && hear(l, &ready) == 0;
-    if (!known || write(gate[1], "g", 1) != 1)
-        kill(l->program, SIGKILL);
-    close(gate[1]);
+    bool gone = !known || write(gate[1], "g", 1) != 1;
+    close(gate[1]); /* without a word the child ends by itself */
     int status = exec_failure(l, report[0], err);
     close(report[0]);
-    return status;
+    if (!gone)
+        return status;
+    waitpid(l->program, NULL, 0);
+    err_set(err, ERR_SYSTEM, "the collector ended before the program could start");
+    return EXIT_OUR_FAILURE;
 }
 
 /* A refusal may come while the program waits for its end. */
-static void look_for_refusal(struct launch *l)
+/* Returns false when the collector is gone. */
+static bool look_for_refusal(struct launch *l)
 {
     struct control message;
-    if (recv(l->control, &message, sizeof message, MSG_DONTWAIT) != (ssize_t)sizeof message ||
-        message.kind != CONTROL_REFUSED)
-        return;
+    ssize_t got = recv(l->control, &message, sizeof message, MSG_DONTWAIT);
+    if (got != (ssize_t)sizeof message || message.kind != CONTROL_REFUSED)
+        return got != 0;
     l->refused = true;
     message.text[sizeof message.text - 1] = 0;
     memcpy(l->refusal, message.text, sizeof l->refusal);
     kill(l->program, SIGKILL);
+    return true;
 }
 
 /* Takes what children have to tell; as PID 1 also of those who were orphaned to us. Returns whether
@@ -296,7 +303,7 @@ static int wait_program(struct launch *l)
         struct pollfd watch = {.fd = control_open ? l->control : -1, .events = POLLIN};
         signals_poll(&watch, 1, -1);
         if (watch.revents & POLLIN)
-            look_for_refusal(l);
+            control_open = look_for_refusal(l);
         else if (watch.revents & (POLLHUP | POLLERR))
             control_open = false;
     }
@@ -368,6 +375,7 @@ int launch_run(const struct options *o, const struct target *t, struct err *err)
     }
     struct control done;
     int ended = wait_program(&l);
+    signal(SIGPIPE, SIG_IGN); /* nobody may be reading our last words */
     if (l.refused)
         return refusal(&l, err);
     close_recording(&l, ended, kills, &done);

@@ -45,14 +45,15 @@ static void read_turn(struct merge *m, const struct recorded *p)
     m->first[p->slot_index] = 0;
 }
 
-/* A ring that belongs to a living process joins that process's list. */
+/* A ring that belongs to a living process joins that process's list, also while it passes from an
+ * ended thread to another one of the process. */
 static void list_ring(struct merge *m, uint32_t index)
 {
     struct ring_entry *entry = &m->shared->control->entries[index];
     struct stream *s = &m->streams[index];
     uint32_t state = atomic_load_explicit(&entry->state, memory_order_acquire);
     uint32_t slot = entry->slot;
-    if ((state != RING_STATE_LIVE && state != RING_STATE_CLOSED) || slot >= SLOT_LIMIT)
+    if (state == RING_STATE_FREE || slot >= SLOT_LIMIT)
         return;
     struct recorded *p = m->processes->by_slot[slot];
     if (!p || p->serial != entry->serial)
@@ -117,8 +118,8 @@ static struct stream *lowest(struct merge *m, const struct recorded *p, uint64_t
 static void inherit(struct merge *m, struct recorded *p)
 {
     const struct recorded *parent = processes_by_serial(m->processes, p->parent_serial);
-    if (parent && !recorded_inherit(p, parent))
-        p->corrupt = true;
+    if (parent)
+        processes_inherit(p, parent);
     p->waits_for_parent = false;
 }
 
@@ -135,10 +136,7 @@ static void discard(struct merge *m, const struct recorded *p)
 
 static void end_thread(struct merge *m, struct stream *s)
 {
-    struct record record = {.type = RECORD_THREAD_END, .thread_end = {s->thread}};
-    if (s->thread != ID_NONE)
-        output_record(m->transcoder.output, &record, NULL);
-    s->thread = ID_NONE;
+    transcode_thread_end(&m->transcoder, s);
     s->process = NULL;
     s->turn = 0;
     stream_release(s);
@@ -148,22 +146,34 @@ static void free_ring(struct merge *m, uint32_t index)
 {
     struct stream *s = &m->streams[index];
     end_thread(m, s);
-    s->tail = s->head = atomic_load(&s->ring->head);
-    atomic_store(&s->ring->tail, s->tail);
+    s->tail = s->head = 0; /* whatever its last owner left there, the next one starts sound */
+    atomic_store(&s->ring->head, 0);
+    atomic_store(&s->ring->tail, 0);
+    m->shared->control->entries[index].serial = 0; /* nobody's while its next owner fills it in */
     atomic_store(&m->shared->control->entries[index].state, RING_STATE_FREE);
 }
 
-/* Rings of ended threads that were drained to the last word go back. */
+/* Sets a ring of an ended thread free if it was drained to the last word; held meanwhile, so that
+ * no thread of the process takes it. */
+static void free_if_drained(struct merge *m, uint32_t index)
+{
+    struct stream *s = &m->streams[index];
+    struct ring_entry *entry = &m->shared->control->entries[index];
+    uint32_t closed = RING_STATE_CLOSED;
+    if (!atomic_compare_exchange_strong(&entry->state, &closed, RING_STATE_CLAIMED))
+        return;
+    if (atomic_load(&s->ring->head) == s->tail)
+        free_ring(m, index);
+    else
+        atomic_store(&entry->state, RING_STATE_CLOSED);
+}
+
 static void free_closed(struct merge *m, const struct recorded *p)
 {
     uint32_t next;
     for (uint32_t i = m->first[p->slot_index]; i; i = next) {
-        struct stream *s = &m->streams[i - 1];
-        struct ring_entry *entry = &m->shared->control->entries[i - 1];
-        next = s->next;
-        if (atomic_load(&entry->state) == RING_STATE_CLOSED &&
-            atomic_load(&s->ring->head) == s->tail)
-            free_ring(m, i - 1);
+        next = m->streams[i - 1].next;
+        free_if_drained(m, i - 1);
     }
 }
 
@@ -173,6 +183,7 @@ static uint64_t drain_dying(struct merge *m, struct recorded *p)
 {
     bool execed = p->exec_pending;
     p->dying = false; /* whoever waits for it meets it here once */
+    p->round = m->round;
     read_turn(m, p);
     uint32_t high = rings_used(m);
     for (uint32_t i = 0; i < high; i++)
@@ -203,11 +214,11 @@ static uint64_t end_waited(struct merge *m, const struct recorded *waiter, struc
     struct recorded *child = processes_living(m->processes, pid);
     if (child && !child->dying)
         processes_check(m->processes);
-    if (child && child->dying && child != waiter)
+    if (child && child->dying && !child->draining && child != waiter)
         return drain_dying(m, child);
     for (struct recorded *p = child ? NULL : m->processes->first, *next; p; p = next) {
         next = p->next;
-        if (p->dying && !p->waits_for_parent && p != waiter) {
+        if (p->dying && !p->draining && !p->waits_for_parent && p != waiter) {
             bytes += drain_dying(m, p);
             next = m->processes->first;
         }
@@ -221,6 +232,7 @@ static uint64_t drain_process(struct merge *m, struct recorded *p)
     struct stream *s;
     if (p->waits_for_parent)
         inherit(m, p);
+    p->draining = true;
     while (!p->corrupt && (s = lowest(m, p, limit)) != NULL) {
         uint64_t before = s->tail;
         if (!transcode_run(&m->transcoder, s))
@@ -230,6 +242,7 @@ static uint64_t drain_process(struct merge *m, struct recorded *p)
             bytes += end_waited(m, p, s);
         atomic_fetch_add_explicit(&m->shared->control->header.heartbeat, 1, memory_order_relaxed);
     }
+    p->draining = false;
     if (p->corrupt)
         discard(m, p);
     return bytes;
@@ -249,7 +262,7 @@ uint64_t merge_drain(struct merge *m)
             continue;
         }
         p->round = m->round;
-        unsigned living = m->processes->living;
+        uint64_t changes = m->processes->changes;
         struct recorded *next = p->next;
         if (p->dying) {
             bytes += drain_dying(m, p);
@@ -257,7 +270,7 @@ uint64_t merge_drain(struct merge *m)
             bytes += drain_process(m, p);
             free_closed(m, p);
         }
-        p = m->processes->living == living ? next : m->processes->first;
+        p = m->processes->changes == changes ? next : m->processes->first;
     }
     output_tick(m->transcoder.output);
     return bytes;

@@ -137,6 +137,7 @@ static void make_long_options(struct option *longs)
 int options_read(struct options *o, int argc, char **argv, struct err *err)
 {
     struct option longs[OPTIONS + 1];
+    const char *value = NULL; /* of the last option */
     int letter, status = 0, from = 1;
     *o = (struct options){.objects = true, .stacks = true, .children = 'p'};
     make_long_options(longs);
@@ -157,7 +158,8 @@ int options_read(struct options *o, int argc, char **argv, struct err *err)
             o->arguments[0] = optarg;
             break;
         }
-        status = take(o, letter, optarg, err);
+        value = optarg;
+        status = take(o, letter, value, err);
         from = optind;
     }
     bool dashes = optind == from + 1 && !strcmp(argv[from], "--"); /* passed over, no value */

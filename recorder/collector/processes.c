@@ -4,8 +4,10 @@
 #include "recorder/collector/processes.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,12 +65,12 @@ struct recorded *processes_living(const struct processes *all, uint32_t pid)
     return found;
 }
 
-/* The latest recorded process with that pid. */
+/* The recorded image that has, or had until its exec, that pid: the latest. */
 static struct recorded *by_pid(const struct processes *all, uint32_t pid)
 {
     struct recorded *found = processes_living(all, pid);
     for (struct recorded *p = all->past; p && !found; p = p->next)
-        if (p->pid == pid)
+        if (p->pid == pid && p->execed)
             found = p;
     return found;
 }
@@ -176,25 +178,30 @@ static void tell_birth(struct processes *all, struct recorded *p, enum process_h
     output_record(all->output, &record, &p->id);
 }
 
-/* Does /proc/PID/maps show the shared file? Read in pieces that overlap by the mark's length. */
-static bool maps_shared(const struct processes *all, uint32_t pid)
+enum shows { SHOWS_NOT, SHOWS, SHOWS_UNKNOWN };
+
+/* Does /proc/PID/maps show the shared file? Not to be told where it may not be read. Read in pieces
+ * that overlap by the mark's length. */
+static enum shows maps_shared(const struct processes *all, uint32_t pid)
 {
     static char text[1 << 16];
     const char *mark = all->shared->mark;
     size_t kept = 0, keep = strlen(mark);
     int fd = open_proc(pid, "maps");
     ssize_t got = 0;
+    if (fd < 0)
+        return errno == ENOENT || errno == ESRCH ? SHOWS_NOT : SHOWS_UNKNOWN;
     bool found = false;
-    while (fd >= 0 && !found && (got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
+    while (!found && (got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
         size_t length = kept + (size_t)got;
         text[length] = 0;
         found = strstr(text, mark) != NULL;
         kept = length < keep ? length : keep;
         memmove(text, text + length - kept, kept);
     }
-    if (fd >= 0)
-        close(fd);
-    return found;
+    enum shows answer = found ? SHOWS : got < 0 && errno != ESRCH ? SHOWS_UNKNOWN : SHOWS_NOT;
+    close(fd);
+    return answer;
 }
 
 /* The state letter in /proc/PID/stat; 0: no such process. */
@@ -232,7 +239,8 @@ static uint32_t find_namesake(const struct processes *all, uint32_t own)
     uint32_t found = 0;
     while (folder && !found && (entry = readdir(folder)) != NULL) {
         uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (pid && !processes_living(all, pid) && calls_itself(pid, own) && maps_shared(all, pid))
+        if (pid && !processes_living(all, pid) && calls_itself(pid, own) &&
+            maps_shared(all, pid) == SHOWS)
             found = pid;
     }
     if (folder)
@@ -244,7 +252,7 @@ static uint32_t find_namesake(const struct processes *all, uint32_t own)
  * already. */
 static uint32_t kernel_pid(const struct processes *all, uint32_t own)
 {
-    if (state_of(own) == 'Z' || maps_shared(all, own))
+    if (state_of(own) == 'Z' || maps_shared(all, own) != SHOWS_NOT)
         return own;
     return find_namesake(all, own);
 }
@@ -253,11 +261,22 @@ static void follow(struct recorded *p)
 {
     if (p->dying)
         return;
-    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
     p->pagemap = open_proc(p->pid, "pagemap");
-    p->mappings = -1;
-    if (p->pidfd < 0)
+    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+    if (p->pidfd < 0 && errno == ESRCH)
         p->dying = true; /* it came and went */
+}
+
+/* Has the process ended? By its pidfd, or where there is none (no descriptor, an old kernel) by its
+ * state. */
+static bool has_ended(const struct recorded *p)
+{
+    struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
+    if (p->pidfd >= 0)
+        return poll(&end, 1, 0) > 0;
+    char state = state_of(p->pid);
+    return state == 'Z' || state == 'X' ||
+           (!state && kill((pid_t)p->pid, 0) != 0 && errno == ESRCH);
 }
 
 /* Returns false when out of memory. */
@@ -289,6 +308,7 @@ static bool add(struct processes *all, uint32_t index, struct process_slot *slot
     all->last = &p->next;
     all->by_slot[index] = p;
     all->living++;
+    all->changes++;
     return true;
 }
 
@@ -315,6 +335,13 @@ static uint32_t next_slot(const struct processes *all)
     return best;
 }
 
+void processes_inherit(struct recorded *child, const struct recorded *parent)
+{
+    if (!recorded_inherit(child, parent))
+        child->corrupt = true;
+    child->waits_for_parent = false;
+}
+
 void processes_discover(struct processes *all)
 {
     uint32_t index;
@@ -326,10 +353,9 @@ void processes_discover(struct processes *all)
 void processes_check(struct processes *all)
 {
     for (struct recorded *p = all->first; p; p = p->next) {
-        if (p->dying)
+        if (p->dying || p->draining)
             continue;
-        struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
-        if (poll(&end, 1, 0) > 0 || (p->exec_pending && !maps_shared(all, p->pid)))
+        if (has_ended(p) || (p->exec_pending && maps_shared(all, p->pid) == SHOWS_NOT))
             p->dying = true;
     }
 }
@@ -378,6 +404,15 @@ static void move_to_past(struct processes *all, struct recorded *p)
     all->past = p;
 }
 
+/* Forked children that wait for this process's definitions take them before they go. */
+static void let_inherit(struct processes *all, struct recorded *p)
+{
+    processes_discover(all);
+    for (struct recorded *child = all->first; child; child = child->next)
+        if (child->waits_for_parent && child->parent_serial == p->serial)
+            processes_inherit(child, p);
+}
+
 void processes_end(struct processes *all, struct recorded *p, enum process_end reason)
 {
     struct record record = {.type = RECORD_PROCESS_END};
@@ -392,6 +427,9 @@ void processes_end(struct processes *all, struct recorded *p, enum process_end r
         all->root_last_failure = p->last_failure;
     }
     bool forks = atomic_load(&slot->forks_open) != 0;
+    let_inherit(all, p);
+    p->execed = reason == PROCESS_EXECED;
+    all->changes++;
     all->by_slot[p->slot_index] = NULL;
     all->ended_ns[p->slot_index] = all->output->now_ns;
     all->living--;

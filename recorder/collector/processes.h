@@ -21,6 +21,7 @@ struct processes {
     struct recorded *by_slot[SLOT_LIMIT];
     uint32_t root_pid; /* 0: not started yet */
     unsigned living;
+    uint64_t changes;      /* births and ends so far: whoever walks the list looks at it */
     uint32_t not_recorded; /* Pythons whose stacks could not be read */
     uint64_t lost_events, lost_stacks;
     uint64_t root_allocs, root_last_failure; /* of the root's last image (recorded.h) */
@@ -37,6 +38,9 @@ struct recorded *processes_by_serial(const struct processes *all, uint32_t seria
 
 /* The living process with that pid; NULL: none. */
 struct recorded *processes_living(const struct processes *all, uint32_t pid);
+
+/* A forked child takes over what its parent has defined; once. */
+void processes_inherit(struct recorded *child, const struct recorded *parent);
 
 /* Takes in new slots and writes their PROCESS records. */
 void processes_discover(struct processes *all);

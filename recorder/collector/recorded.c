@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NUMBER_LIMIT (1u << 28) /* as the interner has it */
 #define NUMBER_JUMP                                                                                \
     65536u /* ids come in order, but for those that were given up: a larger gap is a lie */
 
@@ -14,7 +15,7 @@ struct recorded *recorded_new(struct address_pool *pool)
     struct recorded *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
-    p->pidfd = p->pagemap = p->mappings = -1;
+    p->pidfd = p->pagemap = -1;
     ranges_init(&p->ranges);
     if (addresses_init(&p->addresses, pool) == 0)
         return p;
@@ -24,8 +25,8 @@ struct recorded *recorded_new(struct address_pool *pool)
 
 static void close_all(struct recorded *p)
 {
-    int *fds[] = {&p->pidfd, &p->pagemap, &p->mappings};
-    for (unsigned i = 0; i < 3; i++) {
+    int *fds[] = {&p->pidfd, &p->pagemap};
+    for (unsigned i = 0; i < 2; i++) {
         if (*fds[i] >= 0)
             close(*fds[i]);
         *fds[i] = -1;
@@ -57,8 +58,13 @@ void recorded_end(struct recorded *p, bool keep_definitions)
     ranges_init(&p->ranges);
     bigblocks_release(&p->big);
     p->ended = true;
-    if (!keep_definitions)
-        drop_definitions(p);
+    if (keep_definitions)
+        return;
+    drop_definitions(p);
+    free(p->command);
+    free(p->executable);
+    p->command = p->executable = NULL;
+    p->command_bytes = 0;
 }
 
 void recorded_free(struct recorded *p)
@@ -66,8 +72,6 @@ void recorded_free(struct recorded *p)
     if (!p)
         return;
     recorded_end(p, false);
-    free(p->command);
-    free(p->executable);
     free(p);
 }
 
@@ -76,7 +80,7 @@ static bool reach(void **items, uint32_t *count, uint32_t *capacity, uint32_t id
 {
     if (id < *count)
         return true;
-    if (id - *count > NUMBER_JUMP)
+    if (id - *count > NUMBER_JUMP || id >= NUMBER_LIMIT)
         return false;
     if (id >= *capacity) {
         uint32_t places = *capacity ? *capacity : 256;

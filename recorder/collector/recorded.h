@@ -29,12 +29,14 @@ struct recorded {
     uint32_t id; /* in the trace */
     uint32_t serial, pid, slot_index, parent_serial;
     uint64_t round; /* of drains, in which it was last drained */
+    bool draining;  /* its rings are being read: it cannot be ended from within */
+    bool execed;    /* ended by an exec */
     bool cut;       /* it was there when the current cut was made */
     bool root, ended, corrupt, exec_pending;
     bool waits_for_parent; /* its parent's definitions must be drained before it inherits them */
     bool dying;            /* has ended, but its last words are not drained yet */
     bool python_told;      /* the outcome of the check on the first frames is in the trace */
-    int pidfd, pagemap, mappings; /* -1: none */
+    int pidfd, pagemap;    /* -1: none */
     char *command; /* as /proc tells it: words with their NULs; a forked child may be gone before it
                       can be asked */
     size_t command_bytes;

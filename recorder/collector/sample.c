@@ -1,7 +1,8 @@
-/* Sampling from /proc (sample.h): statm for RSS, pagemap (or its scanning ioctl, Linux 6.7) for
- * residency. */
+/* Sampling from /proc (sample.h): statm for RSS, residency.h for pages.
+ * Why from a cursor: a heap larger than one tick's budget is still seen whole, in more ticks. */
 #define _GNU_SOURCE
 #include "recorder/collector/sample.h"
+#include "recorder/collector/residency.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,9 +11,7 @@
 #include <unistd.h>
 
 #define PAGE_BYTES     4096u
-#define PAGE_PRESENT   (UINT64_C(1) << 63)
 #define RSS_STEP_BYTES (UINT64_C(64) << 10)
-#define WINDOW_PAGES   4096u
 
 static uint64_t read_rss(uint32_t pid)
 {
@@ -43,26 +42,9 @@ static void sample_rss(struct processes *all, struct recorded *p)
     output_record(all->output, &record, NULL);
 }
 
-/* Resident bytes of [address, address + length), page-rounded at both ends to what lies inside the
- * block's pages. Returns false when they can't be read. */
-static bool resident_bytes(const struct recorded *p, uint64_t address, uint64_t length,
-                           uint64_t *out)
+static _Atomic uint32_t *heartbeat(const struct processes *all)
 {
-    static uint64_t entries[WINDOW_PAGES];
-    uint64_t page = address / PAGE_BYTES, end = (address + length + PAGE_BYTES - 1) / PAGE_BYTES,
-             pages = 0;
-    while (page < end) {
-        size_t want = end - page < WINDOW_PAGES ? end - page : WINDOW_PAGES;
-        ssize_t got = pread(p->pagemap, entries, want * 8, (off_t)(page * 8));
-        if (got <= 0)
-            return false;
-        for (size_t i = 0; i < (size_t)got / 8; i++)
-            pages += (entries[i] & PAGE_PRESENT) != 0;
-        page += (uint64_t)got / 8;
-    }
-    uint64_t bytes = pages * PAGE_BYTES;
-    *out = bytes < length ? bytes : length;
-    return true;
+    return &all->shared->control->header.heartbeat;
 }
 
 static void sample_block(struct processes *all, struct recorded *p, struct bigblock *block,
@@ -70,7 +52,7 @@ static void sample_block(struct processes *all, struct recorded *p, struct bigbl
 {
     uint64_t resident, pages = block->size_bytes / PAGE_BYTES + 1;
     *budget -= pages < *budget ? pages : *budget;
-    if (!resident_bytes(p, block->address, block->size_bytes, &resident) ||
+    if (!residency_of(p->pagemap, heartbeat(all), block->address, block->size_bytes, &resident) ||
         (block->sampled && resident == block->resident_bytes))
         return;
     block->sampled = true;
@@ -92,7 +74,7 @@ static void sample_range(struct processes *all, struct recorded *p, struct range
 {
     uint64_t resident, pages = piece->length / PAGE_BYTES;
     *budget -= pages < *budget ? pages : *budget;
-    if (!resident_bytes(p, piece->address, piece->length, &resident) ||
+    if (!residency_of(p->pagemap, heartbeat(all), piece->address, piece->length, &resident) ||
         resident == piece->resident_bytes)
         return;
     piece->resident_bytes = resident;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/transcode.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdio.h>
@@ -110,7 +111,7 @@ static bool on_undo_free(struct transcoder *tc, struct stream *s, uint64_t addre
 {
     uint32_t before;
     if (s->freed_address != address)
-        return false;
+        return true; /* a signal handler freed in between: the block is lost to us */
     if (s->freed_value) {
         addresses_put(&s->process->addresses, address, s->freed_value, &before);
         if (s->freed_value & ADDRESS_FLAG)
@@ -124,16 +125,17 @@ static bool on_undo_free(struct transcoder *tc, struct stream *s, uint64_t addre
     return true;
 }
 
-static bool on_failed(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t size,
-                      uint32_t node)
+static bool on_failed(struct transcoder *tc, struct stream *s, const uint64_t *w)
 {
     struct record record = {.type = RECORD_FAILED};
+    unsigned allocator = (w[0] >> 48) & 0xFF;
     if (allocator >= ALLOCATOR_COUNT)
         return false;
     record.failed.allocator = (uint8_t)allocator;
-    record.failed.size_bytes = size;
-    record.failed.stack = recorded_stack(s->process, node);
-    s->process->last_failure = s->process->allocs + 1;
+    record.failed.size_bytes = w[1];
+    record.failed.stack = recorded_stack(s->process, (uint32_t)w[2]);
+    if ((w[0] & RING_LOW_MASK) == ENOMEM)
+        s->process->last_failure = s->process->allocs + 1;
     output_record(tc->output, &record, NULL);
     return true;
 }
@@ -297,6 +299,14 @@ static struct text thread_name(uint32_t pid, uint32_t tid, char *buffer, size_t 
     return (struct text){buffer, (uint32_t)length};
 }
 
+void transcode_thread_end(struct transcoder *tc, struct stream *s)
+{
+    struct record record = {.type = RECORD_THREAD_END, .thread_end = {s->thread}};
+    if (s->thread != ID_NONE)
+        output_record(tc->output, &record, NULL);
+    s->thread = ID_NONE;
+}
+
 static bool on_thread(struct transcoder *tc, struct stream *s, uint32_t tid, uint32_t origin)
 {
     char name[64];
@@ -306,6 +316,7 @@ static bool on_thread(struct transcoder *tc, struct stream *s, uint32_t tid, uin
     record.thread.origin_stack = recorded_stack(s->process, origin);
     record.thread.name = thread_name(s->process->pid, tid, name, sizeof name);
     s->tid = tid;
+    transcode_thread_end(tc, s);
     output_record(tc->output, &record, &s->thread);
     return true;
 }
@@ -327,7 +338,7 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
     case RING_FREE:
     case RING_FREE_NESTED: return on_free(tc, s, low, kind == RING_FREE_NESTED);
     case RING_UNDO_FREE: return on_undo_free(tc, s, low);
-    case RING_FAILED: return on_failed(tc, s, aux, w[1], (uint32_t)w[2]);
+    case RING_FAILED: return on_failed(tc, s, w);
     case RING_MAP: return on_map(tc, s, aux, low, w[1], (uint32_t)w[2], w[3]);
     case RING_UNMAP: return on_unmap(tc, s, low, w[1]);
     case RING_REMAP: return on_remap(tc, s, w);

@@ -52,6 +52,9 @@ uint64_t stream_next_turn(const struct stream *s);
  * ring lies. */
 bool transcode_run(struct transcoder *tc, struct stream *s);
 
+/* The stream's thread, if there is one, has ended. */
+void transcode_thread_end(struct transcoder *tc, struct stream *s);
+
 /* Forgets a half-read code. */
 void stream_release(struct stream *s);
 

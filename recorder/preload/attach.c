@@ -12,6 +12,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -50,21 +51,35 @@ static bool read_invitation(void)
     return *end == ',';
 }
 
+/* Raw system calls throughout: libc's are cancellation points, and malloc is none. */
+static void raw_close(int fd) { syscall(SYS_close, fd); }
+
+/* Out of the range of the standard descriptors, in case those were closed: other threads may use
+ * them. */
+static int above_standard(int fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    int moved = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+    raw_close(fd);
+    return moved;
+}
+
 static int connect_collector(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval limit = {.tv_sec = ASK_LIMIT_MS / 1000};
     size_t length = strlen(invitation.socket);
     memcpy(address.sun_path + 1, invitation.socket, length);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = above_standard((int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (connect(fd, (struct sockaddr *)&address,
+    if (syscall(SYS_connect, fd, &address,
                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0)
         return fd;
-    close(fd);
+    raw_close(fd);
     return -1;
 }
 
@@ -97,10 +112,11 @@ static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *r
     int fd = connect_collector();
     if (fd < 0)
         return -1;
-    if (send(fd, question, sizeof *question, MSG_NOSIGNAL) == (ssize_t)sizeof *question &&
-        recvmsg(fd, &message, MSG_CMSG_CLOEXEC) == (ssize_t)sizeof *reply)
-        passed = passed_descriptor(&message);
-    close(fd);
+    if (syscall(SYS_sendto, fd, question, sizeof *question, MSG_NOSIGNAL, NULL, 0) ==
+            (long)sizeof *question &&
+        syscall(SYS_recvmsg, fd, &message, MSG_CMSG_CLOEXEC) == (long)sizeof *reply)
+        passed = above_standard(passed_descriptor(&message));
+    raw_close(fd);
     if (reply->magic != RENDEZVOUS_MAGIC)
         memset(reply, 0, sizeof *reply);
     return passed;
@@ -124,16 +140,26 @@ static bool keep_chunk(uint32_t chunk, void *mapping)
     return true;
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 bool attach_chunk(uint32_t chunk)
 {
     struct rendezvous_ask question = {
         .magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid};
     struct rendezvous_reply reply;
+    uint64_t start = now_ms();
     int fd = ask(&question, &reply);
+    if (fd < 0 && now_ms() - start >= ASK_LIMIT_MS / 2)
+        process_give_up(REASON_NO_RING); /* nobody answers: nobody is to wait again */
     if (fd < 0)
         return false;
     bool mapped = keep_chunk(chunk, map_shared(fd, chunk_offset(chunk), CHUNK_BYTES));
-    close(fd);
+    raw_close(fd);
     return mapped;
 }
 
@@ -145,6 +171,7 @@ static void thread_ends(void *unused)
     t->busy = BUSY_HOOK;
     emit_close(t);
     walker_release(&t->walker);
+    t->ended = 1;
     t->busy = before;
 }
 
@@ -184,7 +211,8 @@ static bool take_place(int fd, const struct rendezvous_reply *reply)
     process.serial = process.slot->serial;
     process.flags = reply->flags;
     return keep_chunk(0, map_shared(fd, chunk_offset(0), CHUNK_BYTES)) &&
-           pthread_key_create(&process.key, thread_ends) == 0;
+           pthread_key_create(&process.key, thread_ends) == 0 &&
+           pthread_atfork(process_fork_prepare, process_fork_parent, NULL) == 0;
 }
 
 static void begin(enum interp_verdict found)
@@ -221,7 +249,7 @@ static void join(void)
         return;
     if (reply.answer == ANSWER_RECORD && take_place(fd, &reply))
         begin(found);
-    close(fd);
+    raw_close(fd);
 }
 
 __attribute__((destructor)) static void library_ends(void)

@@ -61,6 +61,8 @@ uint64_t big_resident(const void *block, uint64_t bytes)
               end = ((uintptr_t)block + bytes + PAGE_BYTES - 1) / PAGE_BYTES;
     uint64_t resident = 0;
     int saved = errno;
+    if (bytes > BIG_LOOK_BYTES)
+        return BIG_UNKNOWN;
     while (page < end) {
         uintptr_t count = end - page < WINDOW_PAGES ? end - page : WINDOW_PAGES;
         if (syscall(SYS_mincore, page * PAGE_BYTES, count * PAGE_BYTES, window) != 0) {

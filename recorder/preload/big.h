@@ -10,9 +10,10 @@
 
 #include "recorder/preload/process.h"
 
-#define BIG_BYTES    (UINT64_C(1) << 20)
-#define BIG_COUNTERS 4096u
-#define BIG_UNKNOWN  UINT64_MAX
+#define BIG_BYTES      (UINT64_C(1) << 20)
+#define BIG_LOOK_BYTES (UINT64_C(4) << 30) /* asking for more would cost milliseconds */
+#define BIG_COUNTERS   4096u
+#define BIG_UNKNOWN    UINT64_MAX
 
 extern HIDDEN _Atomic uint16_t big_counters[BIG_COUNTERS];
 

@@ -16,7 +16,9 @@
 
 #define WAIT_LIMIT_NS UINT64_C(2000000000)
 #define WAIT_STEP_NS  2000000
-#define RETRY_CALLS   4096u
+#define STUCK_LIMIT_NS                                                                             \
+    UINT64_C(5000000000) /* a tail that does not move, whatever the heartbeat says */
+#define RETRY_CALLS 4096u
 
 static _Atomic uint64_t waited_ns; /* without a heartbeat, by all threads */
 
@@ -27,13 +29,21 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/* Takes a free ring, or one that an ended thread of this process has left: its words are read
+ * first, as they stand before ours. */
+static bool claim_entry(const struct ring_entry *entry, _Atomic uint32_t *state)
+{
+    uint32_t seen = atomic_load_explicit(state, memory_order_relaxed);
+    if (seen == RING_STATE_FREE || (seen == RING_STATE_CLOSED && entry->serial == process.serial))
+        return atomic_compare_exchange_strong(state, &seen, RING_STATE_CLAIMED);
+    return false;
+}
+
 static bool claim_in_chunk(struct thread *t, uint32_t chunk)
 {
     for (uint32_t i = chunk * RING_CHUNK; i < (chunk + 1) * RING_CHUNK; i++) {
         struct ring_entry *entry = &process.control->entries[i];
-        uint32_t expected = RING_STATE_FREE;
-        if (atomic_load_explicit(&entry->state, memory_order_relaxed) != RING_STATE_FREE ||
-            !atomic_compare_exchange_strong(&entry->state, &expected, RING_STATE_CLAIMED))
+        if (!claim_entry(entry, &entry->state))
             continue;
         entry->slot = process.slot_index;
         entry->serial = process.serial;
@@ -86,7 +96,8 @@ static bool claim_ring(struct thread *t)
         atomic_fetch_add(&process.slot->no_ring, 1);
         return false;
     }
-    pthread_setspecific(process.key, t);
+    if (!t->ended)
+        pthread_setspecific(process.key, t);
     return true;
 }
 
@@ -99,10 +110,8 @@ static void kick(void)
     raw_futex(&header->kick, FUTEX_WAKE, 1, NULL);
 }
 
-static bool collector_gone(void)
-{
-    return syscall(SYS_kill, process.control->header.collector_pid, 0) != 0 && errno == ESRCH;
-}
+/* Where the collector could be seen when we joined (not from another pid namespace). */
+static bool collector_gone(void) { return process.collector_seen && !process_sees_collector(); }
 
 static uint32_t heartbeat(void)
 {
@@ -124,31 +133,52 @@ static bool wait_step(struct thread *t, uint64_t tail)
     return atomic_fetch_add(&waited_ns, took) + took < WAIT_LIMIT_NS && !collector_gone();
 }
 
-/* Room for `need` bytes past head. The limit moves half a ring at a time, so that the collector is
- * woken at half a ring. */
+/* Is the ring still this thread's, and does anybody still read it? */
+static bool place_is_ours(const struct thread *t)
+{
+    const struct ring_entry *entry = &process.control->entries[t->ring_index];
+    const struct process_slot *slot = process.slot;
+    return process.open &&
+           atomic_load_explicit(&process.control->header.recording, memory_order_relaxed) &&
+           !atomic_load_explicit(&slot->stop, memory_order_relaxed) &&
+           atomic_load_explicit(&slot->state, memory_order_relaxed) == SLOT_LIVE &&
+           slot->serial == process.serial &&
+           atomic_load_explicit(&entry->state, memory_order_relaxed) == RING_STATE_LIVE &&
+           entry->serial == process.serial;
+}
+
+/* Sets the limit when there is room for `need` bytes past head. It moves half a ring at a time, so
+ * that the collector is woken at half a ring. */
+static bool take_room(struct thread *t, uint64_t tail, uint64_t need)
+{
+    if (t->head + need > tail + RING_BYTES)
+        return false;
+    uint64_t half = t->head + need + RING_BYTES / 2;
+    t->limit = half < tail + RING_BYTES ? half : tail + RING_BYTES;
+    if (t->head - tail > RING_BYTES / 2)
+        kick();
+    return true;
+}
+
 static bool wait_for_room(struct thread *t, uint64_t need)
 {
-    bool counted = false;
+    uint64_t since = 0, first_tail = 0;
     process_tell_losses();
     for (;;) {
         uint64_t tail = atomic_load_explicit(&t->ring->tail, memory_order_acquire);
-        if (!process.open ||
-            !atomic_load_explicit(&process.control->header.recording, memory_order_relaxed) ||
-            atomic_load_explicit(&process.slot->stop, memory_order_relaxed)) {
+        if (!place_is_ours(t)) {
             process_give_up(REASON_NONE);
             return false;
         }
-        if (t->head + need <= tail + RING_BYTES) {
-            uint64_t half = t->head + need + RING_BYTES / 2;
-            t->limit = half < tail + RING_BYTES ? half : tail + RING_BYTES;
-            if (t->head - tail > RING_BYTES / 2)
-                kick();
+        if (take_room(t, tail, need))
             return true;
-        }
-        if (!counted)
+        if (!since)
             atomic_fetch_add_explicit(&t->ring->waits, 1, memory_order_relaxed);
-        counted = true;
-        if (!wait_step(t, tail)) {
+        if (!since || tail != first_tail) {
+            since = now_ns();
+            first_tail = tail;
+        }
+        if (!wait_step(t, tail) || now_ns() - since > STUCK_LIMIT_NS) {
             process_give_up(REASON_RING_FULL);
             return false;
         }

@@ -8,6 +8,7 @@
 
 #include "recorder/preload/big.h"
 #include "recorder/preload/emit.h"
+#include <errno.h>
 
 /* Claims the thread for our own code. False: not recorded, because recording is off or because we
  * interrupted ourselves (counted), or because a real allocator is at work and this call lies
@@ -30,6 +31,8 @@ static inline bool hook_enter(struct thread *t)
 
 static inline void hook_leave(struct thread *t)
 {
+    if (UNLIKELY(t->ended))
+        emit_close(t);
     atomic_signal_fence(memory_order_seq_cst);
     t->busy = BUSY_NO;
 }
@@ -37,7 +40,8 @@ static inline void hook_leave(struct thread *t)
 /* The node of the calling thread's stack: its Python frames, else those that created it. */
 static inline uint32_t hook_node(struct thread *t)
 {
-    uint32_t node = process.flags & SHM_STACKS ? walk_current(&t->walker) : NODE_NONE;
+    uint32_t node =
+        process.flags & SHM_STACKS && LIKELY(!t->ended) ? walk_current(&t->walker) : NODE_NONE;
     if (UNLIKELY(node == NODE_LOST))
         atomic_fetch_add_explicit(&process.slot->lost_nodes, 1, memory_order_relaxed);
     return node ? node : t->origin;
@@ -56,15 +60,22 @@ static inline void hook_alloc(struct thread *t, const void *block, uint64_t byte
         emit3(t, RING_WORD(RING_ALLOC_BIG, allocator, (uintptr_t)block), bytes, node);
 }
 
-/* The outcome of an allocating call: a block, or a failure. For entering and leaving around it, see
- * hook_outcome. */
+/* An allocation that failed; why: an errno (ENOMEM is what a program may die of). */
+static inline void hook_failed(struct thread *t, uint64_t bytes, unsigned allocator, int why)
+{
+    uint64_t head = RING_WORD(RING_FAILED, allocator, (unsigned)why);
+    emit3(t, head, bytes, hook_node(t));
+}
+
+/* The outcome of an allocating call: a block, or a failure with errno. For entering and leaving
+ * around it, see hook_outcome. */
 static inline void hook_result(struct thread *t, const void *block, uint64_t bytes,
                                unsigned allocator)
 {
     if (LIKELY(block != NULL))
         hook_alloc(t, block, bytes, allocator);
     else
-        emit3(t, RING_WORD(RING_FAILED, allocator, 0), bytes, hook_node(t));
+        hook_failed(t, bytes, allocator, errno);
 }
 
 static inline void hook_outcome(struct thread *t, const void *block, uint64_t bytes,
@@ -89,8 +100,13 @@ static inline void hook_last_look(struct thread *t, const void *block)
  * one, which may be known. */
 static inline void hook_free_nested(struct thread *t, const void *block)
 {
-    if (t->busy == BUSY_ALLOCATOR && block != t->own_block && process_recording())
-        emit1(t, RING_WORD(RING_FREE_NESTED, 0, (uintptr_t)block));
+    if (t->busy != BUSY_ALLOCATOR || block == t->own_block || !process_recording())
+        return;
+    t->busy = BUSY_HOOK;
+    atomic_signal_fence(memory_order_seq_cst);
+    emit1(t, RING_WORD(RING_FREE_NESTED, 0, (uintptr_t)block));
+    hook_leave(t);
+    t->busy = BUSY_ALLOCATOR;
 }
 
 /* A block is about to be freed. Returns whether it was written. */

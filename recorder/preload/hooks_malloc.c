@@ -54,8 +54,8 @@ EXPORT void *reallocarray(void *old, size_t count, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
-        hook_outcome(&thread_self, NULL, UINT64_MAX >> 1, ALLOCATOR_REALLOC);
         errno = ENOMEM;
+        hook_outcome(&thread_self, NULL, UINT64_MAX >> 1, ALLOCATOR_REALLOC);
         return NULL;
     }
     return realloc(old, bytes);
@@ -100,7 +100,13 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
     uint8_t before = beneath(t);
     int status = real.posix_memalign(out, alignment, size);
     t->busy = before;
-    hook_outcome(t, status == 0 ? *out : NULL, size, ALLOCATOR_POSIX_MEMALIGN);
+    if (!hook_enter(t))
+        return status;
+    if (status == 0)
+        hook_alloc(t, *out, size, ALLOCATOR_POSIX_MEMALIGN);
+    else
+        hook_failed(t, size, ALLOCATOR_POSIX_MEMALIGN, status);
+    hook_leave(t);
     return status;
 }
 

@@ -70,11 +70,7 @@ static void emit_map(struct thread *t, const void *address, uint64_t length, enu
     emit(t, words, 4);
 }
 
-static void emit_failed(struct thread *t, uint64_t length, unsigned allocator)
-{
-    emit3(t, RING_WORD(RING_FAILED, allocator, 0), length, hook_node(t));
-}
-
+#define ADDRESS_END     (UINT64_C(1) << 47)
 #define EARLY_MAX       32
 #define EARLY_MIN_BYTES (UINT64_C(256) << 10) /* the smallest arena (3.9) */
 
@@ -115,7 +111,7 @@ static void *map_outcome(void *address, size_t length, int protection, int flags
     if (!map_enter(t, &before))
         return address;
     if (address == MAP_FAILED)
-        emit_failed(t, length, ALLOCATOR_MMAP);
+        hook_failed(t, length, ALLOCATOR_MMAP, errno);
     else
         emit_map(t, address, length, map_kind(protection, flags, fd, before == BUSY_ALLOCATOR),
                  ALLOCATOR_MMAP);
@@ -148,7 +144,8 @@ EXPORT int munmap(void *address, size_t length)
     struct thread *t = &thread_self;
     uint8_t before;
     resolved();
-    bool valid = length && ((uintptr_t)address & (4096 - 1)) == 0;
+    bool valid = length && ((uintptr_t)address & (4096 - 1)) == 0 &&
+                 (uintptr_t)address < ADDRESS_END && length <= ADDRESS_END - (uintptr_t)address;
     if (valid && map_enter(t, &before)) {
         uint64_t resident = length >= BIG_BYTES ? big_resident(address, length) : BIG_UNKNOWN;
         if (resident != BIG_UNKNOWN)
@@ -166,7 +163,7 @@ static void remap_outcome(void *old, size_t old_length, void *fresh, size_t leng
     if (!map_enter(t, &before))
         return;
     if (fresh == MAP_FAILED) {
-        emit_failed(t, length, ALLOCATOR_MREMAP);
+        hook_failed(t, length, ALLOCATOR_MREMAP, flags & MREMAP_MAYMOVE ? errno : 0);
     } else {
         uint64_t words[] = {RING_WORD(RING_REMAP, flags & MREMAP_DONTUNMAP ? 1 : 0, (uintptr_t)old),
                             old_length, (uintptr_t)fresh, length, hook_node(t)};
@@ -237,7 +234,7 @@ static void break_failed(uint64_t length)
     uint8_t before;
     if (!map_enter(t, &before))
         return;
-    emit_failed(t, length, ALLOCATOR_BRK);
+    hook_failed(t, length, ALLOCATOR_BRK, errno);
     map_leave(t, before);
 }
 

@@ -1,8 +1,8 @@
 /* New threads, new processes, new images.
  * - A thread made by C code belongs to the stack that created it: the creator's node travels with
  * the start routine.
- * - fork is announced so that no child inherits the interner half-way; a fork past us is noticed at
- * the gate.
+ * - fork is announced by handlers (attach.c) so that no child inherits the interner half-way; a
+ * fork past them is noticed at the gate.
  * - exec: the collector is told that the image goes; and where the new image cannot carry our
  * library (elf.h), it starts without it. This half is active in inert images too: a shell may stand
  * between two Pythons. vfork children run on their parent's memory and thread: they are told by
@@ -79,21 +79,6 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 
 /* ---- processes ---- */
 
-EXPORT pid_t fork(void)
-{
-    if (!real.fork)
-        real_resolve();
-    if (thread_self.busy || !process_recording())
-        return real.fork();
-    process_fork_prepare();
-    pid_t pid = real.fork();
-    int saved = errno;
-    if (pid != 0)
-        process_fork_parent(pid < 0);
-    errno = saved;
-    return pid;
-}
-
 /* A child was waited for: what it held is gone before this thread goes on. */
 static void tell_waited(pid_t pid, int status)
 {
@@ -157,7 +142,7 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 static void announce_exec(enum ring_kind kind)
 {
     struct thread *t = &thread_self;
-    if (process.open && process.fork_announced && (uint32_t)syscall(SYS_getpid) != process.pid) {
+    if (process.open && process.fork_announced && atomic_load(process_gate) == 0) {
         process.fork_announced = false; /* a forked child that never recorded anything */
         atomic_fetch_sub(&process.slot->forks_open, 1);
     }

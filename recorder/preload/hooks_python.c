@@ -47,7 +47,10 @@ static inline void outcome(struct thread *t, const struct wrapped *w, const void
     unsigned allocator = t->nested ? w->allocator : w->pooled;
     t->busy = BUSY_HOOK;
     atomic_signal_fence(memory_order_seq_cst);
-    hook_result(t, block, bytes, allocator);
+    if (LIKELY(block != NULL))
+        hook_alloc(t, block, bytes, allocator);
+    else
+        hook_failed(t, bytes, allocator, ENOMEM);
     hook_leave(t);
 }
 

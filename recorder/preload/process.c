@@ -24,8 +24,14 @@ long raw_futex(_Atomic uint32_t *word, int operation, uint32_t value,
     return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
 }
 
+bool process_sees_collector(void)
+{
+    return syscall(SYS_kill, process.control->header.collector_pid, 0) == 0 || errno != ESRCH;
+}
+
 bool process_open(void)
 {
+    process.collector_seen = process_sees_collector();
     void *page = raw_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED || syscall(SYS_madvise, page, 4096, MADV_WIPEONFORK) != 0)
         return false;
@@ -99,6 +105,7 @@ static bool become_child(void)
     if (process.fork_announced)
         atomic_fetch_sub(&parent->forks_open, 1);
     process.fork_announced = false;
+    process.collector_seen = process.collector_seen && process_sees_collector();
     process.root = false;
     process.slot = slot;
     return slot;
@@ -106,6 +113,7 @@ static bool become_child(void)
 
 bool process_gate_closed(void)
 {
+    atomic_thread_fence(memory_order_acquire); /* who sees the gate closed sees why */
     if (LIKELY(!process.open))
         return false;
     int saved = errno;
@@ -121,15 +129,17 @@ bool process_gate_closed(void)
 
 void process_fork_prepare(void)
 {
+    process.fork_announced = !thread_self.busy && process_recording();
+    if (!process.fork_announced)
+        return;
     walk_fork_prepare();
     atomic_fetch_add(&process.slot->forks_open, 1);
-    process.fork_announced = true;
 }
 
-void process_fork_parent(bool failed)
+void process_fork_parent(void)
 {
+    if (!process.fork_announced)
+        return;
     process.fork_announced = false;
-    if (failed)
-        atomic_fetch_sub(&process.slot->forks_open, 1);
     walk_fork_parent();
 }

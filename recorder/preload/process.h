@@ -31,6 +31,7 @@ struct process {
     uint32_t flags;      /* enum shm_flag */
     bool open;           /* the gate should be 1: what a forked child compares with */
     bool root;           /* the program that memrec started */
+    bool collector_seen; /* its pid means something in our pid namespace */
     bool fork_announced; /* set by our fork() around the real one */
     pthread_key_t key;   /* its destructor closes a thread's ring */
     struct ring *chunks[CHUNK_LIMIT];
@@ -53,7 +54,8 @@ struct thread {
     uint32_t retry;        /* calls to pass before asking for a ring again */
     const void *own_block; /* BUSY_ALLOCATOR: what the call frees or moves; NULL: nothing */
     uint8_t busy;          /* enum busy */
-    uint8_t nested;        /* a malloc happened inside a real allocator */
+    uint8_t ended;  /* its destructor has run: what follows keeps no ring and takes no stack */
+    uint8_t nested; /* a malloc happened inside a real allocator */
     struct walker walker;
 };
 
@@ -82,10 +84,15 @@ HIDDEN void process_tell_losses(void);
  * stays. */
 HIDDEN void process_give_up(enum reason why);
 
-/* Before a fork by our own hook: the interner is held and the child announced. */
+/* Handlers of pthread_atfork. Registered first, ours is the last before the fork, when whatever
+ * other handlers wait for has happened: the interner is held and the child announced. */
 HIDDEN void process_fork_prepare(void);
-/* After it, in the parent; failed: there is no child. May change errno. */
-HIDDEN void process_fork_parent(bool failed);
+/* After it, in the parent. A fork that failed leaves the announcement standing: the slot is then
+ * kept for a minute longer at the end. */
+HIDDEN void process_fork_parent(void);
+
+/* Does the collector's pid exist, as seen from here? May change errno. */
+HIDDEN bool process_sees_collector(void);
 
 /* mmap(2) past our own hook; MAP_FAILED and errno as the system call. */
 HIDDEN void *raw_mmap(void *address, size_t bytes, int protection, int flags, int fd,
