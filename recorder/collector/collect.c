@@ -22,7 +22,7 @@
 #define SLEEP_MAX_NS         10000000
 #define BUSY_BYTES                                                                                 \
     (RING_BYTES / 4)            /* a drain that found this much is followed by another at once */
-#define OOM_ALLOCS        20000 /* a failed allocation this close before the end is its cause */
+#define OOM_ALLOCS        20000 /* so few under the same outermost frame: the failure is the cause */
 #define EXIT_GRACE_ROUNDS 3
 
 struct collector {
@@ -141,11 +141,10 @@ static enum oom_cause oom_cause(const struct collector *c)
 {
     int status = (int)c->status;
     bool failed = WIFEXITED(status) ? WEXITSTATUS(status) == 1 : WTERMSIG(status) == SIGABRT;
-    uint64_t last = c->processes.root_last_failure;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && c->kills)
         return OOM_KERNEL;
-    return failed && last && c->processes.root_allocs - (last - 1) < OOM_ALLOCS ? OOM_PROGRAM
-                                                                                : OOM_NO;
+    bool near = c->processes.root_failed && c->processes.root_since_failure < OOM_ALLOCS;
+    return failed && near ? OOM_PROGRAM : OOM_NO;
 }
 
 static void write_exit(struct collector *c)

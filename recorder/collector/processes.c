@@ -423,8 +423,8 @@ void processes_end(struct processes *all, struct recorded *p, enum process_end r
     record.process_end.status = -1;
     output_record(all->output, &record, NULL);
     if (p->root) {
-        all->root_allocs = p->allocs;
-        all->root_last_failure = p->last_failure;
+        all->root_failed = p->failed;
+        all->root_since_failure = p->since_failure;
     }
     bool forks = atomic_load(&slot->forks_open) != 0;
     let_inherit(all, p);

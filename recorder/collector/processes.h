@@ -24,7 +24,8 @@ struct processes {
     uint64_t changes;      /* births and ends so far: whoever walks the list looks at it */
     uint32_t not_recorded; /* Pythons whose stacks could not be read */
     uint64_t lost_events, lost_stacks;
-    uint64_t root_allocs, root_last_failure; /* of the root's last image (recorded.h) */
+    bool root_failed; /* of the root's last image (recorded.h) */
+    uint64_t root_since_failure;
 };
 
 /* Everything given is borrowed; pool_bytes: what all address maps may take together. */

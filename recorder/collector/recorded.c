@@ -99,7 +99,7 @@ static bool reach(void **items, uint32_t *count, uint32_t *capacity, uint32_t id
 
 bool recorded_inherit(struct recorded *child, const struct recorded *parent)
 {
-    uint32_t *nodes = malloc((size_t)parent->node_count * sizeof *nodes + 1);
+    struct known_node *nodes = malloc((size_t)parent->node_count * sizeof *nodes + 1);
     struct known_code *codes = malloc((size_t)parent->code_count * sizeof *codes + 1);
     if (!nodes || !codes) {
         free(nodes);
@@ -146,7 +146,9 @@ bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node
     const struct known_code *known =
         code < p->code_count && p->codes[code].table ? &p->codes[code] : NULL;
     int32_t line = known ? lines_find(&known->table->table, lasti) : 0;
-    p->nodes[node] = names_stack(names, recorded_stack(p, parent),
-                                 known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
+    uint32_t outermost = recorded_outermost(p, parent);
+    p->nodes[node].stack = names_stack(names, recorded_stack(p, parent),
+                                       known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
+    p->nodes[node].outermost = outermost ? outermost : code;
     return true;
 }

@@ -19,6 +19,11 @@ struct shared_table {
     uint8_t bytes[];
 };
 
+struct known_node {
+    uint32_t stack;     /* trace-wide; 0: not defined */
+    uint32_t outermost; /* the process's own number of the outermost frame's code */
+};
+
 struct known_code {
     uint32_t function;          /* trace-wide */
     struct shared_table *table; /* NULL: not defined */
@@ -41,7 +46,7 @@ struct recorded {
                       can be asked */
     size_t command_bytes;
     char *executable;
-    uint32_t *nodes; /* trace-wide ids by the process's own; 0: not defined */
+    struct known_node *nodes; /* by the process's own numbers */
     uint32_t node_count, node_capacity;
     struct known_code *codes;
     uint32_t code_count, code_capacity;
@@ -51,8 +56,10 @@ struct recorded {
     struct bigblocks big;
     uint64_t unknown_frees, live_addresses; /* counted, told at its end */
     uint64_t rss_bytes, rss_told_ns, sampled_ns;
-    size_t sample_at;              /* where the round of samples under way goes on (sample.c) */
-    uint64_t allocs, last_failure; /* allocations so far; that number at the last failed one, + 1 */
+    size_t sample_at;       /* where the round of samples under way goes on (sample.c) */
+    bool failed;            /* an allocation has failed for lack of memory */
+    uint32_t failed_under;  /* outermost code of the last such stack */
+    uint64_t since_failure; /* allocations under that code since */
 };
 
 /* pool: borrowed. Returns NULL when out of memory. */
@@ -73,10 +80,16 @@ bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
 /* The process defined a node. Returns false as above. */
 bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
                           uint32_t code, int32_t lasti);
+/* The code of its stack's outermost frame; 0: none. */
+static inline uint32_t recorded_outermost(const struct recorded *p, uint32_t node)
+{
+    return node < p->node_count ? p->nodes[node].outermost : 0;
+}
+
 /* The trace-wide id of a node. */
 static inline uint32_t recorded_stack(const struct recorded *p, uint32_t node)
 {
-    uint32_t stack = node < p->node_count ? p->nodes[node] : 0;
+    uint32_t stack = node < p->node_count ? p->nodes[node].stack : 0;
     return stack || !node ? stack : STACK_UNKNOWN;
 }
 

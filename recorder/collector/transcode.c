@@ -64,7 +64,7 @@ static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator
              big = size >= BIG_BLOCK_BYTES ? ADDRESS_FLAG : 0;
     if (allocator >= ALLOCATOR_COUNT)
         return false;
-    p->allocs++;
+    p->since_failure += p->failed && recorded_outermost(p, node) == p->failed_under;
     if (index < ADDRESS_INDEX_LIMIT - 1 &&
         addresses_put(&p->addresses, address, (uint32_t)(index + 1) | big, &before)) {
         if (before) {
@@ -125,6 +125,13 @@ static bool on_undo_free(struct transcoder *tc, struct stream *s, uint64_t addre
     return true;
 }
 
+static void note_failure(struct recorded *p, uint32_t node)
+{
+    p->failed = true;
+    p->failed_under = recorded_outermost(p, node);
+    p->since_failure = 0;
+}
+
 static bool on_failed(struct transcoder *tc, struct stream *s, const uint64_t *w)
 {
     struct record record = {.type = RECORD_FAILED};
@@ -135,7 +142,7 @@ static bool on_failed(struct transcoder *tc, struct stream *s, const uint64_t *w
     record.failed.size_bytes = w[1];
     record.failed.stack = recorded_stack(s->process, (uint32_t)w[2]);
     if ((w[0] & RING_LOW_MASK) == ENOMEM)
-        s->process->last_failure = s->process->allocs + 1;
+        note_failure(s->process, (uint32_t)w[2]);
     output_record(tc->output, &record, NULL);
     return true;
 }
