@@ -332,6 +332,30 @@ def test_exec__that_fails_changes_nothing(record):
     assert (held(peak, "first"), held(peak, "second")) == (20 * MB + BLANK, 30 * MB + BLANK)
 
 
+def test_exec__of_a_program_that_is_not_recorded_ends_the_old_image(record, programs, tmp_path):
+    """The child's bytes leave the sum when it becomes a native program, not when that one ends."""
+    recording = record(f"""
+        import os, time
+        def in_child(): return bytes(30_000_000)
+        def in_parent(): return bytes(40_000_000)
+        program, go = {str(programs / "hold")!r}, {str(tmp_path / "go")!r}
+        pid = os.fork()
+        if pid == 0:
+            mine = in_child()
+            os.execv(program, [program, "1000", go])
+        while os.readlink(f"/proc/{{pid}}/exe") != program:
+            time.sleep(0.01)
+        time.sleep(0.1)  # processes that do not wait for one another are aligned within 10 ms
+        held = in_parent()
+        open(go, "w").close()
+        os.waitpid(pid, 0)
+    """)
+    peak = recording.peak()
+    assert (held(peak, "in_child"), held(peak, "in_parent")) == (0, 40 * MB + BLANK)
+    assert len(pids(peak)) == 2
+    assert_nothing_lost(recording.summary())
+
+
 def test_forks__a_thousand_and_more_leave_no_slot_taken(record, programs):
     """More children than there are slots (1,024), one after the other: each gets a place."""
     recording = record([programs / "family", "forks", "1300", "1000"])

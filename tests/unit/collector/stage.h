@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,13 +59,15 @@ static inline struct stage *stage_open(void)
     return st;
 }
 
-/* A process that sleeps until it is killed. */
+/* A process that sleeps until it is killed, or the test ends. */
 static inline pid_t stage_sleeper(struct stage *st)
 {
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         for (;;)
             pause();
+    }
     st->sleepers[st->sleeper_count++] = pid;
     return pid;
 }

@@ -242,6 +242,37 @@ static void test_merge__gives_up_a_process_whose_head_cannot_be(void **state)
     }
 }
 
+/* A ring full of good words, and a head that would have them read once more. */
+static void test_merge__reads_no_word_twice_for_a_head_that_lies(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    pid_t liar = stage_sleeper(st);
+    struct ring *ring = shared_ring(&st->shared, 0);
+    stage_process(st, 0, liar);
+    stage_ring(st, 0, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_owner(st, 0, 1, 0);
+    for (unsigned i = 4; i < RING_WORDS; i++)
+        stage_free(st, 0, X);
+    merge_drain(st->merge);
+    for (unsigned i = 0; i < 4; i++)
+        stage_free(st, 0, X);
+    merge_drain(st->merge);
+    assert_int_equal(st->processes.first->unknown_frees, RING_WORDS);
+    atomic_fetch_add(&ring->head, RING_BYTES + 8);
+    merge_drain(st->merge);
+    assert_int_equal(atomic_load(&st->shared.control->slots[0].stop), 1);
+    stage_kill(st, liar);
+    merge_drain(st->merge);
+    struct story s = stage_close(st);
+    char expected[64];
+    snprintf(expected, sizeof expected, "P0 !9:%u !7:1 E0", RING_WORDS);
+    assert_string_equal(s.text, expected);
+    free(s.text);
+}
+
 /* Rings of nobody: entries that name no slot, another serial, an unknown state. */
 static void test_merge__ignores_rings_of_nobody(void **state)
 {
@@ -295,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_merge__drains_the_dead_to_their_last_word),
         cmocka_unit_test(test_merge__brings_the_waited_for_in_where_the_waiter_waited),
         cmocka_unit_test(test_merge__gives_up_a_process_whose_head_cannot_be),
+        cmocka_unit_test(test_merge__reads_no_word_twice_for_a_head_that_lies),
         cmocka_unit_test(test_merge__ignores_rings_of_nobody),
         cmocka_unit_test(test_merge__reads_on_under_a_turn_word_that_makes_no_sense),
     };

@@ -121,11 +121,38 @@ static void test_ring__threads_that_come_and_go_are_merged_in_order(void **state
     finish(st, (uint64_t)RESTARTS * THREADS * 50);
 }
 
+/* The same with two thousand idle rings between those that are used: a cut takes long, and the
+ * threads go on while it is made. */
+static void test_ring__a_cut_that_takes_long_is_no_less_in_order(void **state)
+{
+    (void)state;
+    enum { HIGH = 2048 };
+    struct stage *st = scene_open();
+    pthread_t threads[THREADS];
+    reset();
+    process.chunks[HIGH / RING_CHUNK - 1] = shared_ring(&st->shared, HIGH - RING_CHUNK);
+    for (uint32_t i = 2; i < HIGH - 2; i++) {
+        struct ring_entry *entry = &st->shared.control->entries[i];
+        entry->serial = process.serial;
+        atomic_store(&entry->state, RING_STATE_LIVE);
+    }
+    atomic_store(&running, THREADS);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, exchange, (void *)(i + 1));
+    while (atomic_load(&running))
+        merge_drain(st->merge);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&st->shared.control->header.ring_high), HIGH);
+    finish(st, (uint64_t)THREADS * ROUNDS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ring__threads_that_exchange_blocks_are_merged_in_order),
         cmocka_unit_test(test_ring__threads_that_come_and_go_are_merged_in_order),
+        cmocka_unit_test(test_ring__a_cut_that_takes_long_is_no_less_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
