@@ -24,6 +24,8 @@
     (RING_BYTES / 4)            /* a drain that found this much is followed by another at once */
 #define OOM_ALLOCS        20000 /* so few under the same outermost frame: the failure is the cause */
 #define EXIT_GRACE_ROUNDS 3
+#define OTHERS_GRACE_NS   UINT64_C(250000000) /* pools and trackers end this soon after the program \
+                                               */
 
 struct collector {
     const struct collect *config;
@@ -32,7 +34,7 @@ struct collector {
     struct serve *serve;
     struct processes processes;
     struct merge *merge;
-    uint64_t sampled_ns;
+    uint64_t sampled_ns, ended_ns;
     long sleep_ns;
     bool ended;         /* the program has */
     bool launcher_gone; /* its end of the pair is closed, or it was told that we go on alone */
@@ -71,6 +73,7 @@ static bool hear(struct collector *c, int timeout_ms)
         serve_set_root(c->serve, message.pid);
     } else if (message.kind == CONTROL_ENDED) {
         c->ended = true;
+        c->ended_ns = c->output.now_ns;
         c->status = message.status;
         c->kills = message.kills;
     }
@@ -193,12 +196,14 @@ static void collect_loop(struct collector *c)
             return output_stop(&c->output, REASON_KILLED);
         if (c->ended && !bytes && !c->processes.living && ++quiet >= EXIT_GRACE_ROUNDS)
             return;
-        if (c->ended && !c->told && only_others_live(c) && ++quiet >= EXIT_GRACE_ROUNDS) {
+        bool grace_over = c->output.now_ns - c->ended_ns >= OTHERS_GRACE_NS;
+        if (c->ended && !c->told && grace_over && only_others_live(c)) {
             write_exit(c);
+            output_flush(&c->output);
             c->told = true;
             tell_launcher(c, encoder_events(c->output.encoder));
         }
-        if (bytes < BUSY_BYTES && !(c->ended && !c->told))
+        if (bytes < BUSY_BYTES && (!c->ended || c->processes.living))
             sleep_until_kicked(c);
     }
 }

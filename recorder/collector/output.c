@@ -120,6 +120,13 @@ void output_tick(struct output *o)
         seal(o);
 }
 
+void output_flush(struct output *o)
+{
+    if (!o->stopped && !encoder_empty(o->encoder))
+        seal(o);
+    writer_drain(o->writer);
+}
+
 uint64_t output_finish(struct output *o)
 {
     bool stopped = o->stopped != REASON_NONE;

@@ -38,6 +38,8 @@ void output_stamp(struct output *o);
 /* Hands a full block, or one older than a second, to the writer. To be called every few thousand
  * events. */
 void output_tick(struct output *o);
+/* Brings everything so far into the file. */
+void output_flush(struct output *o);
 /* Ends recording; the first reason stays. */
 void output_stop(struct output *o, enum reason why);
 /* Seals, writes the end and frees everything. Returns the events in the trace. */

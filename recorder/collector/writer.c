@@ -37,7 +37,7 @@ struct writer {
     _Atomic uint32_t failed;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t changed, empty;
     struct job *first, **last; /* under lock, as the two below */
     size_t queued_bytes;
     bool ending;
@@ -79,7 +79,7 @@ static bool over_limit(struct writer *w, size_t more)
     if (w->checked_bytes && after - w->checked_bytes < SPACE_CHECK_BYTES)
         return false;
     w->checked_bytes = after;
-    if (fstatvfs(w->fd, &disk) != 0)
+    if (fstatvfs(w->fd, &disk) != 0 || !disk.f_blocks) /* some file systems do not tell */
         return false;
     uint64_t percent = (uint64_t)disk.f_blocks * disk.f_frsize / 100;
     uint64_t keep = w->limits.keep_free_bytes   ? w->limits.keep_free_bytes
@@ -186,8 +186,10 @@ static void *work(void *context)
         write_job(w, job);
         pthread_mutex_lock(&w->lock);
         w->first = job->next;
-        if (!w->first)
+        if (!w->first) {
             w->last = &w->first;
+            pthread_cond_signal(&w->empty);
+        }
         w->queued_bytes -= job->info.payload_bytes;
         free(job);
     }
@@ -227,6 +229,7 @@ int writer_start(struct writer **out, int fd, const struct trace_header *header,
     w->compressor = compressor_new();
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
+    pthread_cond_init(&w->empty, NULL);
     int status = 0;
     if (!w->compressor)
         status = err_set(err, ERR_NOMEM, "no memory for the compressor");
@@ -262,6 +265,14 @@ int writer_put(struct writer *w, const struct block_info *info, const uint8_t *p
     if (!room)
         free(job);
     return room ? 0 : -ERR_LIMIT;
+}
+
+void writer_drain(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->first)
+        pthread_cond_wait(&w->empty, &w->lock);
+    pthread_mutex_unlock(&w->lock);
 }
 
 enum reason writer_failed(const struct writer *w) { return atomic_load(&w->failed); }

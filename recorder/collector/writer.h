@@ -24,6 +24,9 @@ int writer_start(struct writer **w, int fd, const struct trace_header *header,
  * disk is too slow), -ERR_NOMEM. */
 int writer_put(struct writer *w, const struct block_info *info, const uint8_t *payload);
 
+/* Waits until everything that was queued is in the file, or given up. */
+void writer_drain(struct writer *w);
+
 /* Why writing has ended early, REASON_NONE while it has not. */
 enum reason writer_failed(const struct writer *w);
 /* Bytes in the file so far; any thread. */
