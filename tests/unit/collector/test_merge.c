@@ -273,7 +273,7 @@ static void test_merge__reads_no_word_twice_for_a_head_that_lies(void **state)
     free(s.text);
 }
 
-/* Rings of nobody: entries that name no slot, another serial, an unknown state. */
+/* Rings of nobody: entries that name no slot, another serial, or are free. */
 static void test_merge__ignores_rings_of_nobody(void **state)
 {
     (void)state;
@@ -290,7 +290,7 @@ static void test_merge__ignores_rings_of_nobody(void **state)
     control->entries[0].slot = SLOT_LIMIT;
     control->entries[1].slot = UINT32_MAX;
     control->entries[2].serial += 1;
-    atomic_store(&control->entries[3].state, 77);
+    atomic_store(&control->entries[3].state, RING_STATE_FREE);
     atomic_store(&control->header.ring_high, UINT32_MAX);
     atomic_store(&control->header.slot_high, UINT32_MAX);
     merge_drain(st->merge);

@@ -68,10 +68,33 @@ static void test_emit__a_thread_that_ends_closes_its_ring(void **state)
     assert_int_equal(atomic_load(&st->shared.control->entries[0].state), RING_STATE_CLOSED);
     merge_drain(st->merge);
     assert_int_equal(atomic_load(&st->shared.control->entries[0].state), RING_STATE_FREE);
-    assert_true(emit1(&thread_self, FREE_WORD)); /* here goes on where the other ended */
+    assert_true(emit1(&thread_self, FREE_WORD));
+    assert_int_equal(thread_self.ring_index, 0); /* again, from its beginning */
     const struct ring *ring = ring_of(st, 0);
-    assert_int_equal(ring->words[5], RING_WORD(RING_TURN, 0, 2));
-    assert_int_equal(ring->words[6] >> 56, RING_THREAD);
+    assert_int_equal(ring->words[0], RING_WORD(RING_TURN, 0, 2));
+    assert_int_equal(ring->words[1], RING_WORD(RING_THREAD, 0, (uint64_t)gettid()));
+    close_scene(st);
+}
+
+/* Threads that come and go faster than the collector looks pass one ring on, each behind the
+ * other's words. */
+static void test_emit__a_ring_passes_from_thread_to_thread(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    for (unsigned i = 0; i < 100; i++)
+        in_another_thread(FREE_WORD + 16 * i);
+    const struct ring *ring = ring_of(st, 0);
+    assert_int_equal(atomic_load(&st->shared.control->header.ring_high), 1);
+    assert_int_equal(atomic_load(&ring->head), 100 * 5 * 8);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(ring->words[5 * i], RING_WORD(RING_TURN, 0, i + 1));
+        assert_int_equal(ring->words[5 * i + 1] >> 56, RING_THREAD);
+        assert_int_equal(ring->words[5 * i + 4], FREE_WORD + 16 * i);
+    }
+    merge_drain(st->merge);
+    assert_int_equal(st->processes.first->unknown_frees, 100);
+    assert_int_equal(atomic_load(&st->shared.control->entries[0].state), RING_STATE_FREE);
     close_scene(st);
 }
 
@@ -96,9 +119,10 @@ static void test_emit__bytes_are_cut_into_pieces(void **state)
 
 static void fill(void)
 {
-    while (thread_self.head + EMIT_ROOM_BYTES <= thread_self.limit || !thread_self.ring ||
-           thread_self.head + EMIT_ROOM_BYTES <= RING_BYTES)
-        assert_true(emit1(&thread_self, FREE_WORD));
+    struct thread *t = &thread_self;
+    assert_true(emit1(t, FREE_WORD));
+    while (t->head + EMIT_ROOM_BYTES <= RING_BYTES)
+        assert_true(emit1(t, FREE_WORD));
 }
 
 static void *drain_later(void *stage)
@@ -194,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_emit__a_threads_first_words_are_its_turn_and_itself),
         cmocka_unit_test(test_emit__who_writes_after_another_takes_the_next_turn),
         cmocka_unit_test(test_emit__a_thread_that_ends_closes_its_ring),
+        cmocka_unit_test(test_emit__a_ring_passes_from_thread_to_thread),
         cmocka_unit_test(test_emit__bytes_are_cut_into_pieces),
         cmocka_unit_test(test_emit__waits_for_room_and_goes_on),
         cmocka_unit_test(test_emit__gives_up_without_a_collector),
