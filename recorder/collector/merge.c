@@ -86,11 +86,11 @@ static void read_heads(struct merge *m, const struct recorded *p)
 
 static void cut(struct merge *m)
 {
-    uint32_t high = rings_used(m);
     for (struct recorded *p = m->processes->first; p; p = p->next) {
         read_turn(m, p);
         p->cut = true;
     }
+    uint32_t high = rings_used(m); /* after the turns: whoever took one has raised it before */
     for (uint32_t i = 0; i < high; i++)
         list_ring(m, i);
     for (struct recorded *p = m->processes->first; p; p = p->next)
