@@ -37,7 +37,7 @@ print((done.returncode, done.stdout, done.stderr))
 SHELL = {
     "limits": "echo $0; ulimit -a; umask; trap; type ls",
     "descriptors": "ls /proc/self/fd; ls /proc/$$/fd",
-    "threads": 'grep -E "^(Threads|SigBlk|SigIgn|SigCgt|CapEff)" /proc/$$/status',
+    "threads": 'grep -E "^(Threads|SigBlk|SigIgn|SigCgt|CapEff)" /proc/self/status',
     "pipelines": "seq 100000 | sort -n | tail -n 1; false | true; echo $?; (exit 5); echo $?",
     "errors": "no-such-program; cat /no/such/file; exit 9",
     "signals": "kill -TERM $$; echo never",
