@@ -1,4 +1,5 @@
-/* The command line of `memrec run`. */
+/* The command line of `memrec run`: forms, options, sizes, and what is refused. The programs
+ * themselves are started in tests/e2e/test_launcher.py. */
 #include "recorder/collector/options.h"
 
 #include <setjmp.h>
