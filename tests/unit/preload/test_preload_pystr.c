@@ -7,8 +7,8 @@
 static uintptr_t text_of(unsigned kind, bool compact, const uint32_t *characters, size_t n)
 {
     const struct layout *l = &interp.layout;
-    uintptr_t text = (uintptr_t)calloc(1, 200 + 4 * n);
-    uint8_t *data = compact ? (uint8_t *)text + l->text_compact_data : calloc(1, 4 * n + 1);
+    uintptr_t text = (uintptr_t)fake_memory(200 + 4 * n);
+    uint8_t *data = compact ? (uint8_t *)text + l->text_compact_data : fake_memory(4 * n + 1);
     fake_put(text, l->text_length, n);
     fake_put_int(text, l->text_state,
                  (int32_t)(kind << l->text_kind_bit | (unsigned)compact << l->text_compact_bit));

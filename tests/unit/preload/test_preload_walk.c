@@ -151,7 +151,7 @@ static void test_walk__thread_local_bytecode_has_its_own_base(void **state)
     (void)state;
     struct chain c = chain_start(FAMILIES - 1);
     const struct layout *l = &interp.layout;
-    uintptr_t copy = (uintptr_t)calloc(1, 2 * FAKE_UNITS), array = (uintptr_t)calloc(1, 64);
+    uintptr_t copy = (uintptr_t)fake_memory(2 * FAKE_UNITS), array = (uintptr_t)calloc(1, 64);
     fake_put(c.codes[3], l->code_tlbc, array);
     fake_put(array, l->tlbc_entries + 8 * 3, copy);
     fake_put_int(c.frames[3], l->frame_tlbc, 3);
@@ -274,7 +274,7 @@ static void test_walk__agrees_with_a_list_over_random_histories(void **state)
             name_of[i] = i;
         }
         for (int i = 0; i < DEPTH; i++)
-            frames[i] = (uintptr_t)calloc(1, 256);
+            frames[i] = (uintptr_t)fake_memory(256);
         srand(7 + (unsigned)family);
         for (int step = 0; step < 20000; step++) {
             int pops = rand() % 8 == 0 ? rand() % (depth + 1) : rand() % 3;
