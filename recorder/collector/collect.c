@@ -20,12 +20,13 @@
 #define ADDRESS_BUDGET_BYTES (size_t)(32u << 20)
 #define SLEEP_MIN_NS         1000000
 #define SLEEP_MAX_NS         10000000
-#define BUSY_BYTES                                                                                 \
-    (RING_BYTES / 4)            /* a drain that found this much is followed by another at once */
-#define OOM_ALLOCS        20000 /* so few under the same outermost frame: the failure is the cause */
+/* A drain that found this much is followed by another at once. */
+#define BUSY_BYTES (RING_BYTES / 4)
+/* So few allocations under the same outermost frame, and a failure is the cause of the end. */
+#define OOM_ALLOCS        20000
 #define EXIT_GRACE_ROUNDS 3
-#define OTHERS_GRACE_NS   UINT64_C(250000000) /* pools and trackers end this soon after the program \
-                                               */
+/* Pools and trackers end this soon after the program. */
+#define OTHERS_GRACE_NS UINT64_C(250000000)
 
 struct collector {
     const struct collect *config;
