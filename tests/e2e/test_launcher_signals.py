@@ -378,7 +378,7 @@ def test_pid_1__of_a_container_waits_for_recorded_children(tmp_path, python):
             os.setsid()
             while os.getppid() != 1:
                 time.sleep(0.01)
-            time.sleep(0.2)
+            time.sleep(1.5)  # longer than anybody is waited for in passing
             del held
             mine = in_child()
             print("child", os.getpid(), flush=True)
