@@ -50,7 +50,10 @@ def started(tmp_path, python):
     yield start
     for child in running:
         if child.poll() is None:
+            for pid in open(f"/proc/{child.pid}/task/{child.pid}/children").read().split():
+                os.kill(int(pid), signal.SIGKILL)
             child.kill()
+            child.wait()
 
 
 def ours(trace):
