@@ -19,12 +19,18 @@ import functools
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import textwrap
 import typing
 
 import pytest
+
+# What a background job of a shell ignores, its children inherit; the tests' programs start as a terminal's would.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("MEMREC_BUILD", "build")
