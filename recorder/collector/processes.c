@@ -14,9 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define COMMAND_BYTES 16384
 #define COMMAND_WORDS 256
-#define PARENT_STEPS  32
 #define ENDED_NS                                                                                   \
     UINT64_C(60000000000) /* the longest that a forked child may wait with its first event and     \
                              still know its stacks */
@@ -75,10 +73,13 @@ static struct recorded *by_pid(const struct processes *all, uint32_t pid)
     return found;
 }
 
-static struct recorded *nearest_ancestor(const struct processes *all, uint32_t pid)
+/* The nearest recorded one above: as the image's own introduction tells, which was written while it
+ * certainly lived, or as /proc tells now. */
+static struct recorded *nearest_ancestor(const struct processes *all, uint32_t pid,
+                                         const struct introduction *intro)
 {
-    for (unsigned step = 0; step < PARENT_STEPS && pid > 1; step++) {
-        pid = serve_parent_of(pid);
+    for (unsigned step = 0; step < ANCESTOR_STEPS && pid > 1; step++) {
+        pid = intro ? intro->ancestors[step] : proc_parent(pid);
         struct recorded *p = by_pid(all, pid);
         if (p)
             return p;
@@ -86,43 +87,17 @@ static struct recorded *nearest_ancestor(const struct processes *all, uint32_t p
     return NULL;
 }
 
-static int open_proc(uint32_t pid, const char *name)
+/* What the image runs: as it was introduced, or as /proc tells; where that no longer tells, a
+ * forked child's is its parent's. */
+static void learn_image(const struct processes *all, struct recorded *p,
+                        const struct recorded *parent)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%u/%s", pid, name);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static size_t read_proc(uint32_t pid, const char *name, char *out, size_t capacity)
-{
-    int fd = open_proc(pid, name);
-    ssize_t got = 0;
-    size_t length = 0;
-    while (fd >= 0 && length < capacity && (got = read(fd, out + length, capacity - length)) > 0)
-        length += (size_t)got;
-    if (fd >= 0)
-        close(fd);
-    return length;
-}
-
-/* Learns the command and the executable; where /proc no longer tells, a forked child's are its
- * parent's. */
-static void learn_command(struct recorded *p, const struct recorded *parent)
-{
-    static char command[COMMAND_BYTES], executable[4096], path[64];
-    snprintf(path, sizeof path, "/proc/%u/exe", p->pid);
-    ssize_t exe = p->dying ? 0 : readlink(path, executable, sizeof executable - 1);
-    size_t length = p->dying ? 0 : read_proc(p->pid, "cmdline", command, sizeof command);
-    bool inherits = !length && p->parent_serial && parent;
-    const char *from = inherits ? parent->command : command;
-    if (inherits)
-        length = parent->command_bytes;
-    executable[exe > 0 ? exe : 0] = 0;
-    p->executable =
-        strdup(exe <= 0 && inherits && parent->executable ? parent->executable : executable);
-    p->command = from ? malloc(length + 1) : NULL;
-    if (p->command)
-        memcpy(p->command, from, p->command_bytes = length);
+    if (!p->parent_serial)
+        p->image = serve_take_image(all->serve, p->slot_index);
+    else if (!p->dying)
+        p->image = proc_image(p->pid);
+    if (p->parent_serial && parent)
+        proc_image_inherit(&p->image, &parent->image);
 }
 
 static uint32_t split_command(const char *command, size_t length, struct text *words)
@@ -134,6 +109,11 @@ static uint32_t split_command(const char *command, size_t length, struct text *w
         at += word + 1;
     }
     return count;
+}
+
+static struct text text_of(const char *string)
+{
+    return (struct text){string, string ? (uint32_t)strlen(string) : 0};
 }
 
 /* How it came to be, and whose child it is in the trace (NULL: nobody's). */
@@ -152,7 +132,7 @@ static enum process_how origin_of(const struct processes *all, const struct reco
     }
     if (p->pid == all->root_pid)
         return PROCESS_ROOT;
-    *parent = nearest_ancestor(all, p->pid);
+    *parent = nearest_ancestor(all, p->pid, serve_introduction(all->serve, p->slot_index));
     return PROCESS_NEW;
 }
 
@@ -169,11 +149,9 @@ static void tell_birth(struct processes *all, struct recorded *p, enum process_h
                                      (flags & SHM_STACKS ? PROCESS_STACKS : 0));
     if (intro && (intro->verdict == PYTHON_KNOWN))
         record.process.python = (struct text){intro->text, (uint32_t)strlen(intro->text)};
-    learn_command(p, parent);
-    record.process.executable =
-        (struct text){p->executable, p->executable ? (uint32_t)strlen(p->executable) : 0};
-    record.process.argument_count =
-        p->command ? split_command(p->command, p->command_bytes, words) : 0;
+    learn_image(all, p, parent);
+    record.process.executable = text_of(p->image.executable);
+    record.process.argument_count = split_command(p->image.command, p->image.command_bytes, words);
     record.process.arguments = words;
     output_record(all->output, &record, &p->id);
 }
@@ -187,7 +165,7 @@ static enum shows maps_shared(const struct processes *all, uint32_t pid)
     static char text[1 << 16];
     const char *mark = all->shared->mark;
     size_t kept = 0, keep = strlen(mark);
-    int fd = open_proc(pid, "maps");
+    int fd = proc_open(pid, "maps");
     ssize_t got = 0;
     if (fd < 0)
         return errno == ENOENT || errno == ESRCH ? SHOWS_NOT : SHOWS_UNKNOWN;
@@ -204,32 +182,6 @@ static enum shows maps_shared(const struct processes *all, uint32_t pid)
     return answer;
 }
 
-/* The state letter in /proc/PID/stat; 0: no such process. */
-static char state_of(uint32_t pid)
-{
-    char text[512], state = 0;
-    size_t length = read_proc(pid, "stat", text, sizeof text - 1);
-    text[length] = 0;
-    char *name_end = strrchr(text, ')');
-    if (name_end)
-        sscanf(name_end + 1, " %c", &state);
-    return state;
-}
-
-/* Does the process call itself `own` in the innermost pid namespace that it is in? */
-static bool calls_itself(uint32_t pid, uint32_t own)
-{
-    char text[4096];
-    size_t length = read_proc(pid, "status", text, sizeof text - 1);
-    text[length] = 0;
-    char *line = strstr(text, "\nNSpid:"), *end = line ? strchr(line + 1, '\n') : NULL;
-    if (!end)
-        return false;
-    *end = 0;
-    char *last = strrchr(line, '\t');
-    return last && strtoul(last + 1, NULL, 10) == own;
-}
-
 /* A forked child in another pid namespace calls itself by a number that is somebody else's here:
  * its own is looked for. Returns it, 0: it came and went. */
 static uint32_t find_namesake(const struct processes *all, uint32_t own)
@@ -239,7 +191,7 @@ static uint32_t find_namesake(const struct processes *all, uint32_t own)
     uint32_t found = 0;
     while (folder && !found && (entry = readdir(folder)) != NULL) {
         uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-        if (pid && !processes_living(all, pid) && calls_itself(pid, own) &&
+        if (pid && !processes_living(all, pid) && proc_calls_itself(pid, own) &&
             maps_shared(all, pid) == SHOWS)
             found = pid;
     }
@@ -252,7 +204,7 @@ static uint32_t find_namesake(const struct processes *all, uint32_t own)
  * already. */
 static uint32_t kernel_pid(const struct processes *all, uint32_t own)
 {
-    if (state_of(own) == 'Z' || maps_shared(all, own) != SHOWS_NOT)
+    if (proc_state(own) == 'Z' || maps_shared(all, own) != SHOWS_NOT)
         return own;
     return find_namesake(all, own);
 }
@@ -261,7 +213,7 @@ static void follow(struct recorded *p)
 {
     if (p->dying)
         return;
-    p->pagemap = open_proc(p->pid, "pagemap");
+    p->pagemap = proc_open(p->pid, "pagemap");
     p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
     if (p->pidfd < 0 && errno == ESRCH)
         p->dying = true; /* it came and went */
@@ -274,7 +226,7 @@ static bool has_ended(const struct recorded *p)
     struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
     if (p->pidfd >= 0)
         return poll(&end, 1, 0) > 0;
-    char state = state_of(p->pid);
+    char state = proc_state(p->pid);
     return state == 'Z' || state == 'X' ||
            (!state && kill((pid_t)p->pid, 0) != 0 && errno == ESRCH);
 }

@@ -61,10 +61,7 @@ void recorded_end(struct recorded *p, bool keep_definitions)
     if (keep_definitions)
         return;
     drop_definitions(p);
-    free(p->command);
-    free(p->executable);
-    p->command = p->executable = NULL;
-    p->command_bytes = 0;
+    proc_image_release(&p->image);
 }
 
 void recorded_free(struct recorded *p)

@@ -11,6 +11,7 @@
 #include "recorder/collector/bigblocks.h"
 #include "recorder/collector/lines.h"
 #include "recorder/collector/names.h"
+#include "recorder/collector/proc.h"
 
 /* A line table, shared by a process and the children that inherited it. */
 struct shared_table {
@@ -42,10 +43,7 @@ struct recorded {
     bool dying;            /* has ended, but its last words are not drained yet */
     bool python_told;      /* the outcome of the check on the first frames is in the trace */
     int pidfd, pagemap;    /* -1: none */
-    char *command; /* as /proc tells it: words with their NULs; a forked child may be gone before it
-                      can be asked */
-    size_t command_bytes;
-    char *executable;
+    struct proc_image image;
     struct known_node *nodes; /* by the process's own numbers */
     uint32_t node_count, node_capacity;
     struct known_code *codes;

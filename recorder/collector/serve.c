@@ -14,8 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANCESTOR_STEPS 64
-
 struct serve {
     struct shared *shared;
     int listener, control;
@@ -23,23 +21,8 @@ struct serve {
     _Atomic uint32_t root_pid;
     pthread_t thread;
     struct introduction introductions[SLOT_LIMIT];
+    struct proc_image images[SLOT_LIMIT];
 };
-
-uint32_t serve_parent_of(uint32_t pid)
-{
-    char path[64], text[512];
-    unsigned parent = 0;
-    snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    FILE *file = fopen(path, "re");
-    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file)
-        fclose(file);
-    text[length] = 0;
-    char *name_end = strrchr(text, ')'); /* the name may hold anything */
-    if (!name_end || sscanf(name_end + 1, " %*c %u", &parent) != 1)
-        return 0;
-    return parent;
-}
 
 /* Ours to record: the same user, root, or a process below the program (after a change of user). */
 static bool may_attach(const struct serve *s, const struct ucred *peer)
@@ -47,7 +30,7 @@ static bool may_attach(const struct serve *s, const struct ucred *peer)
     uint32_t root = atomic_load(&s->root_pid), pid = (uint32_t)peer->pid;
     if (peer->uid == getuid() || peer->uid == 0)
         return true;
-    for (unsigned step = 0; step < ANCESTOR_STEPS && pid > 1; step++, pid = serve_parent_of(pid))
+    for (unsigned step = 0; step < ANCESTOR_STEPS && pid > 1; step++, pid = proc_parent(pid))
         if (pid == root)
             return true;
     return false;
@@ -94,6 +77,10 @@ static void answer_attach(struct serve *s, const struct rendezvous_ask *question
     struct introduction *intro = &s->introductions[index];
     *intro = (struct introduction){.flags = flags, .verdict = question->verdict};
     memcpy(intro->text, question->text, sizeof intro->text);
+    for (uint32_t step = 0, up = pid; step < ANCESTOR_STEPS && up > 1; step++)
+        intro->ancestors[step] = up = proc_parent(up);
+    proc_image_release(&s->images[index]);
+    s->images[index] = proc_image(pid);
     slot->pid = pid;
     slot->parent_serial = 0;
     slot->serial = atomic_fetch_add(&s->shared->control->header.next_serial, 1);
@@ -189,6 +176,8 @@ void serve_stop(struct serve *s)
     pthread_join(s->thread, NULL);
     close(s->stop[0]);
     close(s->listener);
+    for (uint32_t i = 0; i < SLOT_LIMIT; i++)
+        proc_image_release(&s->images[i]);
     free(s);
 }
 
@@ -197,4 +186,11 @@ void serve_set_root(struct serve *s, uint32_t pid) { atomic_store(&s->root_pid, 
 const struct introduction *serve_introduction(const struct serve *s, uint32_t slot)
 {
     return &s->introductions[slot];
+}
+
+struct proc_image serve_take_image(struct serve *s, uint32_t slot)
+{
+    struct proc_image image = s->images[slot];
+    s->images[slot] = (struct proc_image){0};
+    return image;
 }

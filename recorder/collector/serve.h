@@ -5,14 +5,19 @@
 #ifndef RECORDER_COLLECTOR_SERVE_H
 #define RECORDER_COLLECTOR_SERVE_H
 
+#include "recorder/collector/proc.h"
 #include "recorder/collector/shared.h"
 #include "recorder/rendezvous.h"
 
-/* What an image said when it asked to be recorded. */
+#define ANCESTOR_STEPS 32
+
+/* What an image said when it asked to be recorded, and what /proc told of it then: it waited for
+ * the answer, while by the time its slot is seen it may have ended. */
 struct introduction {
     uint32_t flags; /* enum shm_flag for it */
     uint32_t verdict;
     char text[256];
+    uint32_t ancestors[ANCESTOR_STEPS]; /* pids, its parent's first, up to a 0 */
 };
 
 struct serve;
@@ -30,7 +35,7 @@ void serve_set_root(struct serve *s, uint32_t pid);
 /* What the image in a live slot said; valid until the slot is free again. */
 const struct introduction *serve_introduction(const struct serve *s, uint32_t slot);
 
-/* The parent's pid of a process, 0 when /proc doesn't tell. */
-uint32_t serve_parent_of(uint32_t pid);
+/* What it runs: the caller's from here on, once. */
+struct proc_image serve_take_image(struct serve *s, uint32_t slot);
 
 #endif

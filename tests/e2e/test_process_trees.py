@@ -387,6 +387,19 @@ def test_forks__two_hundred_short_lived_pythons(record):
     assert_nothing_lost(summary)
 
 
+def test_programs__that_end_at_once_keep_their_names(record):
+    """`true` has ended before the collector looks at its slot: what it is was learnt while it waited for its answer."""
+    recording = record("""
+        import os, subprocess
+        for i in range(200):
+            subprocess.run(["true", str(i)], check=True)
+        print(os.getpid())
+    """, options=["--children", "all"])
+    first, *others = recording.summary()["processes"]
+    assert [each["command"] for each in others] == [["true", str(i)] for i in range(200)]
+    assert {each["parent"] for each in others} == {first["pid"]} == set(numbers(recording))
+
+
 def test_threads__five_thousand_that_come_and_go_share_the_rings(record, programs):
     """More threads than there are rings (4,096). Each allocates a block that the first thread frees; every tenth stays."""
     recording = record([programs / "family", "threads", "5000", "700"])
