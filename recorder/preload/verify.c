@@ -4,8 +4,10 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "recorder/preload/interp.h"
+#include "recorder/preload/memory.h"
 #include "recorder/preload/peek.h"
 
 /* A longer chain at the interpreter's start is none. */
@@ -13,6 +15,32 @@ enum { CHAIN_MAX = 1000 };
 
 /* No thread state is larger. */
 enum { TSTATE_MAX_BYTES = 4096 };
+
+/* What was seen in the comparison under way (one thread at a time compares), and what was seen of
+ * the thread state, which stays while its thread is attached to it: before the first frame
+ * thousands of comparisons look no further. */
+static struct glance glance, tstate_glance;
+static uintptr_t tstate_seen;
+
+static void look_anew(uintptr_t tstate)
+{
+    memset(&glance, 0, sizeof glance);
+    if (tstate != tstate_seen)
+        memset(&tstate_glance, 0, sizeof tstate_glance);
+    tstate_seen = tstate;
+}
+
+static bool peek_at(uintptr_t address, void *out, size_t size_bytes)
+{
+    bool in_tstate = address - tstate_seen < TSTATE_MAX_BYTES;
+    return peek(in_tstate ? &tstate_glance : &glance, address, out, size_bytes);
+}
+
+static uintptr_t peek_word(uintptr_t address)
+{
+    uintptr_t word;
+    return peek_at(address, &word, sizeof word) ? word : 0;
+}
 
 static uintptr_t word_at(uintptr_t object, int32_t offset)
 {
@@ -34,7 +62,7 @@ static enum verify_result wrong(struct sentence *why, const char *what)
 static int64_t int_at(uintptr_t address)
 {
     int32_t value;
-    return peek(address, &value, sizeof value) ? value : -1;
+    return peek_at(address, &value, sizeof value) ? value : -1;
 }
 
 /* More bytes than any table of lines or bytecode has. */
@@ -47,7 +75,7 @@ static bool bytes_look_right(uintptr_t bytes)
     uintptr_t size = word_at(bytes, l->object_size);
     uint8_t last;
     return is_a(bytes, interp.bytes_type) && size < SIZE_MAX_BYTES &&
-           peek(bytes + (uintptr_t)l->bytes_data + size, &last, 1) && last == 0;
+           peek_at(bytes + (uintptr_t)l->bytes_data + size, &last, 1) && last == 0;
 }
 
 static bool code_looks_right(uintptr_t code)
@@ -102,7 +130,7 @@ static enum verify_result verify_frame(uintptr_t frame, bool is_caller, bool *co
     *counts = true;
     if (frame % sizeof(uintptr_t))
         return wrong(why, "a frame's address is odd");
-    if (l->frame_owner != LAYOUT_NONE && !peek(frame + (uintptr_t)l->frame_owner, &owner, 1))
+    if (l->frame_owner != LAYOUT_NONE && !peek_at(frame + (uintptr_t)l->frame_owner, &owner, 1))
         return wrong(why, "a frame cannot be read");
     if (owner > 4)
         return wrong(why, "a frame's owner is none that is known");
@@ -134,9 +162,10 @@ static enum verify_result verify_tstate(uintptr_t tstate, struct sentence *why)
     if (word_at(tstate, l->tstate_thread) != (uintptr_t)pthread_self())
         return wrong(why, "the thread state is not this thread's");
     if (l->tstate_source == TSTATE_IN_RUNTIME && interp.remembered() == interp.attached() &&
-        peek_word(interp.runtime + (uintptr_t)l->runtime_tstate) != interp.attached())
+        memory_word(interp.runtime + (uintptr_t)l->runtime_tstate) != interp.attached())
         return wrong(why, "the runtime names another thread state");
-    if (word_at(interp.code_type, l->object_size) != 0) /* a static type has no items */
+    uintptr_t items = memory_word(interp.code_type + (uintptr_t)l->object_size);
+    if (items != 0) /* a static type has none */
         return wrong(why, "objects don't have their size where it should be");
     if (l->cframe_frame != LAYOUT_NONE && !cframes_look_right(tstate))
         return wrong(why, "the thread state's C frames are none");
@@ -146,6 +175,7 @@ static enum verify_result verify_tstate(uintptr_t tstate, struct sentence *why)
 enum verify_result verify_chain(uintptr_t tstate, struct sentence *why)
 {
     const struct layout *l = &interp.layout;
+    look_anew(tstate);
     if (verify_tstate(tstate, why) == VERIFY_WRONG)
         return VERIFY_WRONG;
     uintptr_t frame = word_at(tstate, l->tstate_frame);
