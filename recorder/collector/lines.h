@@ -22,4 +22,19 @@ struct line_table {
  * instruction beyond the table. Pure; cost is linear in the table. */
 int32_t lines_find(const struct line_table *table, int32_t lasti_bytes);
 
+/* A table that is asked often, decoded once: the instructions from the end of the run before to
+ * end_bytes have one line (0: none), neighbouring runs different ones. */
+struct line_run {
+    uint32_t end_bytes; /* UINT32_MAX: all that follow */
+    int32_t line;
+};
+
+/* Decode the first `capacity` runs of a table to runs (NULL if capacity is 0). Returns how many
+ * there are in all, at most size_bytes + 1. Pure; cost is linear in the table. */
+uint32_t lines_decode(const struct line_table *table, struct line_run *runs, uint32_t capacity);
+
+/* lines_find in all the runs of a table. Pure; cost is logarithmic. */
+int32_t lines_find_run(const struct line_run *runs, uint32_t count, int32_t first_line,
+                       int32_t lasti_bytes);
+
 #endif

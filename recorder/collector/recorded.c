@@ -33,16 +33,28 @@ static void close_all(struct recorded *p)
     }
 }
 
-static void drop_table(struct shared_table *table)
+static void drop_lines(struct shared_lines *lines)
 {
-    if (table && --table->users == 0)
-        free(table);
+    if (lines && --lines->users == 0)
+        free(lines);
+}
+
+static struct shared_lines *read_lines(const struct line_table *table)
+{
+    uint32_t count = lines_decode(table, NULL, 0);
+    struct shared_lines *lines = malloc(sizeof *lines + count * sizeof lines->runs[0]);
+    if (!lines)
+        return NULL;
+    lines->users = 1;
+    lines->first_line = table->first_line;
+    lines->count = lines_decode(table, lines->runs, count);
+    return lines;
 }
 
 static void drop_definitions(struct recorded *p)
 {
     for (uint32_t i = 0; i < p->code_count; i++)
-        drop_table(p->codes[i].table);
+        drop_lines(p->codes[i].lines);
     free(p->codes);
     free(p->nodes);
     p->codes = NULL;
@@ -107,8 +119,8 @@ bool recorded_inherit(struct recorded *child, const struct recorded *parent)
         memcpy(nodes, parent->nodes, parent->node_count * sizeof *nodes);
     for (uint32_t i = 0; i < parent->code_count; i++) {
         codes[i] = parent->codes[i];
-        if (codes[i].table)
-            codes[i].table->users++;
+        if (codes[i].lines)
+            codes[i].lines->users++;
     }
     child->nodes = nodes;
     child->node_count = child->node_capacity = parent->node_count;
@@ -122,16 +134,11 @@ bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
 {
     if (!reach((void **)&p->codes, &p->code_count, &p->code_capacity, code, sizeof *p->codes))
         return false;
-    struct shared_table *copy = malloc(sizeof *copy + table->size_bytes);
-    if (!copy)
+    struct shared_lines *lines = read_lines(table);
+    if (!lines)
         return false;
-    copy->users = 1;
-    copy->table = *table;
-    copy->table.bytes = copy->bytes;
-    if (table->size_bytes)
-        memcpy(copy->bytes, table->bytes, table->size_bytes);
-    drop_table(p->codes[code].table);
-    p->codes[code] = (struct known_code){function, copy};
+    drop_lines(p->codes[code].lines);
+    p->codes[code] = (struct known_code){function, lines};
     return true;
 }
 
@@ -141,8 +148,9 @@ bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node
     if (!reach((void **)&p->nodes, &p->node_count, &p->node_capacity, node, sizeof *p->nodes))
         return false;
     const struct known_code *known =
-        code < p->code_count && p->codes[code].table ? &p->codes[code] : NULL;
-    int32_t line = known ? lines_find(&known->table->table, lasti) : 0;
+        code < p->code_count && p->codes[code].lines ? &p->codes[code] : NULL;
+    const struct shared_lines *lines = known ? known->lines : NULL;
+    int32_t line = lines ? lines_find_run(lines->runs, lines->count, lines->first_line, lasti) : 0;
     uint32_t outermost = recorded_outermost(p, parent);
     p->nodes[node].stack = names_stack(names, recorded_stack(p, parent),
                                        known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);

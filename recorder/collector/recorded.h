@@ -13,11 +13,12 @@
 #include "recorder/collector/names.h"
 #include "recorder/collector/proc.h"
 
-/* A line table, shared by a process and the children that inherited it. */
-struct shared_table {
+/* The lines of a code, shared by a process and the children that inherited it. */
+struct shared_lines {
     unsigned users;
-    struct line_table table;
-    uint8_t bytes[];
+    int32_t first_line;
+    uint32_t count;
+    struct line_run runs[];
 };
 
 struct known_node {
@@ -27,7 +28,7 @@ struct known_node {
 
 struct known_code {
     uint32_t function;          /* trace-wide */
-    struct shared_table *table; /* NULL: not defined */
+    struct shared_lines *lines; /* NULL: not defined */
 };
 
 struct recorded {
@@ -71,8 +72,8 @@ void recorded_end(struct recorded *p, bool keep_definitions);
 /* A forked child knows what its parent knew. Returns false when out of memory. */
 bool recorded_inherit(struct recorded *child, const struct recorded *parent);
 
-/* The process defined a code object; table: what to copy. Returns false: the number is absurd, or
- * out of memory. */
+/* The process defined a code object; table: its lines, read now. Returns false: the number is
+ * absurd, or out of memory. */
 bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
                           const struct line_table *table);
 /* The process defined a node. Returns false as above. */

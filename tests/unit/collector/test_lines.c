@@ -125,6 +125,53 @@ static void test_lines__any_bytes_give_a_line_or_none(void **state)
     }
 }
 
+/* The runs of a table say what the table says, of every instruction and of those beyond it. */
+static void assert_runs_agree(const struct line_table *t)
+{
+    uint32_t count = lines_decode(t, NULL, 0);
+    struct line_run *runs = malloc((count + 1) * sizeof *runs);
+    assert_true(count <= t->size_bytes + 1);
+    assert_int_equal(lines_decode(t, runs, count), count);
+    for (int i = -1; i < 20 * 256; i++)
+        assert_int_equal(lines_find_run(runs, count, t->first_line, i), lines_find(t, i));
+    assert_int_equal(lines_find_run(runs, count, t->first_line, INT_MAX), lines_find(t, INT_MAX));
+    for (uint32_t i = 1; i < count; i++) {
+        assert_true(runs[i].end_bytes > runs[i - 1].end_bytes);
+        assert_int_not_equal(runs[i].line, runs[i - 1].line);
+    }
+    free(runs);
+}
+
+static void test_lines__runs_say_what_the_table_says(void **state)
+{
+    (void)state;
+    srand(20250101);
+    for (int round = 0; round < 300; round++) {
+        uint32_t size = (uint32_t)rand() % 40;
+        uint8_t *bytes = malloc(size ? size : 1);
+        for (uint32_t i = 0; i < size; i++)
+            bytes[i] = rand() % 3 ? (uint8_t)rand() : (uint8_t)(rand() % 2 * 0x80);
+        struct line_table t = {bytes, size, rand() % 300 - 5, LINE_TABLE_NONE};
+        for (; t.kind <= LINE_TABLE_LOCATIONS; t.kind++)
+            assert_runs_agree(&t);
+        free(bytes);
+    }
+}
+
+/* Two entries of one line are one run; a capacity is kept. */
+static void test_lines__neighbours_of_one_line_are_one_run(void **state)
+{
+    (void)state;
+    struct line_table t = TABLE(LINE_TABLE_PAIRS, 5, 4, 0, 2, 0, 6, 1, 8, 0, 2, 3);
+    struct line_run runs[3] = {{0}, {0}, {77, 77}};
+    assert_int_equal(lines_decode(&t, runs, 2), 3);
+    assert_int_equal(runs[0].end_bytes, 6);
+    assert_int_equal(runs[0].line, 5);
+    assert_int_equal(runs[1].end_bytes, 20);
+    assert_int_equal(runs[1].line, 6);
+    assert_int_equal(runs[2].end_bytes, 77);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +184,8 @@ int main(void)
         cmocka_unit_test(test_lines__an_unknown_kind_is_no_table),
         cmocka_unit_test(test_lines__no_line_is_below_one),
         cmocka_unit_test(test_lines__any_bytes_give_a_line_or_none),
+        cmocka_unit_test(test_lines__runs_say_what_the_table_says),
+        cmocka_unit_test(test_lines__neighbours_of_one_line_are_one_run),
     };
     return cmocka_run_group_tests_name("lines", tests, NULL, NULL);
 }
