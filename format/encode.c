@@ -5,10 +5,7 @@
  * changes nothing. Not here: fields of records (record.c), predictions (predict.c). */
 #include "format/encode.h"
 #include "format/crc32.h"
-#include "format/op.h"
-#include "format/predict.h"
-#include "format/record.h"
-#include "format/wire.h"
+#include "format/encode_state.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,27 +26,6 @@ static const uint32_t column_max_bytes[COLUMN_COUNT] = {
 _Static_assert(OPS_MAX *(1 + 5 + VARINT_MAX_BYTES) + RECORDS_MAX + DIRECTORY_MAX_BYTES <=
                    PAYLOAD_MAX_BYTES,
                "a block's payload fits its limit");
-
-struct column {
-    uint8_t *start, *at;
-};
-
-/* What STACK ops are coded against. */
-struct node {
-    uint32_t parent, function;
-    uint64_t line;
-};
-
-struct encoder {
-    struct column columns[COLUMN_COUNT];
-    struct predictor predictor;
-    struct ids next;
-    uint64_t last_freed, last_address, time_ns, events;
-    uint32_t thread;
-    struct node last_node;
-    struct block_info open; /* as it was at the open block's start */
-    uint8_t *memory;        /* of the columns */
-};
 
 static void start_block(struct encoder *e, uint32_t sequence)
 {
@@ -99,13 +75,6 @@ void encoder_free(struct encoder *e)
     free(e->memory);
     free(e);
 }
-
-static inline uint32_t op_count(const struct encoder *e)
-{
-    return (uint32_t)(e->columns[COLUMN_OPS].at - e->columns[COLUMN_OPS].start);
-}
-
-static inline bool ops_full(const struct encoder *e) { return op_count(e) >= BLOCK_EVENTS; }
 
 static inline bool records_full(const struct encoder *e)
 {

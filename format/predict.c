@@ -7,15 +7,10 @@
 
 #define FIRST_CAPACITY 512u
 
-static uint32_t bucket_of(const struct predictor *p, uint32_t stack)
-{
-    return (uint32_t)((stack * 0x9E3779B97F4A7C15u) >> 32) & (p->bucket_count - 1);
-}
-
 /* The bucket that holds the stack, or the empty one where it belongs. */
 static uint32_t *probe(const struct predictor *p, uint32_t stack)
 {
-    uint32_t at = bucket_of(p, stack);
+    uint32_t at = predictor_bucket(p, stack);
     while (p->buckets[at] && p->slots[p->buckets[at]].stack != stack)
         at = (at + 1) & (p->bucket_count - 1);
     return &p->buckets[at];

@@ -37,6 +37,28 @@ void predictor_reset(struct predictor *p);
  * move in memory. */
 int predictor_find(struct predictor *p, uint32_t stack, uint32_t *slot);
 
+#define PREDICTOR_UNKNOWN UINT32_MAX
+
+/* Where the search for a stack's slot starts. */
+static inline uint32_t predictor_bucket(const struct predictor *p, uint32_t stack)
+{
+    return (uint32_t)((stack * 0x9E3779B97F4A7C15u) >> 32) & (p->bucket_count - 1);
+}
+
+/* The slot of a stack, or PREDICTOR_UNKNOWN where it has none yet. */
+static inline uint32_t predictor_lookup(const struct predictor *p, uint32_t stack)
+{
+    if (stack == 0)
+        return 0;
+    for (uint32_t at = predictor_bucket(p, stack);; at = (at + 1) & (p->bucket_count - 1)) {
+        uint32_t slot = p->buckets[at];
+        if (slot == 0)
+            return PREDICTOR_UNKNOWN;
+        if (p->slots[slot].stack == stack)
+            return slot;
+    }
+}
+
 /* The slot that the next allocation is predicted to have. */
 static inline uint32_t predictor_expected(const struct predictor *p)
 {

@@ -7,15 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define LEAF_ENTRIES      1024u
-#define TABLE_ENTRIES     (1u << 17)
 #define DIRECTORY_ENTRIES (1u << 16)
-
-struct address_leaf {
-    uint32_t entries[LEAF_ENTRIES];
-    uint32_t live;
-    struct address_leaf *next; /* in the pool's list of free leaves */
-};
 
 void address_pool_init(struct address_pool *pool, size_t budget_bytes)
 {
@@ -70,13 +62,13 @@ int addresses_init(struct addresses *map, struct address_pool *pool)
 
 static void release_table(struct addresses *map, struct address_leaf **table)
 {
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+    for (unsigned i = 0; i < ADDRESS_TABLE_ENTRIES; i++) {
         if (!table[i])
             continue;
         memset(table[i], 0, sizeof *table[i]);
         leaf_free(map->pool, table[i]);
     }
-    munmap(table, TABLE_ENTRIES * sizeof *table);
+    munmap(table, ADDRESS_TABLE_ENTRIES * sizeof *table);
 }
 
 void addresses_release(struct addresses *map)
@@ -103,12 +95,12 @@ bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint
     if (!has_place(address))
         return false;
     struct address_leaf ***table = &map->directory[address >> 31];
-    if (!*table && !(*table = reserve(TABLE_ENTRIES * sizeof **table)))
+    if (!*table && !(*table = reserve(ADDRESS_TABLE_ENTRIES * sizeof **table)))
         return false;
-    struct address_leaf **leaf = &(*table)[(address >> 14) & (TABLE_ENTRIES - 1)];
+    struct address_leaf **leaf = &(*table)[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)];
     if (!*leaf && !(*leaf = leaf_new(map->pool)))
         return false;
-    uint32_t *entry = &(*leaf)->entries[(address >> 4) & (LEAF_ENTRIES - 1)];
+    uint32_t *entry = addresses_entry(*leaf, address);
     *before = *entry;
     (*leaf)->live += !*entry;
     *entry = value;
@@ -118,10 +110,11 @@ bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint
 uint32_t addresses_take(struct addresses *map, uint64_t address)
 {
     struct address_leaf **table = has_place(address) ? find_table(map, address) : NULL;
-    struct address_leaf **leaf = table ? &table[(address >> 14) & (TABLE_ENTRIES - 1)] : NULL;
+    struct address_leaf **leaf =
+        table ? &table[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)] : NULL;
     if (!leaf || !*leaf)
         return 0;
-    uint32_t *entry = &(*leaf)->entries[(address >> 4) & (LEAF_ENTRIES - 1)];
+    uint32_t *entry = addresses_entry(*leaf, address);
     uint32_t value = *entry;
     if (!value)
         return 0;

@@ -18,7 +18,14 @@
 #define ADDRESS_FLAG        UINT32_C(0x80000000)   /* the caller's: sampled */
 #define ADDRESS_INDEX_LIMIT (UINT32_C(0x7FFFFFFF)) /* indices from here on have no place */
 
-struct address_leaf;
+#define ADDRESS_LEAF_ENTRIES  1024u
+#define ADDRESS_TABLE_ENTRIES (1u << 17)
+
+struct address_leaf {
+    uint32_t entries[ADDRESS_LEAF_ENTRIES];
+    uint32_t live;
+    struct address_leaf *next; /* in the pool's list of free leaves */
+};
 
 /* Memory for leaves, shared by the maps of all processes. */
 struct address_pool {
@@ -44,6 +51,21 @@ void addresses_release(struct addresses *map);
 /* Enters value (not 0) at address. *before receives what stood there (0: nothing). Returns false
  * when there is no place for it: unaligned, out of range, or the budget is spent. */
 bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint32_t *before);
+
+/* The leaf that an address stands in; NULL: there is none, or it has no place. */
+static inline struct address_leaf *addresses_leaf(const struct addresses *map, uint64_t address)
+{
+    if (address & 15 || address >> 47)
+        return NULL;
+    struct address_leaf **table = map->directory[address >> 31];
+    return table ? table[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)] : NULL;
+}
+
+/* Its entry there. */
+static inline uint32_t *addresses_entry(struct address_leaf *leaf, uint64_t address)
+{
+    return &leaf->entries[(address >> 4) & (ADDRESS_LEAF_ENTRIES - 1)];
+}
 
 /* Takes out and returns what stands at address, 0: nothing. */
 uint32_t addresses_take(struct addresses *map, uint64_t address);

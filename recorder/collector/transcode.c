@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "recorder/collector/transcode.h"
 
+#include "recorder/collector/blocks.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -12,7 +14,6 @@
 #include <unistd.h>
 
 #define PUBLISH_BYTES (RING_BYTES / 16)
-#define TICK_EVENTS   4096u
 
 static const uint8_t kind_words[RING_KIND_COUNT] = {
     0,
@@ -377,37 +378,57 @@ static unsigned event_words(uint64_t word)
     return low == 0 || low > RING_DATA_BYTES ? 0 : 1 + (unsigned)((low + 7) / 8);
 }
 
+/* Handles the one event at the tail. Returns false when it makes no sense, or is none: *sound then
+ * tells. A TURN word after the first event is none. */
+static bool run_one(struct transcoder *tc, struct stream *s, bool *begun, bool *sound)
+{
+    uint64_t w[5] = {word_at(s, s->tail)};
+    unsigned words = event_words(w[0]);
+    *sound = words && s->tail + 8 * words <= s->head;
+    if (!*sound)
+        return false;
+    if (w[0] >> 56 == RING_TURN) {
+        if (*begun)
+            return false;
+        s->turn = w[0] & RING_LOW_MASK;
+    } else {
+        for (unsigned i = 1; i < words && i < 5; i++)
+            w[i] = word_at(s, s->tail + 8 * i);
+        *begun = true;
+        *sound = run_event(tc, s, w, s->tail);
+    }
+    s->tail += 8 * words;
+    tc->events++;
+    return *sound;
+}
+
+/* Usual events, as many as come at once. Only while nothing is counted that they would have to be
+ * counted in. */
+static void run_usual(struct transcoder *tc, struct stream *s, uint64_t end, bool *begun)
+{
+    if (tc->thread != s->thread || s->thread == ID_NONE || tc->output->stopped ||
+        s->process->failed)
+        return;
+    uint64_t events = blocks_run(tc, s, end);
+    tc->events += events;
+    *begun |= events != 0;
+}
+
 bool transcode_run(struct transcoder *tc, struct stream *s)
 {
-    uint64_t published = s->tail;
-    bool begun = false, sound = true;
-    while (s->tail < s->head && sound && !s->waited) {
-        uint64_t w[5];
-        w[0] = word_at(s, s->tail);
-        unsigned words = event_words(w[0]);
-        sound = words && s->tail + 8 * words <= s->head;
-        if (!sound)
-            break;
-        if (w[0] >> 56 == RING_TURN) {
-            if (begun)
-                break;
-            s->turn = w[0] & RING_LOW_MASK;
-        } else {
-            for (unsigned i = 1; i < words && i < 5; i++)
-                w[i] = word_at(s, s->tail + 8 * i);
-            begun = true;
-            sound = run_event(tc, s, w, s->tail);
+    bool begun = false, sound = true, more = true;
+    while (more && s->tail < s->head && !s->waited) {
+        uint64_t from = s->tail,
+                 end = s->head - from < PUBLISH_BYTES ? s->head : from + PUBLISH_BYTES;
+        while (more && s->tail < end && !s->waited) {
+            run_usual(tc, s, end, &begun);
+            if (s->tail < end)
+                more = run_one(tc, s, &begun, &sound);
         }
-        s->tail += 8 * words;
-        if (++tc->events % TICK_EVENTS == 0)
-            output_tick(tc->output);
-        if (s->tail - published >= PUBLISH_BYTES) {
+        if (s->tail != from)
             publish(s);
-            published = s->tail;
-        }
+        output_tick(tc->output);
     }
-    if (published != s->tail)
-        publish(s);
     return sound && !s->process->corrupt;
 }
 

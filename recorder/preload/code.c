@@ -44,7 +44,7 @@ static _Atomic(struct map *) map_now;
 static _Atomic uint32_t map_version; /* moves each time that map_now changes */
 static size_t map_used;              /* entries of map_now that were ever used; under the lock */
 static uint32_t last_id;             /* under the lock */
-static _Atomic uint64_t deaths;      /* the epoch */
+_Atomic uint64_t code_deaths;        /* the epoch */
 
 static void (*original_dealloc)(void *);
 
@@ -176,7 +176,7 @@ static void forget(uintptr_t code)
             known = true;
     } while (atomic_load(&map_version) != version);
     if (known)
-        atomic_fetch_add(&deaths, 1);
+        atomic_fetch_add(&code_deaths, 1);
 }
 
 /* PyCode_Type.tp_dealloc. Runs wherever a code object's last reference goes away. */
@@ -194,8 +194,6 @@ void code_watch_deaths(uintptr_t code_type)
     original_dealloc = (void (*)(void *))memory_word(slot);
     __atomic_store_n((uintptr_t *)slot, (uintptr_t)code_dealloc, __ATOMIC_SEQ_CST);
 }
-
-uint64_t code_epoch(void) { return atomic_load_explicit(&deaths, memory_order_acquire); }
 
 /* ---- what a code object says about itself */
 

@@ -12,12 +12,18 @@
 #ifndef RECORDER_PRELOAD_CODE_H
 #define RECORDER_PRELOAD_CODE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+extern _Atomic uint64_t code_deaths; /* code.c's: code_epoch reads it */
+
 /* How often a known code object has died. An address that was looked up under an older epoch must
  * be looked up again. Any thread. */
-uint64_t code_epoch(void);
+static inline uint64_t code_epoch(void)
+{
+    return atomic_load_explicit(&code_deaths, memory_order_acquire);
+}
 
 /* The id of the living code object at an address; defines it (define_code) when it is new.
  * Returns 1.., or 0: no memory, the lock not had, the definition refused. Any thread; lock-free

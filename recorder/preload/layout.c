@@ -1,30 +1,11 @@
-/* The table of layout.def, compiled: one array per fact, one index per version.
- *
- * Arrays by fact rather than structs by version, so that a cell that is missing fails to compile
- * instead of becoming the offset 0. */
+/* Finding a row of the table (layout_table.h) by version. */
 #include "recorder/preload/layout.h"
 
-#include <stddef.h>
-#include <string.h>
-
-#include "recorder/line_table.h"
-
-#define NONE LAYOUT_NONE
+#include "recorder/preload/layout_table.h"
 
 /* The columns as text: "v9, v10, ..., v13t, ..." */
 #define COLUMNS(...) static const char columns[] = #__VA_ARGS__;
 #define FACT(name, ...)
-#include "recorder/preload/layout.def"
-
-#define COLUMNS(...) enum column { __VA_ARGS__, COLUMN_COUNT };
-#define FACT(name, ...)
-#include "recorder/preload/layout.def"
-
-#define COLUMNS(...)
-#define FACT(name, ...)                                                                            \
-    static const int32_t values_of_##name[] = {__VA_ARGS__};                                       \
-    _Static_assert(sizeof values_of_##name == COLUMN_COUNT * sizeof(int32_t),                      \
-                   #name " needs one value for each column");
 #include "recorder/preload/layout.def"
 
 #define COLUMNS(...)
@@ -42,8 +23,7 @@ enum { TABLE_IS_FOR_HERE = 1 };
 enum { TABLE_IS_FOR_HERE = 0 };
 #endif
 
-/* The index of "v<minor>" or "v<minor>t" in columns, or -1. */
-static int column_of(int minor, bool free_threaded)
+int layout_column(int minor, bool free_threaded)
 {
     int index = 0;
     for (const char *p = columns; *p; p++) {
@@ -63,11 +43,9 @@ static int column_of(int minor, bool free_threaded)
 
 bool layout_find(struct layout *layout, int minor, bool free_threaded)
 {
-    int column = column_of(minor, free_threaded);
+    int column = layout_column(minor, free_threaded);
     if (column < 0 || !TABLE_IS_FOR_HERE)
         return false;
-#define COLUMNS(...)
-#define FACT(name, ...) layout->name = values_of_##name[column];
-#include "recorder/preload/layout.def"
+    *layout = layout_row((enum layout_column)column);
     return true;
 }

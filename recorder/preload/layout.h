@@ -72,4 +72,8 @@ struct layout {
  * Any thread, any time. */
 bool layout_find(struct layout *layout, int minor, bool free_threaded);
 
+/* The column (enum layout_column of layout_table.h) of "v<minor>" or "v<minor>t", -1: none. Any
+ * thread, any time. */
+int layout_column(int minor, bool free_threaded);
+
 #endif

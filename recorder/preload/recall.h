@@ -19,8 +19,7 @@ enum { RECALL_BITS = 8, RECALL_ENTRIES = 1 << RECALL_BITS };
 
 struct recall {
     uintptr_t ip, code; /* code 0: empty */
-    uint32_t parent, node, code_id;
-    uint32_t reserved;
+    uint32_t parent, node;
 };
 
 enum { RECALL_BYTES = RECALL_ENTRIES * sizeof(struct recall) };

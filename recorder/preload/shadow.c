@@ -12,17 +12,18 @@ enum { CAPACITY_MIN = 1024 };
 
 static size_t mapping_bytes(uint32_t capacity)
 {
-    return capacity *
-           (sizeof(struct shadow_frame) + sizeof(struct shadow_detail) + sizeof(uintptr_t));
+    return sizeof(struct shadow_frame) +
+           capacity *
+               (sizeof(struct shadow_frame) + sizeof(struct shadow_detail) + sizeof(uintptr_t));
 }
 
 /* Move what w holds into a fresh mapping for `capacity` frames. */
 static void move(struct walker *w, struct shadow_frame *shadow, uint32_t capacity)
 {
-    struct shadow_detail *details = (struct shadow_detail *)(shadow + capacity);
+    struct shadow_detail *details = (struct shadow_detail *)(shadow + capacity + 1);
     uintptr_t *chain = (uintptr_t *)(details + capacity);
     if (w->capacity) {
-        memcpy(shadow, w->shadow, w->depth * sizeof *shadow);
+        memcpy(shadow, w->shadow, (w->depth + 1) * sizeof *shadow);
         memcpy(details, w->details, w->depth * sizeof *details);
         memcpy(chain, w->chain, w->capacity * sizeof *chain);
         pages_unmap(w->shadow, mapping_bytes(w->capacity));

@@ -14,6 +14,7 @@
 #ifndef RECORDER_PRELOAD_WALK_H
 #define RECORDER_PRELOAD_WALK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,6 +44,10 @@ struct walk_losses {
     uint64_t lost;      /* walks that returned NODE_LOST */
 };
 
+/* What walks at this moment (walk.c): nothing, the suspicious first walk, or the version's. */
+typedef uint32_t walk_function(struct walker *w);
+extern walk_function *_Atomic walk_now;
+
 /* The node of the calling thread's current Python stack.
  * Returns 0 if it has none: no interpreter or an unverified one, a thread that Python doesn't
  * know, the runtime starting or finalising (but for the thread that finalises); NODE_LOST if it
@@ -50,7 +55,10 @@ struct walk_losses {
  * was refused).
  * w: the calling thread's; not re-entrant on one walker (the hooks' own busy flag sees to that).
  * Preserves errno. May call define_code, define_node, define_verdict (define.h). */
-uint32_t walk_current(struct walker *w);
+static inline uint32_t walk_current(struct walker *w)
+{
+    return atomic_load_explicit(&walk_now, memory_order_relaxed)(w);
+}
 
 /* Give back the walker's mapping at thread exit; w is zeroed and may be used again. Keeps errno. */
 void walker_release(struct walker *w);
