@@ -1,156 +1,198 @@
-/* The set of live allocations: a ring of the latest, and a table with linear probing and removal by
- * shifting back (live.h). Why no tombstones: blocks come and go by the million, and probes must
- * stay short. */
+/* Pages in a window over the latest indices, and what leaves them (live.h). Why pages are kept for
+ * a while though they are thin: most blocks die young, and a move to the table costs more than
+ * their place. */
 #include "replay/live.h"
 
 #include "format/error.h"
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
-#define FIRST_SLOTS_LOG2 10u
+#define FIRST_WINDOW 1024u
+#define CHUNK_PAGES  1024u /* 4 MiB, in large pages where the kernel has them */
+#define PAGE_BYTES   (LIVE_PAGE * sizeof(struct block))
 
-void live_init(struct live *l, unsigned skip_bits) { *l = (struct live){.skip_bits = skip_bits}; }
+struct live_chunk {
+    struct live_chunk *next;
+    struct block *blocks; /* CHUNK_PAGES pages */
+};
+
+void live_init(struct live *l) { *l = (struct live){0}; }
 
 void live_release(struct live *l)
 {
-    free(l->ring);
-    free(l->memory);
-    live_init(l, l->skip_bits);
-}
-
-static void place(struct live *l, const struct live_block *block)
-{
-    uint64_t i = live_home(l, block->key, block->process);
-    while (l->slots[i].site)
-        i = (i + 1) & l->mask;
-    l->slots[i] = *block;
-    l->count++;
-}
-
-#define LINE_BYTES      64
-#define HUGE_SLOTS_LOG2 17 /* 4 MiB of slots */
-
-/* Empty slots, a pair of them to a cache line; *memory is to be freed. */
-static struct live_block *slots_new(unsigned log2, void **memory)
-{
-    *memory = calloc(1, (sizeof(struct live_block) << log2) + LINE_BYTES);
-    uintptr_t at = (uintptr_t)*memory + LINE_BYTES - 1;
-    uintptr_t page = (uintptr_t)*memory & ~(uintptr_t)4095; /* large pages: probes are random */
-    if (*memory && log2 >= HUGE_SLOTS_LOG2)
-        madvise((void *)page, sizeof(struct live_block) << log2, MADV_HUGEPAGE);
-    return *memory ? (struct live_block *)(at & ~(uintptr_t)(LINE_BYTES - 1)) : 0;
-}
-
-/* Moves every block that keep (NULL: all) lets through into a new table of 2^log2 slots. */
-static int rebuild(struct live *l, unsigned log2, bool (*keep)(void *, const struct live_block *),
-                   void *context)
-{
-    struct live old = *l;
-    void *memory;
-    struct live_block *slots = slots_new(log2, &memory);
-    if (!slots)
-        return -ERR_NOMEM;
-    l->slots = slots;
-    l->memory = memory;
-    l->mask = ((uint64_t)1 << log2) - 1;
-    l->shift = 64 - log2 + LIVE_RUN_LOG2;
-    l->count = 0;
-    for (uint64_t i = 0; old.slots && i <= old.mask; i++)
-        if (old.slots[i].site && (!keep || keep(context, &old.slots[i])))
-            place(l, &old.slots[i]);
-    free(old.memory);
-    return 0;
-}
-
-static unsigned slots_log2(const struct live *l)
-{
-    return l->slots ? 64 - (unsigned)__builtin_clzll(l->mask) : 0;
-}
-
-/* Makes room in the table for one more. */
-static int reserve(struct live *l)
-{
-    if (l->slots && (l->count + 1) * 4 <= (l->mask + 1) * 3)
-        return 0;
-    return rebuild(l, l->slots ? slots_log2(l) + 1 : FIRST_SLOTS_LOG2, 0, 0);
-}
-
-static int ring_new(struct live *l)
-{
-    l->ring = calloc((size_t)1 << LIVE_RING_LOG2, sizeof *l->ring);
-    return l->ring ? 0 : -ERR_NOMEM;
-}
-
-int live_insert(struct live *l, const struct live_block *block)
-{
-    if (!l->ring && ring_new(l))
-        return -ERR_NOMEM;
-    struct live_block *at = live_place(l, block->key, block->process);
-    if (at->site) {
-        if (reserve(l))
-            return -ERR_NOMEM;
-        place(l, at);
-    } else {
-        l->young++;
+    while (l->chunks) {
+        struct live_chunk *next = l->chunks->next;
+        munmap(l->chunks->blocks, CHUNK_PAGES * PAGE_BYTES);
+        free(l->chunks);
+        l->chunks = next;
     }
-    *at = *block;
+    free(l->window);
+    free(l->spare);
+    blockmap_release(&l->table);
+    live_init(l);
+}
+
+/* More spare pages, the lowest on top. */
+static int add_chunk(struct live *l)
+{
+    uint64_t capacity = l->spare_capacity + CHUNK_PAGES;
+    struct block **spare = realloc(l->spare, capacity * sizeof *spare);
+    if (!spare)
+        return -ERR_NOMEM;
+    l->spare = spare;
+    struct live_chunk *chunk = malloc(sizeof *chunk);
+    void *blocks = chunk ? mmap(0, CHUNK_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                         : MAP_FAILED;
+    if (blocks == MAP_FAILED) {
+        free(chunk);
+        return -ERR_NOMEM;
+    }
+    if (l->chunks)
+        madvise(blocks, CHUNK_PAGES * PAGE_BYTES, MADV_HUGEPAGE);
+    *chunk = (struct live_chunk){l->chunks, blocks};
+    l->chunks = chunk;
+    l->spare_capacity = capacity;
+    for (uint64_t i = CHUNK_PAGES; i-- > 0;)
+        l->spare[l->spare_count++] = chunk->blocks + i * LIVE_PAGE;
     return 0;
 }
 
-struct live_block *live_find(const struct live *l, uint64_t key, uint32_t process)
+/* The page holds nothing any more. */
+static void close_page(struct live *l, struct live_page *page)
 {
-    if (!l->ring)
-        return 0;
-    struct live_block *at = live_place(l, key, process);
-    if (at->site && at->key == key && at->process == process)
-        return at;
-    if (!l->slots)
-        return 0;
-    for (uint64_t i = live_home(l, key, process); l->slots[i].site; i = (i + 1) & l->mask)
-        if (l->slots[i].key == key && l->slots[i].process == process)
-            return &l->slots[i];
-    return 0;
+    l->spare[l->spare_count++] = page->blocks;
+    page->blocks = 0;
+    l->page_count--;
 }
 
-/* Is `home` cyclically in (hole, i]? Then the block at i may not move into the hole. */
-static bool between(uint64_t hole, uint64_t home, uint64_t i)
+/* Moves what is live in a page to the table. On -ERR_NOMEM the page keeps what was not moved. */
+static int retire_page(struct live *l, struct live_page *page)
 {
-    return hole <= i ? hole < home && home <= i : hole < home || home <= i;
-}
-
-static bool in_ring(const struct live *l, const struct live_block *block)
-{
-    return (uintptr_t)block - (uintptr_t)l->ring < sizeof *l->ring << LIVE_RING_LOG2;
-}
-
-void live_remove(struct live *l, struct live_block *block)
-{
-    if (in_ring(l, block)) {
+    for (unsigned i = 0; page->count && i < LIVE_PAGE; i++) {
+        struct block *block = &page->blocks[i];
+        if (!block->site)
+            continue;
+        if (blockmap_insert(&l->table, page->number * LIVE_PAGE + i, 0, block))
+            return -ERR_NOMEM;
         block->site = 0;
-        l->young--;
+        page->count--;
+        l->paged--;
+    }
+    close_page(l, page);
+    return 0;
+}
+
+static int grow_window(struct live *l)
+{
+    uint64_t mask = l->window ? l->window_mask * 2 + 1 : FIRST_WINDOW - 1;
+    struct live_page *window = calloc(mask + 1, sizeof *window);
+    if (!window)
+        return -ERR_NOMEM;
+    for (uint64_t i = 0; l->window && i <= l->window_mask; i++)
+        if (l->window[i].blocks)
+            window[l->window[i].number & mask] = l->window[i];
+    free(l->window);
+    l->window = window;
+    l->window_mask = mask;
+    return 0;
+}
+
+static bool is_young(const struct live *l, const struct live_page *page)
+{
+    return l->opened - page->opened <= LIVE_YOUNG;
+}
+
+/* The page that is no longer young once another is opened must be worth its memory. */
+static int age(struct live *l)
+{
+    struct live_page *page = live_page(l, l->young[l->opened % LIVE_YOUNG] * LIVE_PAGE);
+    bool due = page && l->opened - page->opened == LIVE_YOUNG && page->count < LIVE_THIN;
+    return due ? retire_page(l, page) : 0;
+}
+
+/* A page for a number that is larger than all before. NULL when out of memory. */
+static struct live_page *open_page(struct live *l, uint64_t number)
+{
+    struct live_page *last = live_page(l, l->newest * LIVE_PAGE);
+    if (last && !last->count)
+        close_page(l, last);
+    if ((!l->window || l->page_count * 2 > l->window_mask) && grow_window(l))
+        return 0;
+    struct live_page *page = &l->window[number & l->window_mask];
+    if (page->blocks && retire_page(l, page))
+        return 0;
+    if (!l->spare_count && add_chunk(l))
+        return 0;
+    if (age(l))
+        return 0;
+    *page = (struct live_page){number, l->spare[--l->spare_count], 0, l->opened};
+    l->young[l->opened++ % LIVE_YOUNG] = number;
+    l->newest = number;
+    l->page_count++;
+    return page;
+}
+
+int live_insert(struct live *l, uint64_t key, uint64_t owner, const struct block *block)
+{
+    uint64_t number = key >> LIVE_PAGE_LOG2;
+    struct live_page *page = owner ? 0 : live_page(l, key);
+    if (!page && !owner && (number > l->newest || !l->opened) && !(page = open_page(l, number)))
+        return -ERR_NOMEM;
+    if (!page)
+        return blockmap_insert(&l->table, key, owner, block);
+    page->blocks[key % LIVE_PAGE] = *block;
+    page->count++;
+    l->paged++;
+    return 0;
+}
+
+struct block *live_find(const struct live *l, uint64_t key, uint64_t owner)
+{
+    const struct live_page *page = owner ? 0 : live_page(l, key);
+    if (!page)
+        return blockmap_find(&l->table, key, owner);
+    struct block *block = &page->blocks[key % LIVE_PAGE];
+    return block->site ? block : 0;
+}
+
+/* Gives a page up that has become too thin. When memory lacks, it just stays. */
+static void thin_out(struct live *l, struct live_page *page)
+{
+    if (!page->count && page->number != l->newest)
+        close_page(l, page);
+    else if (page->count < LIVE_THIN && !is_young(l, page))
+        retire_page(l, page);
+}
+
+void live_remove(struct live *l, uint64_t key, uint64_t owner, struct block *block)
+{
+    struct live_page *page = owner ? 0 : live_page(l, key);
+    if (!page) {
+        blockmap_remove(&l->table, block);
         return;
     }
-    uint64_t hole = (uint64_t)(block - l->slots);
-    for (uint64_t i = (hole + 1) & l->mask; l->slots[i].site; i = (i + 1) & l->mask) {
-        if (between(hole, live_home(l, l->slots[i].key, l->slots[i].process), i))
-            continue;
-        l->slots[hole] = l->slots[i];
-        hole = i;
-    }
-    l->slots[hole].site = 0;
-    l->count--;
+    block->site = 0;
+    l->paged--;
+    if (--page->count < LIVE_THIN)
+        thin_out(l, page);
 }
 
-int live_purge(struct live *l, bool (*keep)(void *context, const struct live_block *block),
+int live_purge(struct live *l, bool (*keep)(void *context, const struct block *block),
                void *context)
 {
-    if (l->slots && rebuild(l, slots_log2(l), keep, context))
-        return -ERR_NOMEM;
-    for (uint32_t i = 0; l->ring && i < 1u << LIVE_RING_LOG2; i++) {
-        if (!l->ring[i].site || keep(context, &l->ring[i]))
-            continue;
-        l->ring[i].site = 0;
-        l->young--;
+    for (uint64_t i = 0; l->window && i <= l->window_mask; i++) {
+        struct live_page *page = &l->window[i];
+        for (unsigned k = 0; page->blocks && k < LIVE_PAGE; k++) {
+            if (!page->blocks[k].site || keep(context, &page->blocks[k]))
+                continue;
+            page->blocks[k].site = 0;
+            page->count--;
+            l->paged--;
+        }
+        if (page->blocks && page->count < LIVE_THIN)
+            thin_out(l, page);
     }
-    return 0;
+    return blockmap_purge(&l->table, keep, context);
 }

@@ -34,10 +34,10 @@ struct process {
 
 /* A thread's latest FREE, which an UNFREE may take back. */
 struct freed {
-    bool valid, temporary, by_address;
+    bool valid, temporary;
     uint32_t epoch; /* of the sites then */
-    struct live_block block;
-    struct live_block big; /* with site 0 if it was none (residency.h) */
+    struct slot slot;
+    struct block big; /* with site 0 if it was none (residency.h) */
 };
 
 struct thread {

@@ -5,20 +5,18 @@
 #include "replay/mappings.h"
 #include "replay/residency.h"
 
-/* The process that owns a site; the current thread's in all but hostile traces. */
-static inline struct process *owner(struct replay *r, const struct site *site)
+/* The process of a site; the current thread's in all but hostile traces. */
+static inline struct process *process_of(struct replay *r, const struct site *site)
 {
     struct process *p = r->thread->process;
     return p->id == site->process ? p : model_process(&r->model, site->process);
 }
 
-/* Takes a live block out of all sums, but not out of its table. */
-static inline void subtract(struct replay *r, const struct live_block *block, bool by_address)
+/* Takes a live block out of all sums. */
+static inline void subtract(struct replay *r, const struct block *block)
 {
     struct site *site = &r->sites.items[block->site];
-    struct process *p = owner(r, site);
-    if (block->size_bytes >= BIG_BLOCK_BYTES)
-        residency_remove(r, block, by_address);
+    struct process *p = process_of(r, site);
     process_settle(p);
     process_touch(r, p);
     site_touch(&r->sites, site);
@@ -28,21 +26,21 @@ static inline void subtract(struct replay *r, const struct live_block *block, bo
     site->live_count--;
 }
 
-static inline int add(struct replay *r, struct live *table, const struct live_block *block,
-                      const struct live_block *known)
+/* Counts a block and puts it among the live ones. known: see residency_add. */
+static inline int add(struct replay *r, const struct slot *slot, const struct block *known)
 {
+    const struct block *block = &slot->block;
     struct site *site = &r->sites.items[block->site];
-    struct process *p = owner(r, site);
+    struct process *p = process_of(r, site);
     process_touch(r, p);
     site_touch(&r->sites, site);
     p->now.live_bytes += block->size_bytes;
     r->live_bytes += block->size_bytes;
     site->live_bytes += block->size_bytes;
     site->live_count++;
-    if (block->size_bytes >= BIG_BLOCK_BYTES &&
-        residency_add(r, block, table == &r->addresses, known))
+    if (block->size_bytes >= BIG_BLOCK_BYTES && residency_add(r, slot, known))
         return -ERR_NOMEM;
-    return live_insert(table, block);
+    return live_insert(&r->blocks, slot->key, slot->owner, block);
 }
 
 static inline unsigned size_class(uint64_t size_bytes)
@@ -60,19 +58,41 @@ static inline void count_alloc(struct replay *r, unsigned allocator, uint64_t si
 }
 
 /* A block that is still live under the key of a new one: its free was missed. */
-static void replace(struct replay *r, struct live *table, struct live_block *old)
+static void replace(struct replay *r, uint64_t key, uint64_t owner, struct block *old)
 {
+    struct slot slot = {key, owner, *old};
     if (r->sites.items[old->site].ended) {
         r->dead_blocks--;
     } else {
         replay_settle(r);
-        subtract(r, old, table == &r->addresses);
+        if (old->size_bytes >= BIG_BLOCK_BYTES)
+            residency_remove(r, &slot);
+        subtract(r, &slot.block);
         r->totals.replaced++;
     }
-    live_remove(table, old);
+    live_remove(&r->blocks, key, owner, old);
 }
 
-static int apply_alloc(struct replay *r, struct live *table, const struct event *ev)
+/* Who an event's address belongs to, as in struct slot. */
+static inline uint64_t address_owner(const struct thread *t)
+{
+    return (uint64_t)t->process->id + 1;
+}
+
+/* Removes what stands under the key of a new block, if anything does. */
+static inline void make_way(struct replay *r, uint64_t key, uint64_t owner)
+{
+    if (!owner && key >= r->next_index) {
+        r->next_index = key + 1;
+        return;
+    }
+    struct block *old = live_find(&r->blocks, key, owner);
+    if (old)
+        replace(r, key, owner, old);
+}
+
+static inline int apply_alloc(struct replay *r, const struct event *ev, uint64_t key,
+                              uint64_t owner)
 {
     struct thread *t = r->thread;
     uint64_t size = ev->size_bytes;
@@ -88,25 +108,18 @@ static int apply_alloc(struct replay *r, struct live *table, const struct event 
     if (!size)
         replay_settle(r);
     unsigned allocator = ev->allocator % ALLOCATOR_LIMIT;
-    uint32_t process = table == &r->addresses ? t->process->id : 0;
-    struct live_block block = {ev->index, size, ++t->allocs,
-                               sites_find(&r->sites, t, allocator, ev->stack), process};
-    struct live_block *old = 0;
-    if (table == &r->addresses || ev->index < r->next_index)
-        old = live_find(table, ev->index, process);
-    else
-        r->next_index = ev->index + 1;
-    if (old)
-        replace(r, table, old);
+    uint32_t site = sites_find(&r->sites, t, allocator, ev->stack);
+    struct slot slot = {key, owner, {size, ++t->allocs, site}};
+    make_way(r, key, owner);
     r->serial++;
     count_alloc(r, allocator, size);
-    return block.site ? add(r, table, &block, 0) : -ERR_NOMEM;
+    return site ? add(r, &slot, 0) : -ERR_NOMEM;
 }
 
-static void unknown_free(struct replay *r, const struct live *table, uint64_t key)
+static void unknown_free(struct replay *r, uint64_t key, uint64_t owner)
 {
     r->thread->freed.valid = false;
-    if (table == &r->addresses)
+    if (owner)
         r->totals.unknown_addresses++;
     else if (r->reader && reader_lost(r->reader, key))
         r->totals.lost_frees++;
@@ -114,47 +127,42 @@ static void unknown_free(struct replay *r, const struct live *table, uint64_t ke
         r->totals.unknown_frees++;
 }
 
-/* Kept for an UNFREE by the same thread. */
-static inline void remember(struct replay *r, const struct live_block *block, bool by_address,
-                            bool temporary)
+/* Is the free of this block soon enough for `temporary`? Then it is counted. */
+static inline bool count_temporary(struct replay *r, const struct block *block)
 {
-    struct freed *freed = &r->thread->freed;
-    freed->valid = true;
-    freed->temporary = temporary;
-    freed->by_address = by_address;
-    freed->epoch = r->sites.epoch;
-    freed->block = *block;
-    if (block->size_bytes >= BIG_BLOCK_BYTES) {
-        const struct live_block *big = by_address ? 0 : live_find(&r->big, block->key, 0);
-        freed->big = big ? *big : (struct live_block){0};
-    }
+    const struct thread *t = r->thread;
+    struct site *site = &r->sites.items[block->site];
+    if (site->thread != t->id || t->allocs - block->serial >= r->options.temporary_threshold ||
+        !r->inside)
+        return false;
+    site->temporary_bytes += block->size_bytes;
+    site->temporary_count++;
+    return true;
 }
 
-static void apply_free(struct replay *r, struct live *table, uint64_t key)
+static inline void apply_free(struct replay *r, uint64_t key, uint64_t owner)
 {
     struct thread *t = r->thread;
-    bool by_address = table == &r->addresses;
+    struct freed *freed = &t->freed;
     r->totals.events++;
     if (!t->process->active) {
         r->totals.late += t->process->ended;
         return;
     }
     replay_settle(r);
-    struct live_block *block = live_find(table, key, by_address ? t->process->id : 0);
+    struct block *block = live_find(&r->blocks, key, owner);
     if (!block || r->sites.items[block->site].ended) {
-        unknown_free(r, table, key);
+        unknown_free(r, key, owner);
         return;
     }
-    struct site *site = &r->sites.items[block->site];
-    bool temporary = site->thread == t->id &&
-                     t->allocs - block->serial < r->options.temporary_threshold && r->inside;
-    if (temporary) {
-        site->temporary_bytes += block->size_bytes;
-        site->temporary_count++;
-    }
-    remember(r, block, by_address, temporary);
-    subtract(r, block, by_address);
-    live_remove(table, block);
+    freed->valid = true;
+    freed->epoch = r->sites.epoch;
+    freed->slot = (struct slot){key, owner, *block};
+    freed->temporary = count_temporary(r, block);
+    if (block->size_bytes >= BIG_BLOCK_BYTES)
+        freed->big = residency_remove(r, &freed->slot);
+    subtract(r, block);
+    live_remove(&r->blocks, key, owner, block);
     r->totals.frees++;
 }
 
@@ -162,10 +170,9 @@ static void apply_free(struct replay *r, struct live *table, uint64_t key)
 static int apply_unfree(struct replay *r)
 {
     struct freed *freed = &r->thread->freed;
-    struct live *table = freed->by_address ? &r->addresses : &r->blocks;
-    const struct live_block *block = &freed->block;
+    const struct block *block = &freed->slot.block;
     if (!freed->valid || !r->thread->process->active || r->sites.items[block->site].ended ||
-        live_find(table, block->key, block->process))
+        live_find(&r->blocks, freed->slot.key, freed->slot.owner))
         return 0;
     freed->valid = false;
     if (freed->temporary) {
@@ -177,26 +184,23 @@ static int apply_unfree(struct replay *r)
     if (freed->epoch != r->sites.epoch)
         freed->big.serial = ++r->serial; /* it was not there at the moment since */
     r->totals.unfrees++;
-    return add(r, table, block, &freed->big);
+    return add(r, &freed->slot, &freed->big);
 }
 
-static bool still_counts(void *context, const struct live_block *block)
+static bool still_counts(void *context, const struct block *block)
 {
     const struct replay *r = context;
     return !r->sites.items[block->site].ended;
 }
 
-/* Ended processes leave their blocks in the tables until these are half of them. */
+/* Ended processes leave their blocks among the live ones until they are half of them. */
 static int sweep(struct replay *r)
 {
-    if (r->dead_blocks < 1024 ||
-        r->dead_blocks * 2 < live_count(&r->blocks) + live_count(&r->addresses))
+    if (r->dead_blocks < 1024 || r->dead_blocks * 2 < live_count(&r->blocks))
         return 0;
     r->dead_blocks = 0;
-    return live_purge(&r->blocks, still_counts, r) || live_purge(&r->addresses, still_counts, r) ||
-                   live_purge(&r->big, still_counts, r)
-               ? -ERR_NOMEM
-               : 0;
+    int rc = live_purge(&r->blocks, still_counts, r);
+    return rc ? rc : blockmap_purge(&r->big, still_counts, r);
 }
 
 /* What the process's sites hold becomes its leaks. end: and leaves the sums. */
@@ -334,30 +338,41 @@ static int apply_rare(struct replay *r, const struct event *ev)
 static inline int apply_one(struct replay *r, const struct event *ev)
 {
     switch (ev->kind) {
-    case EVENT_ALLOC: return apply_alloc(r, &r->blocks, ev);
-    case EVENT_FREE: apply_free(r, &r->blocks, ev->index); return 0;
-    case EVENT_ALLOC_ADDRESS: return apply_alloc(r, &r->addresses, ev);
-    case EVENT_FREE_ADDRESS: apply_free(r, &r->addresses, ev->address); return 0;
+    case EVENT_ALLOC: return apply_alloc(r, ev, ev->index, 0);
+    case EVENT_FREE: apply_free(r, ev->index, 0); return 0;
+    case EVENT_ALLOC_ADDRESS: return apply_alloc(r, ev, ev->address, address_owner(r->thread));
+    case EVENT_FREE_ADDRESS: apply_free(r, ev->address, address_owner(r->thread)); return 0;
     default: return apply_rare(r, ev);
     }
 }
 
-static void prefetch(const struct replay *r, const struct event *ev)
+/* Hints in two steps, since where a block is must be near before the block can be fetched. */
+static inline void prefetch_far(const struct replay *r, const struct event *ev)
 {
     if (ev->kind == EVENT_FREE)
-        live_prefetch_free(&r->blocks, ev->index);
-    else if (ev->kind == EVENT_ALLOC)
-        live_prefetch_insert(&r->blocks, ev->index);
+        live_prefetch_page(&r->blocks, ev->index);
+}
+
+static inline void prefetch_near(const struct replay *r, const struct event *ev)
+{
+    if (ev->kind == EVENT_FREE)
+        live_prefetch_block(&r->blocks, ev->index);
+    else if (ev->kind == EVENT_ALLOC_ADDRESS || ev->kind == EVENT_FREE_ADDRESS)
+        blockmap_prefetch(&r->blocks.table, ev->address, address_owner(r->thread));
 }
 
 int replay_apply(struct replay *r, const struct event *events, int count)
 {
-    enum { AHEAD = 24 };
-    for (int i = 0; i < count && i < AHEAD; i++)
-        prefetch(r, &events[i]);
+    enum { NEAR = 32, FAR = 64 };
+    for (int i = 0; i < count && i < FAR; i++)
+        prefetch_far(r, &events[i]);
+    for (int i = 0; i < count && i < NEAR; i++)
+        prefetch_near(r, &events[i]);
     for (int i = 0; i < count; i++) {
-        if (i + AHEAD < count)
-            prefetch(r, &events[i + AHEAD]);
+        if (i + FAR < count)
+            prefetch_far(r, &events[i + FAR]);
+        if (i + NEAR < count)
+            prefetch_near(r, &events[i + NEAR]);
         int rc = apply_one(r, &events[i]);
         if (rc || r->stopped)
             return rc;
@@ -368,9 +383,8 @@ int replay_apply(struct replay *r, const struct event *events, int count)
 int replay_init(struct replay *r, const struct replay_options *options)
 {
     *r = (struct replay){.options = *options};
-    live_init(&r->blocks, 0);
-    live_init(&r->big, 0);
-    live_init(&r->addresses, 4);
+    live_init(&r->blocks);
+    blockmap_init(&r->big);
     int rc = model_init(&r->model);
     int sites_rc = sites_init(&r->sites);
     r->thread = &r->model.no_thread;
@@ -384,8 +398,7 @@ void replay_release(struct replay *r)
     model_release(&r->model);
     sites_release(&r->sites);
     live_release(&r->blocks);
-    live_release(&r->addresses);
-    live_release(&r->big);
+    blockmap_release(&r->big);
 }
 
 static void finish_process(struct replay *r, struct process *p)

@@ -45,7 +45,8 @@ struct replay {
     struct replay_options options;
     struct model model;
     struct sites sites;
-    struct live blocks, addresses, big; /* by index, by address, residency of big ones by index */
+    struct live blocks;
+    struct blockmap big; /* residency of big blocks that have an index */
     struct moment moment;
     struct totals totals;
     struct thread *thread;       /* the current one, never NULL */
@@ -56,7 +57,7 @@ struct replay {
                              one now */
     uint64_t serial;      /* allocations so far, all processes: the birth of blocks */
     uint32_t map_serial;  /* mappings so far */
-    uint64_t dead_blocks; /* of ended processes, still in the tables */
+    uint64_t dead_blocks; /* of ended processes, still among the blocks */
     bool inside, stopped, root_ended;
 };
 

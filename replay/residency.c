@@ -2,7 +2,7 @@
  * the birth. */
 #include "replay/residency.h"
 
-#define UNSAMPLED UINT64_MAX
+#define UNSAMPLED BLOCK_VALUE_MAX
 
 static uint64_t gap(uint64_t size_bytes, uint64_t sample_bytes)
 {
@@ -17,28 +17,27 @@ static void count(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64_t 
     more->live_unsampled_bytes += unsampled_bytes;
 }
 
-int residency_add(struct replay *r, const struct live_block *block, bool by_address,
-                  const struct live_block *known)
+int residency_add(struct replay *r, const struct slot *slot, const struct block *known)
 {
-    uint64_t size = block->size_bytes;
-    struct live_block entry = {block->key, UNSAMPLED, r->serial, block->site, 0};
+    uint64_t size = slot->block.size_bytes;
+    struct block entry = {UNSAMPLED, r->serial, slot->block.site};
     if (known && known->site)
         entry = *known;
     bool sampled = entry.size_bytes != UNSAMPLED;
-    count(r, block->site, sampled ? gap(size, entry.size_bytes) : 0, sampled ? 0 : size);
-    return by_address ? 0 : live_insert(&r->big, &entry);
+    count(r, slot->block.site, sampled ? gap(size, entry.size_bytes) : 0, sampled ? 0 : size);
+    return slot->owner ? 0 : blockmap_insert(&r->big, slot->key, 0, &entry);
 }
 
-struct live_block residency_remove(struct replay *r, const struct live_block *block,
-                                   bool by_address)
+struct block residency_remove(struct replay *r, const struct slot *slot)
 {
-    struct live_block *entry = by_address ? 0 : live_find(&r->big, block->key, 0);
-    struct live_block known = entry ? *entry : (struct live_block){0};
+    struct block *entry = slot->owner ? 0 : blockmap_find(&r->big, slot->key, 0);
+    struct block known = entry ? *entry : (struct block){0};
     bool sampled = entry && entry->size_bytes != UNSAMPLED;
-    uint64_t size = block->size_bytes;
-    count(r, block->site, sampled ? 0 - gap(size, entry->size_bytes) : 0, sampled ? 0 : 0 - size);
+    uint64_t size = slot->block.size_bytes;
+    count(r, slot->block.site, sampled ? 0 - gap(size, known.size_bytes) : 0,
+          sampled ? 0 : 0 - size);
     if (entry)
-        live_remove(&r->big, entry);
+        blockmap_remove(&r->big, entry);
     return known;
 }
 
@@ -57,11 +56,13 @@ static void correct(struct replay *r, uint32_t site, bool existed, uint64_t gap_
 
 void residency_sample(struct replay *r, uint64_t index, uint64_t resident_bytes)
 {
-    struct live_block *entry = live_find(&r->big, index, 0);
-    const struct live_block *block = live_find(&r->blocks, index, 0);
+    struct block *entry = blockmap_find(&r->big, index, 0);
+    const struct block *block = live_find(&r->blocks, index, 0);
     if (!entry || !block || r->sites.items[entry->site].ended)
         return;
     bool first = entry->size_bytes == UNSAMPLED;
+    if (resident_bytes > SIZE_LIMIT_BYTES)
+        resident_bytes = SIZE_LIMIT_BYTES;
     if (!first && resident_bytes <= entry->size_bytes)
         return;
     uint64_t size = block->size_bytes, before = first ? 0 : gap(size, entry->size_bytes);

@@ -12,12 +12,11 @@
 #define BIG_BLOCK_BYTES (1u << 20)
 
 /* A big block was born (its sums are counted by the caller) or taken back by UNFREE (known: what
- * residency_remove gave). Returns 0 or -ERR_NOMEM. */
-int residency_add(struct replay *r, const struct live_block *block, bool by_address,
-                  const struct live_block *known);
+ * residency_remove gave, else NULL). Blocks coded by address are never sampled. Returns 0 or
+ * -ERR_NOMEM. */
+int residency_add(struct replay *r, const struct slot *slot, const struct block *known);
 /* It is gone, before its site forgets it: what was known of it, for an UNFREE. */
-struct live_block residency_remove(struct replay *r, const struct live_block *block,
-                                   bool by_address);
+struct block residency_remove(struct replay *r, const struct slot *slot);
 /* A sample of the block with this index; ignored where it is not live or not big. */
 void residency_sample(struct replay *r, uint64_t index, uint64_t resident_bytes);
 

@@ -39,7 +39,7 @@ static struct replay_options peak_options(void)
                                    .temporary_threshold = 2};
 }
 
-static uint64_t resident(const struct block *b)
+static uint64_t resident(const struct life *b)
 {
     return b->size >= BIG && b->sampled && b->sample < b->size ? b->sample : b->size;
 }
@@ -49,7 +49,7 @@ static void join_lives(struct world *w)
 {
     for (int i = w->block_count; i-- > 0;)
         for (int k = 0; k < i; k++) {
-            struct block *early = &w->blocks[k], *late = &w->blocks[i];
+            struct life *early = &w->blocks[k], *late = &w->blocks[i];
             if (early->by_address || late->by_address || early->key != late->key || !late->sampled)
                 continue;
             early->sample =
@@ -72,7 +72,7 @@ static struct cell *cell_of(struct snapshot *s, const struct world *w, const str
 static void fill(struct snapshot *s, const struct world *w, int event, int process)
 {
     for (int i = 0; i < w->block_count; i++) {
-        const struct block *b = &w->blocks[i];
+        const struct life *b = &w->blocks[i];
         if (!alive_at(b, event) || (process >= 0 && w->thread_process[b->thread] != process))
             continue;
         struct cell *c = &s->cells[b->stack][b->allocator][b->thread];
@@ -180,7 +180,7 @@ static void check_leaks_and_temporary(struct world *w)
     struct replay_options options = peak_options();
     uint64_t leaks = 0, leak_count = 0, temporary = 0, temporary_count = 0, found[4] = {0};
     for (int i = 0; i < w->block_count; i++) {
-        const struct block *b = &w->blocks[i];
+        const struct life *b = &w->blocks[i];
         leaks += b->leaked ? b->size : 0;
         leak_count += b->leaked;
         temporary += b->temporary ? b->size : 0;

@@ -17,7 +17,7 @@ enum {
 };
 enum { PAGE = 4096, BIG = 1 << 20 };
 
-struct block {
+struct life {
     uint64_t size, key, born_alloc, sample; /* born_alloc: its thread's allocations then */
     int stack, allocator, thread;
     int born, died; /* event numbers; died 0: lives */
@@ -44,7 +44,7 @@ struct world {
     struct maker maker;
     uint64_t seed, now_ns;
     int events, thread;
-    struct block blocks[BLOCKS];
+    struct life blocks[BLOCKS];
     int block_count;
     struct page pages[PROCESSES][PAGES];
     uint32_t stacks[STACKS], threads[THREADS], processes[PROCESSES];
@@ -64,7 +64,7 @@ static inline uint64_t draw(struct world *w, uint64_t limit)
     return w->seed % limit;
 }
 
-static inline bool alive_at(const struct block *b, int event)
+static inline bool alive_at(const struct life *b, int event)
 {
     return b->born <= event && (!b->died || b->died > event);
 }
@@ -99,18 +99,18 @@ static inline uint64_t random_size(struct world *w)
 
 static inline void do_alloc(struct world *w)
 {
-    struct block *b = &w->blocks[w->block_count++];
-    *b = (struct block){.size = random_size(w),
-                        .stack = (int)draw(w, STACKS),
-                        .thread = w->thread,
-                        .born = w->events + 1,
-                        .allocator = (int)draw(w, ALLOCATORS),
-                        .by_address = draw(w, 4) == 0};
+    struct life *b = &w->blocks[w->block_count++];
+    *b = (struct life){.size = random_size(w),
+                       .stack = (int)draw(w, STACKS),
+                       .thread = w->thread,
+                       .born = w->events + 1,
+                       .allocator = (int)draw(w, ALLOCATORS),
+                       .by_address = draw(w, 4) == 0};
     b->born_alloc = ++w->thread_allocs[w->thread];
     if (b->by_address) {
         b->key = 0x10000 + draw(w, 40) * 16;
         for (int i = 0; i < w->block_count - 1; i++) {
-            struct block *old = &w->blocks[i];
+            struct life *old = &w->blocks[i];
             bool same = w->thread_process[old->thread] == w->thread_process[b->thread];
             if (old->by_address && !old->died && old->key == b->key && same)
                 old->died = w->events + 1;
@@ -144,7 +144,7 @@ static inline void do_free(struct world *w)
         note(w);
         return;
     }
-    struct block *b = &w->blocks[i];
+    struct life *b = &w->blocks[i];
     b->died = w->events + 1;
     b->temporary = b->thread == w->thread && w->thread_allocs[w->thread] - b->born_alloc < 2;
     if (b->by_address)
@@ -166,7 +166,7 @@ static inline void do_unfree(struct world *w)
     w->last_freed[w->thread] = -1;
     maker_unfree(&w->maker);
     /* A second life of the same block: the first one ended at the free. */
-    struct block again = w->blocks[i];
+    struct life again = w->blocks[i];
     w->blocks[i].temporary = false;
     w->blocks[i].sample = again.sample;
     again.born = w->events + 1;
@@ -211,7 +211,7 @@ static inline void do_sample(struct world *w)
     int i = pick_block(w);
     if (i < 0 || w->blocks[i].by_address || w->blocks[i].size < BIG)
         return;
-    struct block *b = &w->blocks[i];
+    struct life *b = &w->blocks[i];
     uint64_t bytes = draw(w, 3 * BIG);
     b->sample = b->sampled && b->sample > bytes ? b->sample : bytes;
     b->sampled = true;
@@ -236,7 +236,7 @@ static inline void do_end(struct world *w)
         return;
     w->ended[p] = true;
     for (int i = 0; i < w->block_count; i++) {
-        struct block *b = &w->blocks[i];
+        struct life *b = &w->blocks[i];
         if (w->thread_process[b->thread] != p || b->died)
             continue;
         b->died = w->events + 1;
