@@ -32,26 +32,39 @@ FRAMES_INLINE uintptr_t frames_word(uintptr_t object, int32_t offset)
 /* <= 3.11, when the GIL's holder is not the state that was last proved this thread's. */
 uintptr_t tstate_search(struct walker *w, uintptr_t holder);
 
+/* The thread state of the calling thread where that is as it nearly always is, else 0. */
+FRAMES_INLINE uintptr_t tstate_at_once(const struct walker *w, const struct layout *l)
+{
+    if (frames_unlikely(frames_word(interp.runtime, l->runtime_finalizing)))
+        return 0;
+    if (l->tstate_source != TSTATE_IN_RUNTIME)
+        return interp.attached();
+    uintptr_t tstate = frames_word(interp.runtime, l->runtime_tstate);
+    if (frames_unlikely(!tstate || tstate != w->tstate ||
+                        frames_word(tstate, l->tstate_thread) != w->thread))
+        return 0;
+    return tstate;
+}
+
 /* The thread state of the calling thread, or 0. */
 FRAMES_INLINE uintptr_t tstate_of_thread(struct walker *w, const struct layout *l)
 {
     uintptr_t finalising = frames_word(interp.runtime, l->runtime_finalizing);
-    uintptr_t tstate;
-    if (frames_unlikely(finalising) && !walk_ended)
+    if (finalising)
         walk_ended = true;
+    uintptr_t tstate = tstate_at_once(w, l);
+    if (tstate)
+        return tstate;
     if (l->tstate_source == TSTATE_IN_RUNTIME) {
         tstate = frames_word(interp.runtime, l->runtime_tstate);
-        if (frames_unlikely(finalising))
+        if (finalising)
             return tstate == finalising && tstate == w->tstate ? tstate : 0;
-        if (frames_unlikely(!tstate || tstate != w->tstate ||
-                            frames_word(tstate, l->tstate_thread) != w->thread))
-            tstate = walk_ended ? 0 : tstate_search(w, tstate);
-        return tstate;
+        return walk_ended ? 0 : tstate_search(w, tstate);
     }
-    tstate = interp.attached();
-    if (frames_unlikely(!tstate) && !walk_ended)
+    tstate = finalising ? interp.attached() : 0;
+    if (!tstate && !walk_ended)
         tstate = interp.remembered();
-    return frames_unlikely(finalising) && tstate != finalising ? 0 : tstate;
+    return finalising && tstate != finalising ? 0 : tstate;
 }
 
 /* The innermost frame, or 0. */

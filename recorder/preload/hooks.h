@@ -48,8 +48,8 @@ static inline uint32_t hook_node(struct thread *t)
 }
 
 /* An allocation that succeeded. Call between enter and leave. */
-static inline void hook_alloc(struct thread *t, const void *block, uint64_t bytes,
-                              unsigned allocator)
+static ALWAYS_INLINE void hook_alloc(struct thread *t, const void *block, uint64_t bytes,
+                                     unsigned allocator)
 {
     uint32_t node = hook_node(t);
     if (UNLIKELY(bytes >= BIG_BYTES))
@@ -110,7 +110,7 @@ static inline void hook_free_nested(struct thread *t, const void *block)
 }
 
 /* A block is about to be freed. Returns whether it was written. */
-static inline bool hook_free(struct thread *t, const void *block)
+static ALWAYS_INLINE bool hook_free(struct thread *t, const void *block)
 {
     if (!hook_enter(t)) {
         hook_free_nested(t, block);

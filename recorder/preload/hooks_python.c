@@ -41,8 +41,8 @@ static inline bool outermost(struct thread *t, const void *own_block)
     return true;
 }
 
-static inline void outcome(struct thread *t, const struct wrapped *w, const void *block,
-                           uint64_t bytes)
+static ALWAYS_INLINE void outcome(struct thread *t, const struct wrapped *w, const void *block,
+                                  uint64_t bytes)
 {
     unsigned allocator = t->nested ? w->allocator : w->pooled;
     t->busy = BUSY_HOOK;

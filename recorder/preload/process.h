@@ -18,10 +18,11 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define HIDDEN      __attribute__((visibility("hidden")))
-#define EXPORT      __attribute__((visibility("default")))
+#define LIKELY(x)     __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define HIDDEN        __attribute__((visibility("hidden")))
+#define EXPORT        __attribute__((visibility("default")))
 
 struct process {
     struct shm_control *control; /* NULL: not attached */

@@ -13,17 +13,16 @@
 /* Where the live chain is looked for in the shadow: a few frames were pushed, a few popped. */
 enum { PUSHED_MAX = 4, POPPED_MAX = 4 };
 
-/* The entry of a frame among the innermost, or -1. */
-FRAMES_INLINE int64_t find_entry(const struct walker *w, uintptr_t frame)
+/* The entry of a frame among the innermost; NULL: none. */
+FRAMES_INLINE struct shadow_frame *find_entry(const struct walker *w, uintptr_t frame)
 {
-    int64_t end = (int64_t)w->depth - POPPED_MAX;
-    for (int64_t i = (int64_t)w->depth - 1; i >= end && i >= 0; i--)
-        if (shadow_address(w, (uint32_t)i) == frame)
-            return i;
-    return -1;
+    struct shadow_frame *above = w->shadow + w->depth;
+    struct shadow_frame *end = w->depth > POPPED_MAX ? above - POPPED_MAX : w->shadow;
+    for (; above > end; above--)
+        if (above->previous == frame)
+            return above - 1;
+    return (struct shadow_frame *)0;
 }
-
-enum { LINK_BROKEN = UINT32_MAX };
 
 /* What entries and their frames disagree in: bits, none when they agree. */
 struct differences {
@@ -37,11 +36,16 @@ FRAMES_INLINE bool one_vector(const struct layout *l)
     return ip_tells_code(l) && l->frame_ip == l->frame_previous + 8;
 }
 
-FRAMES_INLINE void compare(struct differences *d, const struct walker *w, uint32_t i,
-                           const struct layout *l)
+/* The code that an entry's frame had. */
+FRAMES_INLINE uintptr_t known_code(const struct walker *w, const struct shadow_frame *entry)
 {
-    uintptr_t frame = shadow_address(w, i);
-    const struct shadow_frame *entry = &w->shadow[i];
+    return w->details[entry - w->shadow].code;
+}
+
+FRAMES_INLINE void compare(struct differences *d, const struct walker *w,
+                           const struct shadow_frame *entry, const struct layout *l)
+{
+    uintptr_t frame = entry[1].previous;
     if (one_vector(l)) {
         const void *pair = (const void *)(frame + (uintptr_t)l->frame_previous);
         __m128i known = _mm_load_si128((const void *)entry), found = _mm_loadu_si128(pair);
@@ -49,80 +53,105 @@ FRAMES_INLINE void compare(struct differences *d, const struct walker *w, uint32
     } else {
         d->word |= (frame_previous(frame, l) ^ entry->previous) | (frame_ip(frame, l) ^ entry->ip);
         if (!ip_tells_code(l))
-            d->word |= frame_code(frame, l) ^ w->details[i].code;
+            d->word |= frame_code(frame, l) ^ known_code(w, entry);
     }
 }
 
-/* Do any of the entries i, i - 1, ... (count of them, a run) differ from their frames? */
-FRAMES_INLINE bool run_differs(const struct walker *w, uint32_t i, uint32_t count,
-                               const struct layout *l)
+/* Does any entry of a run, `entry` and those below it, differ from its frame? */
+FRAMES_INLINE bool run_differs(const struct walker *w, const struct shadow_frame *entry,
+                               uint32_t count, const struct layout *l)
 {
     struct differences d = {0};
-    for (; count >= 4; count -= 4, i -= 4) {
-        compare(&d, w, i, l);
-        compare(&d, w, i - 1, l);
-        compare(&d, w, i - 2, l);
-        compare(&d, w, i - 3, l);
+    for (; count >= 4; count -= 4, entry -= 4) {
+        compare(&d, w, entry, l);
+        compare(&d, w, entry - 1, l);
+        compare(&d, w, entry - 2, l);
+        compare(&d, w, entry - 3, l);
     }
-    for (; count; count--, i--)
-        compare(&d, w, i, l);
+    for (; count; count--, entry--)
+        compare(&d, w, entry, l);
     if (!one_vector(l))
         return d.word != 0;
     return _mm_movemask_epi8(_mm_cmpeq_epi8(d.vector, _mm_setzero_si128())) != 0xFFFF;
 }
 
-/* Verify one entry whose frame is live. Returns whether its link is right; *changed receives i when
- * it has changed. */
-FRAMES_INLINE bool entry_stands(const struct walker *w, uint32_t i, uint32_t *changed,
-                                const struct layout *l)
+/* Verify one entry whose frame is live. Returns whether its link is right; *changed receives the
+ * entry when it has changed. */
+FRAMES_INLINE bool entry_stands(const struct walker *w, const struct shadow_frame *entry,
+                                const struct shadow_frame **changed, const struct layout *l)
 {
-    uintptr_t frame = shadow_address(w, i);
-    const struct shadow_frame *entry = &w->shadow[i];
-    uintptr_t differs = frame_ip(frame, l) ^ entry->ip;
+    uintptr_t frame = entry[1].previous, differs = frame_ip(frame, l) ^ entry->ip;
     if (!ip_tells_code(l))
-        differs |= frame_code(frame, l) ^ w->details[i].code;
+        differs |= frame_code(frame, l) ^ known_code(w, entry);
     if (differs)
-        *changed = i;
+        *changed = entry;
     return frame_previous(frame, l) == entry->previous;
 }
 
-/* The innermost entries are verified one by one: they are seldom unchanged, and what was stored
- * just now, a word at a time, cannot be loaded as a vector at once. */
-enum { NEAR_FRAMES = 3 };
+/* Of a deep stack the innermost entries are verified one by one, too: what was stored just now, a
+ * word at a time, cannot be loaded as a vector at once. A shallow one isn't worth more. */
+enum { SHALLOW = 24, NEAR_FRAMES = 3 };
 
-/* Verify entries base..0, whose first frame is live: no frame is read before a link to its page is
- * verified. Returns the outermost entry that changed, base + 1 if none did, or LINK_BROKEN. */
-FRAMES_INLINE uint32_t verify(const struct walker *w, uint32_t base, const struct layout *l)
+/* Verify `entry` and those below it, down to `end`, whose first frame is live. Returns whether all
+ * links are right; *changed receives the outermost entry that has changed. */
+FRAMES_INLINE bool entries_stand(const struct walker *w, const struct shadow_frame *entry,
+                                 const struct shadow_frame *end,
+                                 const struct shadow_frame **changed, const struct layout *l)
 {
-    uint32_t changed = base + 1, left = base + 1; /* entries left - 1..0 are not verified */
-    for (uint32_t stop = left > NEAR_FRAMES ? left - NEAR_FRAMES : 0; left > stop; left--)
-        if (frames_unlikely(!entry_stands(w, left - 1, &changed, l)))
-            return LINK_BROKEN;
-    for (uint32_t run; left; left -= run) {
-        run = w->details[left - 1].run;
-        if (!run_differs(w, left - 1, run, l))
-            continue;
-        for (uint32_t i = left; i > left - run; i--)
-            if (!entry_stands(w, i - 1, &changed, l))
-                return LINK_BROKEN;
-    }
-    return changed;
+    for (; entry > end; entry -= 2) /* by twos: the loop costs a third of a comparison */
+        if (frames_unlikely(!entry_stands(w, entry, changed, l) ||
+                            !entry_stands(w, entry - 1, changed, l)))
+            return false;
+    return entry < end || entry_stands(w, entry, changed, l);
 }
 
-/* The node of the live frame of entry i, from what was recalled if it can be. */
+/* entries_stand down to the outermost, by runs: no frame is read before a link to its page is
+ * verified. */
+FRAMES_INLINE bool runs_stand(struct walker *w, const struct shadow_frame *entry,
+                              const struct shadow_frame **changed, const struct layout *l)
+{
+    for (uint32_t run; entry >= w->shadow; entry -= run) {
+        run = shadow_run(w, (uint32_t)(entry - w->shadow), l);
+        if (run_differs(w, entry, run, l) && !entries_stand(w, entry, entry - run + 1, changed, l))
+            return false;
+    }
+    return true;
+}
+
+/* Verify all entries from a live one's down. As entries_stand. */
+FRAMES_INLINE bool all_stand(struct walker *w, const struct shadow_frame *entry,
+                             const struct shadow_frame **changed, const struct layout *l)
+{
+    if (entry - w->shadow < SHALLOW)
+        return entries_stand(w, entry, w->shadow, changed, l);
+    const struct shadow_frame *near = entry - NEAR_FRAMES;
+    return entries_stand(w, entry, near + 1, changed, l) && runs_stand(w, near, changed, l);
+}
+
+/* What is recalled of a live frame on a parent node; NODE_NONE: nothing. */
+FRAMES_INLINE uint32_t recalled(const struct walker *w, uint32_t parent, uintptr_t frame,
+                                uintptr_t ip, const struct layout *l)
+{
+    uint32_t place = recall_place(parent, ip);
+    const struct recall *recall = &w->recalls->entries[place];
+    if (frames_unlikely(recall->ip != ip || recall->parent != parent))
+        return NODE_NONE;
+    if (!ip_tells_code(l) && w->recalls->codes[place] != frame_code(frame, l))
+        return NODE_NONE;
+    return recall->node;
+}
+
+/* The node of the live frame of entry i. */
 FRAMES_INLINE uint32_t node_of(struct walker *w, uint32_t i, uintptr_t frame, uintptr_t ip,
                                const struct layout *l)
 {
-    uint32_t parent = shadow_parent(w, i);
-    const struct recall *recall = recall_place(w->recall, parent, ip);
-    if (recall->ip == ip && recall->parent == parent &&
-        (ip_tells_code(l) || recall->code == frame_code(frame, l)))
-        return recall->node;
-    return whole_node(w, i, frame);
+    uint32_t node = recalled(w, shadow_parent(w, i), frame, ip, l);
+    return node ? node : whole_node(w, i, frame);
 }
 
 /* Find the nodes of entries i..depth - 1 anew. Returns the last one's, or NODE_LOST. */
-FRAMES_INLINE uint32_t change(struct walker *w, uint32_t i, uint32_t depth, const struct layout *l)
+FRAMES_INLINE uint32_t change_all(struct walker *w, uint32_t i, uint32_t depth,
+                                  const struct layout *l)
 {
     for (; i < depth; i++) {
         uintptr_t frame = shadow_address(w, i), ip = frame_ip(frame, l);
@@ -136,66 +165,119 @@ FRAMES_INLINE uint32_t change(struct walker *w, uint32_t i, uint32_t depth, cons
     return w->details[depth - 1].node;
 }
 
+/* Verify everything from a live frame's entry down, and find anew what has changed. Returns the
+ * entry's node, NODE_LOST, or NODE_NONE: the chain is another one. */
+FRAMES_INLINE uint32_t renew(struct walker *w, struct shadow_frame *entry, const struct layout *l)
+{
+    const struct shadow_frame *changed = entry + 1;
+    if (frames_unlikely(!all_stand(w, entry, &changed, l)))
+        return NODE_NONE;
+    w->depth = (uint32_t)(entry - w->shadow) + 1;
+    return change_all(w, (uint32_t)(changed - w->shadow), w->depth, l);
+}
+
 /* The chain has moved: its innermost frame is not the one that it was. */
 FRAMES_INLINE uint32_t walk_moved(struct walker *w, uintptr_t top, const struct layout *l)
 {
-    uintptr_t pushed[PUSHED_MAX];
+    uintptr_t pushed[PUSHED_MAX], frame = top;
     uint32_t n = 0;
-    int64_t base;
-    for (uintptr_t frame = top; (base = find_entry(w, frame)) < 0; n++) {
+    struct shadow_frame *entry;
+    while ((entry = find_entry(w, frame)) == (struct shadow_frame *)0) {
         if (n == PUSHED_MAX)
             return whole_walk(w, top, w->epoch);
-        pushed[n] = frame;
+        pushed[n++] = frame;
         frame = frame_previous(frame, l);
         if (!frame)
             return whole_walk(w, top, w->epoch);
     }
-    uint32_t depth = (uint32_t)base + 1, changed = verify(w, (uint32_t)base, l);
-    if (frames_unlikely(changed == LINK_BROKEN || depth + n > w->capacity))
+    uint32_t node = renew(w, entry, l);
+    if (frames_unlikely(node == NODE_NONE || w->depth + n > w->capacity))
         return whole_walk(w, top, w->epoch);
-    w->depth = depth;
-    if (change(w, changed, depth, l) == NODE_LOST)
-        return NODE_LOST;
-    for (; n; n--, w->depth++) {
-        uintptr_t frame = pushed[n - 1], ip = frame_ip(frame, l);
-        uint32_t node = node_of(w, w->depth, frame, ip, l);
+    while (n && node != NODE_LOST) {
+        frame = pushed[--n];
+        node = node_of(w, w->depth, frame, frame_ip(frame, l), l);
         if (frames_unlikely(node == NODE_LOST))
             return whole_lost(w, w->depth);
-        shadow_push(w, w->depth, frame, node, l);
+        shadow_push(w, w->depth++, frame, node, l);
     }
-    return w->details[w->depth - 1].node;
+    return node;
 }
 
-typedef uint32_t moved_walk(struct walker *w, uintptr_t top);
-
-FRAMES_INLINE uint32_t walk(struct walker *w, const struct layout *l, moved_walk *moved)
+/* The walk of a thread whose state is not to be had at once. */
+FRAMES_INLINE uint32_t walk_other(struct walker *w, const struct layout *l)
 {
+    uint64_t epoch = code_epoch();
     uintptr_t tstate = tstate_of_thread(w, l);
     uintptr_t top = tstate ? top_frame(tstate, l) : 0;
-    uint64_t epoch = code_epoch();
-    if (frames_unlikely(!top))
+    if (!top)
         return NODE_NONE;
-    if (frames_unlikely(w->epoch != epoch || !w->depth))
-        return whole_walk(w, top, epoch);
-    if (top != w->shadow[w->depth].previous)
-        return moved(w, top);
-    uint32_t depth = w->depth, changed = verify(w, depth - 1, l);
-    if (frames_unlikely(changed == LINK_BROKEN))
-        return whole_walk(w, top, epoch);
-    return change(w, changed, depth, l);
+    return w->epoch != epoch ? whole_walk(w, top, epoch) : walk_moved(w, top, l);
 }
 
-/* Two functions a version, so that the walk of a chain that has not moved saves no registers. */
+/* The parts of a version's walk that are called, at its end, where the usual doesn't do. */
+struct rest {
+    uint32_t (*other)(struct walker *w);
+    uint32_t (*moved)(struct walker *w, uintptr_t top);
+    uint32_t (*change)(struct walker *w, uint32_t i, uint32_t depth);
+};
+
+/* The usual walk: the innermost frame of a shallow stack is the one that it was, at another
+ * instruction. It calls nothing on its way, and so saves no registers. */
+FRAMES_INLINE uint32_t walk(struct walker *w, const struct layout *l, struct rest rest)
+{
+    uintptr_t tstate = tstate_at_once(w, l);
+    if (frames_unlikely(!tstate))
+        return rest.other(w);
+    uint64_t epoch = code_epoch();
+    uintptr_t top = top_frame(tstate, l);
+    uint32_t depth = w->depth;
+    struct shadow_frame *entry = w->shadow + depth - 1;
+    if (frames_unlikely(!top))
+        return NODE_NONE;
+    if (frames_unlikely(w->epoch != epoch)) /* nor is there a shadow yet */
+        return whole_walk(w, top, epoch);
+    if (top != entry[1].previous || depth > SHALLOW)
+        return rest.moved(w, top);
+    const struct shadow_frame *changed = entry + 1;
+    if (frames_unlikely(!entries_stand(w, entry, w->shadow, &changed, l)))
+        return whole_walk(w, top, epoch);
+    if (changed < entry)
+        return rest.change(w, (uint32_t)(changed - w->shadow), depth);
+    struct shadow_detail *detail = w->details + depth - 1;
+    if (changed > entry)
+        return detail->node;
+    uintptr_t ip = frame_ip(top, l);
+    uint32_t node = recalled(w, shadow_parent(w, depth - 1), top, ip, l);
+    if (frames_unlikely(!node))
+        return rest.change(w, depth - 1, depth);
+    entry->ip = ip;
+    detail->node = node;
+    if (!ip_tells_code(l))
+        detail->code = frame_code(top, l);
+    return node;
+}
+
+#define NOINLINE static __attribute__((noinline)) uint32_t
 #define WALK(column)                                                                               \
-    static __attribute__((noinline)) uint32_t moved_##column(struct walker *w, uintptr_t top)      \
+    NOINLINE moved_##column(struct walker *w, uintptr_t top)                                       \
     {                                                                                              \
         const struct layout l = layout_row(column);                                                \
         return walk_moved(w, top, &l);                                                             \
     }                                                                                              \
-    static uint32_t walk_##column(struct walker *w)                                                \
+    NOINLINE change_##column(struct walker *w, uint32_t i, uint32_t depth)                         \
     {                                                                                              \
         const struct layout l = layout_row(column);                                                \
-        return walk(w, &l, moved_##column);                                                        \
+        return change_all(w, i, depth, &l);                                                        \
+    }                                                                                              \
+    NOINLINE other_##column(struct walker *w)                                                      \
+    {                                                                                              \
+        const struct layout l = layout_row(column);                                                \
+        return walk_other(w, &l);                                                                  \
+    }                                                                                              \
+    NOINLINE walk_##column(struct walker *w)                                                       \
+    {                                                                                              \
+        const struct layout l = layout_row(column);                                                \
+        return walk(w, &l, (struct rest){other_##column, moved_##column, change_##column});        \
     }
 WALK(v9)
 WALK(v10)

@@ -15,22 +15,35 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { RECALL_BITS = 8, RECALL_ENTRIES = 1 << RECALL_BITS };
+enum { RECALL_BITS = 9, RECALL_ENTRIES = 1 << RECALL_BITS };
 
 struct recall {
-    uintptr_t ip, code; /* code 0: empty */
-    uint32_t parent, node;
+    uintptr_t ip;
+    uint32_t parent, node; /* node 0: empty */
 };
 
-enum { RECALL_BYTES = RECALL_ENTRIES * sizeof(struct recall) };
+/* One thread's. */
+struct recalls {
+    struct recall entries[RECALL_ENTRIES];
+    uintptr_t codes[RECALL_ENTRIES]; /* of each, tags included; asked where the instruction doesn't
+                                        tell the code (frames.h) */
+};
 
 /* The only place where this frame can stand. */
-static inline struct recall *recall_place(struct recall *entries, uint32_t parent, uintptr_t ip)
+static inline uint32_t recall_place(uint32_t parent, uintptr_t ip)
 {
     uint64_t hash = (ip ^ (uint64_t)parent << 20) * UINT64_C(0x9E3779B97F4A7C15);
-    return &entries[hash >> (64 - RECALL_BITS)];
+    return (uint32_t)(hash >> (64 - RECALL_BITS));
 }
 
-static inline void recall_forget(struct recall *entries) { memset(entries, 0, RECALL_BYTES); }
+static inline void recall_keep(struct recalls *recalls, uint32_t parent, uintptr_t ip,
+                               uintptr_t code, uint32_t node)
+{
+    uint32_t place = recall_place(parent, ip);
+    recalls->entries[place] = (struct recall){ip, parent, node};
+    recalls->codes[place] = code;
+}
+
+static inline void recall_forget(struct recalls *recalls) { memset(recalls, 0, sizeof *recalls); }
 
 #endif

@@ -38,9 +38,9 @@ bool walker_grow(struct walker *w)
 {
     uint32_t capacity = w->capacity ? 2 * w->capacity : CAPACITY_MIN;
     int saved_errno = errno;
-    if (!w->recall)
-        w->recall = pages_map(RECALL_BYTES);
-    struct shadow_frame *shadow = w->recall ? pages_map(mapping_bytes(capacity)) : NULL;
+    if (!w->recalls)
+        w->recalls = pages_map(sizeof *w->recalls);
+    struct shadow_frame *shadow = w->recalls ? pages_map(mapping_bytes(capacity)) : NULL;
     if (shadow)
         move(w, shadow, capacity);
     errno = saved_errno;
@@ -52,8 +52,8 @@ void walker_release(struct walker *w)
     int saved_errno = errno;
     if (w->shadow)
         pages_unmap(w->shadow, mapping_bytes(w->capacity));
-    if (w->recall)
-        pages_unmap(w->recall, RECALL_BYTES);
+    if (w->recalls)
+        pages_unmap(w->recalls, sizeof *w->recalls);
     *w = (struct walker){0};
     errno = saved_errno;
 }

@@ -26,9 +26,9 @@ struct shadow_frame {
 };
 
 struct shadow_detail {
-    uintptr_t code; /* frame_code, tags included */
+    uintptr_t code; /* frame_code, tags included; only where the instruction doesn't tell it */
     uint32_t node;  /* of the stack that ends here */
-    uint32_t run;   /* entries from here down that lie in one page: 1.. */
+    uint32_t run;   /* entries from here down that lie in one page: 1..; 0: not asked yet */
 };
 
 /* Make room for twice as many frames, at first for 1,024. Returns false if there is no memory:
@@ -56,16 +56,32 @@ FRAMES_INLINE bool shadow_one_page(uintptr_t frame, uintptr_t other, const struc
     return ((first ^ (frame + high)) | (first ^ (other + low)) | (first ^ (other + high))) < 4096;
 }
 
+/* The run of entry i, found out where it has not been asked for since it was written. */
+FRAMES_INLINE uint32_t shadow_run(struct walker *w, uint32_t i, const struct layout *l)
+{
+    uint32_t low = i;
+    if (w->details[i].run)
+        return w->details[i].run;
+    while (low && !w->details[low].run &&
+           shadow_one_page(shadow_address(w, low), w->shadow[low].previous, l))
+        low--;
+    if (!w->details[low].run)
+        w->details[low].run = 1;
+    for (; low < i; low++)
+        w->details[low + 1].run = w->details[low].run + 1;
+    return w->details[i].run;
+}
+
 /* Write entry i anew, for a frame on top of that of entry i - 1, whose link is right. */
 FRAMES_INLINE void shadow_push(struct walker *w, uint32_t i, uintptr_t frame, uint32_t node,
                                const struct layout *l)
 {
-    bool joins = i && shadow_one_page(frame, w->shadow[i].previous, l);
     w->shadow[i].ip = frame_ip(frame, l);
     w->shadow[i + 1].previous = frame;
-    w->details[i].code = frame_code(frame, l);
     w->details[i].node = node;
-    w->details[i].run = joins ? w->details[i - 1].run + 1 : 1;
+    w->details[i].run = 0;
+    if (!ip_tells_code(l))
+        w->details[i].code = frame_code(frame, l);
 }
 
 /* The instruction of the frame of entry i has changed, and nothing else of it. */

@@ -27,7 +27,7 @@ struct walker {
                                   */
     struct shadow_detail *details; /* same mapping: what is needed only where something changed */
     uintptr_t *chain;              /* same mapping: the live chain while it is compared */
-    struct recall *recall;         /* own mapping: recent answers (recall.h) */
+    struct recalls *recalls;       /* own mapping: recent answers (recall.h) */
     uint32_t depth;                /* valid entries of shadow */
     uint32_t capacity;             /* of shadow and chain, in frames */
     uint64_t epoch;                /* of code deaths when shadow was last right (code.h) */

@@ -63,7 +63,7 @@ uint32_t whole_node(struct walker *w, uint32_t i, uintptr_t frame)
     uint32_t code_id = code_intern(untagged);
     uint32_t node = code_id ? intern_node(parent, code_id, lasti) : NODE_LOST;
     if (kind == FRAME_COUNTS_ALWAYS && node != NODE_LOST)
-        *recall_place(w->recall, parent, ip) = (struct recall){ip, code, parent, node};
+        recall_keep(w->recalls, parent, ip, code, node);
     return node;
 }
 
@@ -101,7 +101,7 @@ static uint32_t common_depth(const struct walker *w, uint32_t n, uint32_t depth)
     for (; i < depth; i++) {
         uintptr_t frame = w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)];
         if (frame != shadow_address(w, i) || frame_ip(frame, layout) != w->shadow[i].ip ||
-            frame_code(frame, layout) != w->details[i].code)
+            (!ip_tells_code(layout) && frame_code(frame, layout) != w->details[i].code))
             break;
     }
     return i;
@@ -111,8 +111,8 @@ uint32_t whole_walk(struct walker *w, uintptr_t top, uint64_t epoch)
 {
     if (w->epoch != epoch) {
         w->depth = 0;
-        if (w->recall)
-            recall_forget(w->recall);
+        if (w->recalls)
+            recall_forget(w->recalls);
     }
     w->epoch = epoch;
     uint32_t n = chain_collect(w, top);
