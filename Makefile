@@ -87,7 +87,7 @@ programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
 # ---- what people type -----------------------------------------------------------------------------
 
-.PHONY: all demo test quick check format install uninstall setup fuzz bench tests unit walk help clean FORCE
+.PHONY: all demo test quick check format install uninstall setup fuzz bench bench-instructions tests unit walk help clean FORCE
 
 all: $(memrec) $(memreplay) $(preload) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
 
@@ -130,8 +130,13 @@ fuzz: ## mutated traces for the sanitized memreplay, then the fuzzer of reader a
 	$(Q)tests/fuzz/run
 	$(Q)tests/fuzz/reader || [ $$? = 77 ]
 
-bench: all build/bench/.ready ## wall time, bytes per event and replay speed
-	$(Q)tools/bench/run
+bench: ## what recording and replaying cost, beside the peers (40 minutes; BENCH="--quick --only calls")
+	$(Q)tools/setup demo
+	$(Q)$(MAKE) all
+	$(Q)PYTHON='$(PYTHON)' CC='$(CC)' tools/bench/run $(BENCH)
+
+bench-instructions: all ## instructions an event, counted by callgrind, beside the numbers that are kept
+	$(Q)PYTHON='$(PYTHON)' CC='$(CC)' tools/bench/instructions || [ $$? = 77 ]
 
 tests: unit walk $(programs) ## build the unit tests of this variant and the programs that tests record
 
@@ -140,7 +145,7 @@ unit: $(unit_tests) ## build the unit tests of this variant
 walk: $(walk_parts)
 
 help: ## these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@sed -n '/^# Variables:/,/^$$/ s/^# *//p' Makefile
 
 clean: ## remove everything built (the test environment in build/venv too)
@@ -238,10 +243,8 @@ build/tests/programs/%: tests/programs/%.cc | build/.test-packages
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -O1 -g -std=c++17 -Wall -Wextra -pthread -o $@ $< $(extra) -ldl
 
-# Environments of their own at pinned versions: the tests' (pytest and what examples import), and the bench's.
+# An environment of their own at pinned versions: pytest and what examples import. The bench makes its own.
 build/venv/.ready: tests/requirements.txt
-build/bench/.ready: tools/bench/requirements.txt
-build/venv/.ready build/bench/.ready:
 	$(call say,VENV,$(@D))
 	$(Q)PYTHON='$(PYTHON)' tools/setup --venv $(@D) $<
 	@touch $@

@@ -1,0 +1,212 @@
+"""The bench: what it measures of a process tree, how it judges, and that its check of instructions can fail.
+
+The figures here are made up or counted by hand; none of them is a time that this machine has to reach.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BENCH = ROOT / "tools" / "bench"
+INSTRUCTIONS = BENCH / "instructions"
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """bench("goals") -> that module of the bench."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    return __import__
+
+
+def metered(tmp_path, source, limit_s=60):
+    """What meter.measure tells of a Python source, asked from a process of its own, which becomes the tree's reaper."""
+    (tmp_path / "job.py").write_text(textwrap.dedent(source))
+    (tmp_path / "folder").mkdir(exist_ok=True)
+    ask = f"""
+        import json, sys
+        sys.path.insert(0, {str(BENCH)!r})
+        import meter
+        meter.become_reaper()
+        told = meter.measure([sys.executable, {str(tmp_path / 'job.py')!r}], {str(tmp_path / 'folder')!r}, {str(tmp_path / 'said')!r}, limit_s={limit_s})
+        print(json.dumps(told._asdict()))"""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(ask)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_meter_counts_a_helper_that_outlives_the_program(tmp_path):
+    told = metered(tmp_path, """
+        import os, time
+        if os.fork() == 0 and os.fork() == 0:
+            os.setsid()
+            held = b"x" * 50_000_000
+            while time.process_time() < 0.5:
+                pass
+        os._exit(3)""")
+    assert told["status"] == 3
+    assert told["cpu_s"] >= 0.5
+    assert told["settled_s"] > told["wall_s"]
+    assert max(rss for rss, _ in told["processes"].values()) >= 50_000_000
+
+
+def test_meter_sees_what_lay_on_disk_meanwhile(tmp_path):
+    told = metered(tmp_path, f"""
+        import os, time
+        path = {str(tmp_path / 'folder' / 'trace')!r}
+        with open(path, "wb") as file:
+            file.write(bytes(1_000_000))
+        time.sleep(0.5)
+        os.truncate(path, 10)""")
+    assert told["status"] == 0
+    assert told["disk_bytes"] == 1_000_000
+
+
+def test_meter_ends_all_that_takes_too_long(tmp_path):
+    told = metered(tmp_path, """
+        import os, time
+        if os.fork() == 0:
+            os.setsid()
+        time.sleep(100)""", limit_s=1)
+    assert told["late"] and told["status"] == -signal.SIGKILL
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in told["processes"])
+
+
+def results_with(bench, **bodies):
+    """Results of two rounds of calls: recorder -> the seconds of its body in both (an underscore stands for a blank)."""
+    results = bench("results").Results()
+    results.facts = {"machine": {"cores": 2, "processor": "a", "memory_bytes": 1, "kernel": "k", "python": "3", "compiler": "c", "commit": "x"},
+                     "started": "then", "took_s": 60, "finished": False, "scale": 1, "load": "0", "versions": {}}
+    for recorder, seconds in bodies.items():
+        for number, body in enumerate(seconds):
+            results.runs.append({
+                "part": "main", "workload": "calls", "variant": "", "recorder": recorder.replace("_", " "), "cores": 0, "round": number,
+                "share": 1.0, "why": None if body else "took over 45 s", "wall_s": body or 45.0, "settled_s": body, "cpu_s": body, "body_s": body,
+                "rss_bytes": 10_000_000, "threads": 1, "helper_bytes": 0, "disk_bytes": 100, "disk_most_bytes": 100, "events": 10, "stacks": 1, "live_blocks": 1})
+    return results
+
+
+def row_of_calls(bench, results):
+    return next(three for workload, three in bench("goals").rows(results) if workload.name == "calls")
+
+
+def test_goal_is_judged_by_the_ratio_of_the_same_round(bench):
+    every, without, one_core = row_of_calls(bench, results_with(bench, bare=[1.0, 4.0], memrec=[1.3, 5.2]))
+    assert (every.measured, every.reached) == ("1.30", True)
+    assert without.reached is None and one_core.reached is None
+
+
+def test_goal_is_missed_beyond_its_limit_and_by_what_fails(bench):
+    assert row_of_calls(bench, results_with(bench, bare=[1.0], memrec=[1.36]))[0].reached is False
+    assert row_of_calls(bench, results_with(bench, bare=[1.0], memrec=[None]))[0].reached is False
+
+
+def test_goal_beside_peers_is_judged_by_the_cheapest(bench):
+    cheap = bench("goals").peers_beaten(results_with(bench, bare=[1.0], memrec=[1.3], memray=[1.5], heaptrack=[1.2]))
+    assert cheap.reached is False and "heaptrack" in cheap.measured
+
+
+def test_tables_of_a_run_that_was_ended_keep_a_document_s_own_words(bench, tmp_path):
+    tables = bench("tables")
+    text = tables.markdown(results_with(bench, bare=[1.0], memrec=[1.3], tracemalloc=[None]))
+    assert "1.30 of 1.35: reached" in text and "not finished" in text and "over 45" in text
+    document = tmp_path / "performance.md"
+    document.write_text(f"mine\n{tables.BEGIN}\nold\n{tables.END}\nmine too\n")
+    tables.put_into(document, text)
+    assert document.read_text() == f"mine\n{tables.BEGIN}\n{text}{tables.END}\nmine too\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder for the bench with an interpreter that needs nothing installed."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+    return tmp_path
+
+
+def bench_run(folder, *options):
+    environment = dict(os.environ, MEMREC_BENCH_FOLDER=str(folder))
+    return subprocess.Popen([sys.executable, BENCH / "run", "--tools", "memrec", "--parts", "main", *options], env=environment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.release_only
+def test_bench_measures_and_judges(folder):
+    done = bench_run(folder, "--only", "calls", "--scale", "0.01", "--rounds", "2")
+    out, err = done.communicate(timeout=120)
+    assert done.returncode == 0, err
+    told = json.loads((folder / "results.json").read_text())
+    assert [(run["recorder"], run["why"]) for run in told["runs"]] == [("bare", None), ("memrec", None), ("memrec", None), ("bare", None)]
+    assert told["runs"][1]["events"] > 200_000  # 50,000 steps that make two objects each, and free them
+    assert "calls, small objects" in out and "### Goals" in out
+
+
+@pytest.mark.release_only
+def test_bench_that_is_ended_tells_what_it_has(folder):
+    running = bench_run(folder, "--only", "calls,deep", "--scale", "0.05", "--rounds", "1000")
+    for line in running.stderr:
+        if "calls memrec" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "not finished" in out and json.loads((folder / "results.json").read_text())["facts"]["finished"] is False
+
+
+def test_instructions_counts_one_library_alone(bench, monkeypatch, tmp_path):
+    """What is told of a callee is not counted twice, and a name that a call told first is known where its object opens."""
+    from importlib import machinery, util
+    loader = machinery.SourceFileLoader("bench_instructions", str(INSTRUCTIONS))
+    module = util.module_from_spec(util.spec_from_loader(loader.name, loader))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which it sets for itself
+    loader.exec_module(module)
+    counted = tmp_path / "callgrind.out"
+    counted.write_text(textwrap.dedent("""\
+        events: Ir
+        ob=(1) /usr/bin/program
+        fn=(1) main
+        10 7
+        cob=(2) /x/libmemrec.so
+        cfn=(2) malloc
+        calls=1 20
+        10 500
+        +1 3
+
+        ob=(2)
+        fn=(2)
+        20 100
+        +2 11
+        cob=(1)
+        cfn=(1)
+        calls=1 10
+        * 40
+        -1 1
+        """))
+    assert module.count(counted, "libmemrec.so") == 112
+    assert module.count(counted, "") == 122
+
+
+@pytest.mark.release_only
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="no valgrind")
+def test_instructions_fail_where_an_event_costs_more_than_was_kept(tmp_path):
+    def check(*options):
+        done = subprocess.run([sys.executable, INSTRUCTIONS, "--only", "storm", "--numbers", numbers, *options], capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout + done.stderr
+
+    numbers = tmp_path / "numbers.json"
+    assert check("--write")[0] == 0
+    assert check() == (0, check()[1]) and "+0.0%" in check()[1]
+    kept = json.loads(numbers.read_text())
+    less = dict(kept, instructions_per_event={"storm": kept["instructions_per_event"]["storm"] * 0.95})
+    numbers.write_text(json.dumps(less))
+    status, told = check()
+    assert status == 1 and "GREW" in told
+    numbers.write_text(json.dumps(dict(less, setting=dict(kept["setting"], compiler="another"))))
+    status, told = check()
+    assert status == 77 and "not compared" in told
