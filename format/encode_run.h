@@ -10,25 +10,28 @@
 #include "format/encode_state.h"
 
 struct encoder_run {
-    uint8_t *ops, *ops_end, *stacks, *sizes, *frees;
+    uint8_t *ops, *stacks, *sizes, *frees;
     struct prediction *slots;
-    uint32_t last;      /* slot of the previous allocation */
-    uint32_t stack_end; /* stacks below it are defined */
+    struct prediction *last; /* of the previous allocation */
     uint64_t next_alloc, last_freed;
 };
+
+/* How many ops the open block of e still takes: the caller appends no more in one run. */
+static inline uint32_t encoder_run_room(const struct encoder *e)
+{
+    return BLOCK_EVENTS - (op_count(e) < BLOCK_EVENTS ? op_count(e) : BLOCK_EVENTS);
+}
 
 /* Starts a run in the open block of e. */
 static inline struct encoder_run encoder_run_begin(const struct encoder *e)
 {
     const struct column *c = e->columns;
     return (struct encoder_run){.ops = c[COLUMN_OPS].at,
-                                .ops_end = c[COLUMN_OPS].start + BLOCK_EVENTS,
                                 .stacks = c[COLUMN_STACKS].at,
                                 .sizes = c[COLUMN_SIZES].at,
                                 .frees = c[COLUMN_FREES].at,
                                 .slots = e->predictor.slots,
-                                .last = e->predictor.last,
-                                .stack_end = e->next.stack,
+                                .last = &e->predictor.slots[e->predictor.last],
                                 .next_alloc = e->next.alloc,
                                 .last_freed = e->last_freed};
 }
@@ -42,47 +45,46 @@ static inline void encoder_run_end(struct encoder *e, const struct encoder_run *
     c[COLUMN_STACKS].at = run->stacks;
     c[COLUMN_SIZES].at = run->sizes;
     c[COLUMN_FREES].at = run->frees;
-    e->predictor.last = run->last;
+    e->predictor.last = (uint32_t)(run->last - run->slots);
     e->next.alloc = run->next_alloc;
     e->last_freed = run->last_freed;
 }
 
 /* Appends an ALLOC by index, which takes run->next_alloc. Returns false, with nothing changed, when
- * encoder_alloc must do it after the run: the block is full, the stack is new in it, or a limit. */
+ * encoder_alloc must do it after the run: the stack is new in the block, or a limit. */
 static inline __attribute__((always_inline)) bool
 encoder_run_alloc(const struct encoder *e, struct encoder_run *run, unsigned allocator,
                   uint32_t stack, uint64_t size_bytes)
 {
-    if (run->ops >= run->ops_end || allocator >= ALLOCATOR_LIMIT || stack >= run->stack_end)
-        return false;
-    struct prediction *previous = &run->slots[run->last];
-    uint32_t slot = previous->next;
+    struct prediction *previous = run->last, *now = &run->slots[previous->next];
     unsigned op = allocator;
-    if (run->slots[slot].stack != stack) {
-        slot = predictor_lookup(&e->predictor, stack);
+    if (allocator >= ALLOCATOR_LIMIT)
+        return false;
+    if (now->stack != stack) {
+        uint32_t slot = predictor_lookup(&e->predictor, stack);
         if (slot == PREDICTOR_UNKNOWN)
             return false;
         op |= OP_STACK_GIVEN;
         run->stacks = put_varint(run->stacks, zigzag((int64_t)((uint64_t)stack - previous->stack)));
+        previous->next = slot;
+        now = &run->slots[slot];
     }
-    struct prediction *now = &run->slots[slot];
     if (now->size_bytes != size_bytes) {
         op |= OP_SIZE_GIVEN;
         run->sizes = put_varint(run->sizes, zigzag((int64_t)(size_bytes - now->size_bytes)));
         now->size_bytes = size_bytes;
     }
-    previous->next = slot;
-    run->last = slot;
+    run->last = now;
     run->next_alloc++;
     *run->ops++ = (uint8_t)op;
     return true;
 }
 
-/* Appends a FREE of an index below run->next_alloc. Returns false when the block is full. */
+/* Appends a FREE. Returns false when the index was not given out. */
 static inline __attribute__((always_inline)) bool encoder_run_free(struct encoder_run *run,
                                                                    uint64_t index)
 {
-    if (run->ops >= run->ops_end || index >= run->next_alloc)
+    if (index >= run->next_alloc)
         return false;
     uint64_t distance = run->next_alloc - 1 - index;
     uint64_t difference = index - run->last_freed, near = difference + OP_NEAR_BIAS;

@@ -55,7 +55,7 @@ bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint
 /* The leaf that an address stands in; NULL: there is none, or it has no place. */
 static inline struct address_leaf *addresses_leaf(const struct addresses *map, uint64_t address)
 {
-    if (address & 15 || address >> 47)
+    if (address & ~UINT64_C(0x7FFFFFFFFFF0))
         return NULL;
     struct address_leaf **table = map->directory[address >> 31];
     return table ? table[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)] : NULL;

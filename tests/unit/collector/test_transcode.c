@@ -321,14 +321,14 @@ static void test_transcode__survives_random_words(void **state)
 
 /* A well-formed history of one process with random but possible words: never given up, and the
  * story adds up. */
-static void test_transcode__believes_what_is_possible(void **state)
+/* 512 places that lie `apart` bytes from one another are allocated and freed at random. */
+static void believe_random_blocks(uint64_t apart)
 {
-    (void)state;
     uint64_t seed = 7, live[512] = {0}, allocs = 0, frees = 0;
     struct stage *st = one_ring();
     for (unsigned i = 0; i < 100000; i++) {
         unsigned place = next(&seed) % 512;
-        uint64_t address = X + 16 * place;
+        uint64_t address = X + apart * place;
         if (live[place]) {
             stage_free(st, 0, address);
             frees++;
@@ -349,6 +349,20 @@ static void test_transcode__believes_what_is_possible(void **state)
     free(s.text);
 }
 
+static void test_transcode__believes_what_is_possible(void **state)
+{
+    (void)state;
+    believe_random_blocks(16);
+}
+
+/* A leaf of the map for each place: more memory than caches hold, so that places are fetched ahead.
+ */
+static void test_transcode__believes_blocks_that_lie_far_apart(void **state)
+{
+    (void)state;
+    believe_random_blocks(1 << 14);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_transcode__survives_every_kind_with_absurd_numbers),
         cmocka_unit_test(test_transcode__survives_random_words),
         cmocka_unit_test(test_transcode__believes_what_is_possible),
+        cmocka_unit_test(test_transcode__believes_blocks_that_lie_far_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
