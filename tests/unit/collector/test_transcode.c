@@ -319,9 +319,8 @@ static void test_transcode__survives_random_words(void **state)
     free(stage_close(st).text);
 }
 
-/* A well-formed history of one process with random but possible words: never given up, and the
- * story adds up. */
-/* 512 places that lie `apart` bytes from one another are allocated and freed at random. */
+/* A well-formed history of one process with random but possible words, blocks at 512 places that
+ * lie `apart` bytes from one another: never given up, and the story adds up. */
 static void believe_random_blocks(uint64_t apart)
 {
     uint64_t seed = 7, live[512] = {0}, allocs = 0, frees = 0;
