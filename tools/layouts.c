@@ -101,6 +101,13 @@ static void print_thread_state(void)
     OFFSET(tstate_frame, PyThreadState, frame);
     word("cframe_frame", "NONE");
 #endif
+#if V(15)
+    OFFSET(tstate_mark, PyThreadState, last_profiled_frame);
+    OFFSET(tstate_mark_pops, PyThreadState, last_profiled_frame_seq);
+#else
+    word("tstate_mark", "NONE");
+    word("tstate_mark_pops", "NONE");
+#endif
 }
 
 #if V(11)
@@ -196,6 +203,13 @@ static void print_debug_offsets(void)
     WORD(debug_finalizing, runtime_state.finalizing);
     WORD(debug_tstate_frame, thread_state.current_frame);
     WORD(debug_tstate_thread, thread_state.thread_id);
+#    if V(15)
+    WORD(debug_tstate_mark, thread_state.last_profiled_frame);
+    WORD(debug_tstate_mark_pops, thread_state.last_profiled_frame_seq);
+#    else
+    word("debug_tstate_mark", "NONE");
+    word("debug_tstate_mark_pops", "NONE");
+#    endif
     WORD(debug_frame_previous, interpreter_frame.previous);
     WORD(debug_frame_code, interpreter_frame.executable);
     WORD(debug_frame_ip, interpreter_frame.instr_ptr);
@@ -228,7 +242,7 @@ static void print_debug_offsets(void)
         "debug_code_qualname",     "debug_code_table",      "debug_code_first_line",
         "debug_code_instructions", "debug_object_type",     "debug_text_length",
         "debug_text_state",        "debug_text_ascii_data", "debug_frame_tlbc",
-        "debug_code_tlbc"};
+        "debug_code_tlbc",         "debug_tstate_mark",     "debug_tstate_mark_pops"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         word(names[i], "NONE");
 }

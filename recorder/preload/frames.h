@@ -101,4 +101,17 @@ FRAMES_INLINE uintptr_t frame_code(uintptr_t frame, const struct layout *l)
     return frames_word(frame, l->frame_code);
 }
 
+/* Does the interpreter move a mark to the caller when the marked frame ends (3.15)? */
+FRAMES_INLINE bool frames_marked(const struct layout *l)
+{
+    return l->tstate_mark != LAYOUT_NONE && ip_tells_code(l);
+}
+
+/* A frame of the interpreter's own: it may stand on the C stack. */
+FRAMES_INLINE bool frame_is_shim(uintptr_t frame, const struct layout *l)
+{
+    return l->frame_owner_shim != LAYOUT_NONE &&
+           memory_u8(frame + (uintptr_t)l->frame_owner) >= l->frame_owner_shim;
+}
+
 #endif

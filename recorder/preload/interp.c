@@ -194,6 +194,8 @@ static bool debug_offsets_agree(struct sentence *s)
         {"runtime_finalizing", l->debug_finalizing, l->runtime_finalizing},
         DEBUG_FACT(tstate_frame),
         DEBUG_FACT(tstate_thread),
+        DEBUG_FACT(tstate_mark),
+        DEBUG_FACT(tstate_mark_pops),
         DEBUG_FACT(frame_previous),
         DEBUG_FACT(frame_code),
         DEBUG_FACT(frame_ip),

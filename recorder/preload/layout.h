@@ -42,7 +42,9 @@ struct layout {
     int32_t tstate_source;                                   /* enum tstate_source */
     int32_t runtime_finalizing;                              /* thread state that finalises */
     int32_t runtime_tstate, runtime_interp_head, runtime_interp_main;
-    int32_t tstate_thread, tstate_frame, cframe_frame;
+    int32_t tstate_thread, tstate_frame;
+    int32_t tstate_mark, tstate_mark_pops; /* last_profiled_frame and its sequence (3.15) */
+    int32_t cframe_frame;
     int32_t ip_kind; /* enum ip_kind */
     int32_t frame_previous, frame_owner, frame_code, frame_ip;
     int32_t frame_code_tags;       /* bits of the code pointer that aren't address */
@@ -60,6 +62,7 @@ struct layout {
     int32_t code_type_size;
     int32_t code_tlbc, tlbc_entries;
     int32_t debug_finalizing, debug_tstate_frame, debug_tstate_thread;
+    int32_t debug_tstate_mark, debug_tstate_mark_pops;
     int32_t debug_frame_previous, debug_frame_code, debug_frame_ip, debug_frame_owner;
     int32_t debug_code_filename, debug_code_name, debug_code_qualname, debug_code_table;
     int32_t debug_code_first_line, debug_code_instructions;

@@ -1,6 +1,7 @@
-/* Reads at addresses that are numbers: the interpreter's memory, which another thread may write.
+/* Reads and stores at addresses that are numbers: the interpreter's memory, which another thread
+ * may write.
  *
- * Every read is one relaxed atomic load: it is never torn, repeated or invented by the compiler.
+ * Every access is one relaxed atomic load: it is never torn, repeated or invented by the compiler.
  * The address must be mapped and aligned; where that isn't sure yet, see peek.h. */
 #ifndef RECORDER_PRELOAD_MEMORY_H
 #define RECORDER_PRELOAD_MEMORY_H
@@ -28,6 +29,12 @@ static inline int32_t memory_i32(uintptr_t address) { return (int32_t)memory_u32
 static inline uintptr_t memory_word(uintptr_t address)
 {
     return __atomic_load_n((const uintptr_t *)address, __ATOMIC_RELAXED);
+}
+
+/* Stores a pointer, likewise. */
+static inline void memory_put_word(uintptr_t address, uintptr_t word)
+{
+    __atomic_store_n((uintptr_t *)address, word, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -3,6 +3,8 @@
 #include "recorder/preload/quick.h"
 
 #include <emmintrin.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "recorder/preload/code.h"
 #include "recorder/preload/frames.h"
@@ -11,7 +13,7 @@
 #include "recorder/preload/whole.h"
 
 /* Where the live chain is looked for in the shadow: a few frames were pushed, a few popped. */
-enum { PUSHED_MAX = 4, POPPED_MAX = 4 };
+enum { PUSHED_MAX = 4, POPPED_MAX = 4, MARKED_PUSHED_MAX = 64 };
 
 /* The entry of a frame among the innermost; NULL: none. */
 FRAMES_INLINE struct shadow_frame *find_entry(const struct walker *w, uintptr_t frame)
@@ -21,7 +23,7 @@ FRAMES_INLINE struct shadow_frame *find_entry(const struct walker *w, uintptr_t 
     for (; above > end; above--)
         if (above->previous == frame)
             return above - 1;
-    return (struct shadow_frame *)0;
+    return NULL;
 }
 
 /* What entries and their frames disagree in: bits, none when they agree. */
@@ -176,13 +178,28 @@ FRAMES_INLINE uint32_t renew(struct walker *w, struct shadow_frame *entry, const
     return change_all(w, (uint32_t)(changed - w->shadow), w->depth, l);
 }
 
+/* Write the frames on top of entry depth - 1, the innermost first in pushed[n]. Returns the last
+ * one's node, node where there is none. */
+FRAMES_INLINE uint32_t push_all(struct walker *w, const uintptr_t *pushed, uint32_t n,
+                                uint32_t node, const struct layout *l)
+{
+    while (n && node != NODE_LOST) {
+        uintptr_t frame = pushed[--n];
+        node = node_of(w, w->depth, frame, frame_ip(frame, l), l);
+        if (frames_unlikely(node == NODE_LOST))
+            return whole_lost(w, w->depth);
+        shadow_push(w, w->depth++, frame, node, l);
+    }
+    return node;
+}
+
 /* The chain has moved: its innermost frame is not the one that it was. */
 FRAMES_INLINE uint32_t walk_moved(struct walker *w, uintptr_t top, const struct layout *l)
 {
     uintptr_t pushed[PUSHED_MAX], frame = top;
     uint32_t n = 0;
     struct shadow_frame *entry;
-    while ((entry = find_entry(w, frame)) == (struct shadow_frame *)0) {
+    while ((entry = find_entry(w, frame)) == NULL) {
         if (n == PUSHED_MAX)
             return whole_walk(w, top, w->epoch);
         pushed[n++] = frame;
@@ -193,14 +210,50 @@ FRAMES_INLINE uint32_t walk_moved(struct walker *w, uintptr_t top, const struct 
     uint32_t node = renew(w, entry, l);
     if (frames_unlikely(node == NODE_NONE || w->depth + n > w->capacity))
         return whole_walk(w, top, w->epoch);
-    while (n && node != NODE_LOST) {
-        frame = pushed[--n];
-        node = node_of(w, w->depth, frame, frame_ip(frame, l), l);
-        if (frames_unlikely(node == NODE_LOST))
-            return whole_lost(w, w->depth);
-        shadow_push(w, w->depth++, frame, node, l);
+    return push_all(w, pushed, n, node, l);
+}
+
+/* The entry that the mark vouches for: its frame and those below have not run since it was set. */
+FRAMES_INLINE struct shadow_frame *marked_entry(const struct walker *w, uintptr_t tstate,
+                                                const struct layout *l)
+{
+    uintptr_t pops = frames_word(tstate, l->tstate_mark_pops) - w->pops;
+    if (frames_unlikely(w->marked != tstate || pops >= w->depth))
+        return NULL;
+    uint32_t i = w->depth - 1 - (uint32_t)pops;
+    if (frames_unlikely(shadow_address(w, i) != frames_word(tstate, l->tstate_mark) ||
+                        w->details[i].code))
+        return NULL;
+    return w->shadow + i;
+}
+
+/* The walk from the mark on; NODE_NONE: there is no way from the innermost frame to it. */
+FRAMES_INLINE uint32_t walk_from_mark(struct walker *w, uintptr_t top, struct shadow_frame *entry,
+                                      const struct layout *l)
+{
+    uintptr_t pushed[MARKED_PUSHED_MAX], frame = top, marked = entry[1].previous;
+    uint32_t n = 0, i = (uint32_t)(entry - w->shadow);
+    for (; frame != marked; frame = frame_previous(frame, l)) {
+        if (!frame || n == MARKED_PUSHED_MAX)
+            return NODE_NONE;
+        pushed[n++] = frame;
     }
-    return node;
+    if (frames_unlikely(i + 1 + n > w->capacity))
+        return NODE_NONE;
+    w->depth = i + 1;
+    uint32_t node = w->details[i].node;
+    if (frame_ip(marked, l) != entry->ip)
+        node = change_all(w, i, i + 1, l);
+    return push_all(w, pushed, n, node, l);
+}
+
+/* Mark the innermost frame, if the shadow has it. */
+FRAMES_INLINE void set_mark(struct walker *w, uintptr_t tstate, uintptr_t top,
+                            const struct layout *l)
+{
+    w->marked = w->depth && shadow_address(w, w->depth - 1) == top ? tstate : 0;
+    w->pops = frames_word(tstate, l->tstate_mark_pops);
+    memory_put_word(tstate + (uintptr_t)l->tstate_mark, top);
 }
 
 /* The walk of a thread whose state is not to be had at once. */
@@ -257,6 +310,26 @@ FRAMES_INLINE uint32_t walk(struct walker *w, const struct layout *l, struct res
     return node;
 }
 
+/* The usual walk where frames are marked. */
+FRAMES_INLINE uint32_t walk_marked(struct walker *w, const struct layout *l, struct rest rest)
+{
+    uintptr_t tstate = tstate_at_once(w, l);
+    if (frames_unlikely(!tstate))
+        return rest.other(w);
+    uint64_t epoch = code_epoch();
+    uintptr_t top = top_frame(tstate, l);
+    if (frames_unlikely(!top))
+        return NODE_NONE;
+    uint32_t node = NODE_NONE;
+    struct shadow_frame *entry = w->epoch == epoch ? marked_entry(w, tstate, l) : NULL;
+    if (entry)
+        node = walk_from_mark(w, top, entry, l);
+    if (frames_unlikely(node == NODE_NONE))
+        node = w->epoch != epoch ? whole_walk(w, top, epoch) : rest.moved(w, top);
+    set_mark(w, tstate, top, l);
+    return node;
+}
+
 #define NOINLINE static __attribute__((noinline)) uint32_t
 #define WALK(column)                                                                               \
     NOINLINE moved_##column(struct walker *w, uintptr_t top)                                       \
@@ -290,6 +363,19 @@ WALK(v14t)
 WALK(v15)
 WALK(v15t)
 
+static uint32_t walk_v15_marked(struct walker *w)
+{
+    const struct layout l = layout_row(v15);
+    return walk_marked(w, &l, (struct rest){other_v15, moved_v15, change_v15});
+}
+
+/* Are there no marks to be set, or is the interpreter's JIT on? */
+static bool marks_off(void)
+{
+    const char *jit = getenv("PYTHON_JIT"), *off = getenv("MEMREC_NO_MARKS");
+    return (jit && *jit && strcmp(jit, "0") != 0) || (off && *off);
+}
+
 walk_function *quick_find(int minor, bool free_threaded)
 {
     static walk_function *const walks[] = {
@@ -299,5 +385,7 @@ walk_function *quick_find(int minor, bool free_threaded)
     };
     _Static_assert(sizeof walks == LAYOUT_COLUMN_COUNT * sizeof *walks, "a walk for each version");
     int column = layout_column(minor, free_threaded);
+    if (column == v15 && !marks_off())
+        return walk_v15_marked;
     return column < 0 ? (walk_function *)0 : walks[column];
 }

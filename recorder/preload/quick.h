@@ -5,6 +5,13 @@
  * code where the instruction doesn't tell it (frames.h, ip_tells_code). Code objects that die move
  * the epoch (code.h), and then nothing is unchanged.
  *
+ * CPython 3.15 keeps a mark for profilers, last_profiled_frame: set to a frame, it moves to the
+ * caller when that frame ends, and a counter tells how often. A frame below the mark has not run
+ * since, so there nothing has to be verified, at any depth. The mark is a word of the interpreter's
+ * that nobody else in the process uses; a profiler outside of it (profiling.sampling) may: whoever
+ * runs one sets MEMREC_NO_MARKS=1, and under the JIT, whose frames end unmarked, none are set.
+ * Stacks are right whatever happens to the mark: the counter gives a foreign one away.
+ *
  * One function a version, with its offsets as constants: a frame that is verified costs four loads
  * and a branch. Not here: whose turn it is (walk.h). */
 #ifndef RECORDER_PRELOAD_QUICK_H

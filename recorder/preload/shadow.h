@@ -26,7 +26,8 @@ struct shadow_frame {
 };
 
 struct shadow_detail {
-    uintptr_t code; /* frame_code, tags included; only where the instruction doesn't tell it */
+    uintptr_t code; /* frame_code, tags included; only where the instruction doesn't tell it. Where
+                       frames are marked: is it one of those that pop unmarked? */
     uint32_t node;  /* of the stack that ends here */
     uint32_t run;   /* entries from here down that lie in one page: 1..; 0: not asked yet */
 };
@@ -80,7 +81,9 @@ FRAMES_INLINE void shadow_push(struct walker *w, uint32_t i, uintptr_t frame, ui
     w->shadow[i + 1].previous = frame;
     w->details[i].node = node;
     w->details[i].run = 0;
-    if (!ip_tells_code(l))
+    if (frames_marked(l))
+        w->details[i].code = frame_is_shim(frame, l);
+    else if (!ip_tells_code(l))
         w->details[i].code = frame_code(frame, l);
 }
 

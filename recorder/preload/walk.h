@@ -33,6 +33,8 @@ struct walker {
     uint64_t epoch;                /* of code deaths when shadow was last right (code.h) */
     uintptr_t tstate;              /* the last thread state proved to be this thread's (<= 3.11) */
     uintptr_t thread;              /* pthread_self(), 0 before the first walk */
+    uintptr_t marked; /* the thread state that has a mark at the frame of entry depth - 1, or 0 */
+    uintptr_t pops;   /* of marked frames, when it was set (quick.c) */
 };
 
 /* Frames beyond this depth, counted from the outermost, are left out; such walks are counted. */

@@ -36,7 +36,7 @@ static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t
         return FRAME_COUNTS_ALWAYS;
     }
     uint8_t owner = memory_u8(frame + (uintptr_t)layout->frame_owner);
-    if (layout->frame_owner_shim != LAYOUT_NONE && owner >= layout->frame_owner_shim)
+    if (frame_is_shim(frame, layout))
         return FRAME_SKIPPED;
     int64_t lasti = (int64_t)(ip - frame_base(frame, code));
     int64_t traceable = 2 * (int64_t)memory_i32(code + (uintptr_t)layout->code_traceable);

@@ -40,6 +40,14 @@ def test_walk__is_what_getframe_says_over_hostile_code(interpreter):
         assert 65500 <= told <= 65536 and truncated == 1
 
 
+@pytest.mark.since(3, 15)
+def test_walk__is_what_getframe_says_without_marks(interpreter):
+    """With them, every frame below the mark is taken on the interpreter's word; without, each is verified."""
+    result = walked(interpreter, "hostile.py", COMPARISONS, env={"MEMREC_NO_MARKS": "1"})
+    assert_exact(result)
+    assert result["compared"] >= int(COMPARISONS)
+
+
 def test_walk__is_what_getframe_says_across_greenlets(interpreter, packages):
     folder = packages(interpreter, "greenlet")
     result = walked(interpreter, "hostile.py", "0", "greenlets", env={"PYTHONPATH": str(folder)})
