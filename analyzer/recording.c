@@ -69,17 +69,28 @@ void recording_close(struct recording *rec)
     rec->fd = -1;
 }
 
+static int last_time(struct reader *reader, uint64_t *time_ns, struct err *err)
+{
+    struct batch batch;
+    if (batch_init(&batch, BATCH_EVENTS)) {
+        batch_release(&batch);
+        return err_set(err, ERR_NOMEM, "out of memory");
+    }
+    int rc;
+    while ((rc = reader_read(reader, &batch, err)) > 0)
+        for (int i = 0; i < batch.count; i++)
+            if (batch.events[i].kind == EVENT_TIME && batch.events[i].time_ns > *time_ns)
+                *time_ns = batch.events[i].time_ns;
+    batch_release(&batch);
+    return rc;
+}
+
 /* Reads the trace once for its last time alone. */
 static int scan_duration(struct recording *rec, uint64_t *duration_ns, struct err *err)
 {
     struct reader *reader = &rec->reader;
-    struct batch batch;
-    int rc;
     *duration_ns = 0;
-    while ((rc = reader_read(reader, &batch, err)) > 0)
-        for (int i = 0; i < batch.count; i++)
-            if (batch.events[i].kind == EVENT_TIME && batch.events[i].time_ns > *duration_ns)
-                *duration_ns = batch.events[i].time_ns;
+    int rc = last_time(reader, duration_ns, err);
     if (rc)
         return rc;
     if (reader->has_trailer && reader->trailer.end_ns > *duration_ns)

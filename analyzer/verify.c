@@ -7,14 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static uint64_t lost_allocations(const struct reader *reader)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < reader->lost_count; i++)
-        count += reader->lost[i].end - reader->lost[i].first;
-    return count;
-}
-
 static void write_json(const struct report *report)
 {
     const struct recording *rec = report->rec;
@@ -26,7 +18,7 @@ static void write_json(const struct report *report)
     json_number(&j, "cut_bytes", trace_reader_cut(rec->reader.trace));
     json_number(&j, "blocks", rec->reader.blocks);
     json_number(&j, "lost_blocks", rec->reader.lost_blocks);
-    json_number(&j, "lost_allocations", lost_allocations(&rec->reader));
+    json_number(&j, "lost_allocations", lost_count(&rec->replay.lost));
     json_number(&j, "lost_frees", rec->replay.totals.lost_frees);
     json_array(&j, "damage");
     for (size_t i = 0; i < rec->reader.damage_count; i++) {

@@ -409,3 +409,11 @@ int decoder_read(struct decoder *d, struct event *out, int max, struct err *err)
         return fail(d, STEP_DAMAGED, count, err);
     return count;
 }
+
+void decoder_next_ids(const struct decoder *d, struct block_info *info)
+{
+    info->first_function = d->next.function;
+    info->first_stack = d->next.stack;
+    info->first_process = d->next.process;
+    info->first_thread = d->next.thread;
+}

@@ -29,4 +29,8 @@ int decoder_open(struct decoder *d, const struct block_info *info, const uint8_t
  * call. TIME events carry absolute time. Unknown record types are skipped. */
 int decoder_read(struct decoder *d, struct event *out, int max, struct err *err);
 
+/* The ids that the next definitions take, into info->first_function, first_stack, first_process and
+ * first_thread: at a block's end what the next block's header should say. */
+void decoder_next_ids(const struct decoder *d, struct block_info *info);
+
 #endif

@@ -269,6 +269,7 @@ int encoder_append(struct encoder *e, const struct event *ev, uint32_t *id)
     case EVENT_TIME: return append_time(e, ev->time_ns);
     case EVENT_STACK: return append_stack(e, ev, id);
     case EVENT_RECORD: return append_record(e, ev->record, id);
+    case EVENT_LOST: break;
     }
     return -ERR_USAGE;
 }

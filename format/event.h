@@ -30,6 +30,8 @@ enum event_kind {
     EVENT_TIME,          /* size: trace time in ns, absolute (the bytes hold the difference) */
     EVENT_STACK,         /* stack: the id defined; parent, function, line */
     EVENT_RECORD,        /* record: one of the records of section 3.2 */
+    EVENT_LOST, /* index, end_index: of allocations that could not be read, end excluded; told
+                   by a reader of damaged files, no op */
 };
 
 /* 24 bytes, so that a window of decoded events stays in the cache. */
@@ -42,6 +44,7 @@ struct event {
     union {
         uint64_t size_bytes; /* ALLOC: requested bytes, 0..2^63 */
         uint64_t time_ns;    /* TIME */
+        uint64_t end_index;  /* LOST */
         struct {
             uint32_t parent, function; /* STACK */
         };
@@ -50,7 +53,7 @@ struct event {
                                       */
     };
     union {
-        uint64_t index;   /* ALLOC, FREE: allocation index in the trace */
+        uint64_t index;   /* ALLOC, FREE, LOST: allocation index in the trace */
         uint64_t address; /* ALLOC_ADDRESS, FREE_ADDRESS: in the recorded process */
         uint64_t line;    /* STACK: source line, 0 unknown (an offset under a MODULE function) */
     };

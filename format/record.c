@@ -284,6 +284,49 @@ int record_get(struct record *record, enum record_type type, const uint8_t *in, 
     return 0;
 }
 
+size_t record_copy_bytes(const struct record *record)
+{
+    size_t total = 0;
+    for (const struct field *field = fields_of[record->type]; field->kind; field++) {
+        if (field->kind == TEXT)
+            total += field_text(record, *field)->length;
+        if (field->kind != ARGUMENTS)
+            continue;
+        total += record->process.argument_count * sizeof(struct text);
+        for (uint32_t i = 0; i < record->process.argument_count; i++)
+            total += record->process.arguments[i].length;
+    }
+    return total;
+}
+
+/* Moves a text's bytes to out. Returns the byte after them. */
+static char *move_text(struct text *text, char *out)
+{
+    if (text->length)
+        memcpy(out, text->bytes, text->length);
+    text->bytes = out;
+    return out + text->length;
+}
+
+void record_copy(struct record *to, const struct record *from, void *room)
+{
+    char *out = room;
+    *to = *from;
+    if (to->type == RECORD_PROCESS) { /* the list first: it needs alignment */
+        struct text *arguments = room;
+        uint32_t count = from->process.argument_count;
+        to->process.arguments = arguments;
+        out += count * sizeof *arguments;
+        for (uint32_t i = 0; i < count; i++) {
+            arguments[i] = from->process.arguments[i];
+            out = move_text(&arguments[i], out);
+        }
+    }
+    for (const struct field *field = fields_of[to->type]; field->kind; field++)
+        if (field->kind == TEXT)
+            out = move_text((struct text *)((char *)to + field->offset), out);
+}
+
 static int take_id(uint32_t *next, uint32_t *id)
 {
     if (*next == ID_NONE)

@@ -33,6 +33,12 @@ uint8_t *record_put(const struct record *record, uint8_t *out);
 int record_get(struct record *record, enum record_type type, const uint8_t *in, const uint8_t *end,
                const struct ids *ids, struct text *arguments);
 
+/* Bytes that a copy's texts and lists need beside the struct. */
+size_t record_copy_bytes(const struct record *record);
+/* Copies a record whose texts and lists then stand at room, which has record_copy_bytes() and is
+ * aligned as for malloc. */
+void record_copy(struct record *to, const struct record *from, void *room);
+
 /* Takes the id that a record of this type defines and counts it in ids; *id receives it, 0 where
  * the type defines none. Returns 0, or -ERR_LIMIT when the ids of its kind are used up. */
 int record_define(enum record_type type, struct ids *ids, uint32_t *id);

@@ -26,31 +26,21 @@ void reader_close(struct reader *r)
     if (r->decoder)
         decoder_free(r->decoder);
     free(r->damage);
-    free(r->lost);
     r->trace = 0;
     r->decoder = 0;
     r->damage = 0;
-    r->lost = 0;
-}
-
-/* Makes room for one more item; items, count and capacity belong together. */
-static int reserve(void **items, size_t count, size_t *capacity, size_t item_bytes)
-{
-    if (count < *capacity)
-        return 0;
-    size_t wanted = *capacity ? *capacity * 2 : 16;
-    void *grown = realloc(*items, wanted * item_bytes);
-    if (!grown)
-        return -ERR_NOMEM;
-    *items = grown;
-    *capacity = wanted;
-    return 0;
 }
 
 static int add_damage(struct reader *r, const struct trace_damage *damage)
 {
-    if (reserve((void **)&r->damage, r->damage_count, &r->damage_capacity, sizeof *r->damage))
-        return -ERR_NOMEM;
+    if (r->damage_count == r->damage_capacity) {
+        size_t capacity = r->damage_capacity ? r->damage_capacity * 2 : 16;
+        struct trace_damage *grown = realloc(r->damage, capacity * sizeof *grown);
+        if (!grown)
+            return -ERR_NOMEM;
+        r->damage = grown;
+        r->damage_capacity = capacity;
+    }
     r->damage[r->damage_count++] = *damage;
     r->after_loss = true;
     return 0;
@@ -63,14 +53,12 @@ static int add_block_damage(struct reader *r, uint64_t length, uint32_t blocks, 
     return add_damage(r, &damage);
 }
 
-static int add_lost(struct reader *r, uint64_t first, uint64_t end)
+static void put_event(struct batch *batch, struct event ev) { batch->events[batch->count++] = ev; }
+
+static void put_lost(struct batch *batch, uint64_t first, uint64_t end)
 {
-    if (first >= end)
-        return 0;
-    if (reserve((void **)&r->lost, r->lost_count, &r->lost_capacity, sizeof *r->lost))
-        return -ERR_NOMEM;
-    r->lost[r->lost_count++] = (struct lost_range){first, end};
-    return 0;
+    if (first < end)
+        put_event(batch, (struct event){.kind = EVENT_LOST, .index = first, .end_index = end});
 }
 
 /* Blocks that are missing before the one just read are told with the damage that stands before it,
@@ -113,27 +101,13 @@ static const char *header_fault(const struct reader *r)
     return 0;
 }
 
-/* Ids that the block's definitions will have used up are counted as they are decoded. */
-static void count_definition(struct block_info *e, const struct event *ev)
-{
-    if (ev->kind == EVENT_STACK) {
-        e->first_stack++;
-    } else if (ev->kind == EVENT_RECORD) {
-        e->first_function += ev->record->type == RECORD_FUNCTION;
-        e->first_process += ev->record->type == RECORD_PROCESS;
-        e->first_thread += ev->record->type == RECORD_THREAD;
-    }
-}
-
 /* Takes the block over as the current one; the events of its header come first. */
 static int enter_block(struct reader *r, struct batch *batch)
 {
     const struct block_info *b = &r->block;
-    int rc = 0;
-    if (b->sequence > r->expected.sequence)
-        rc = count_missing(r, b->sequence - r->expected.sequence);
-    if (!rc)
-        rc = add_lost(r, r->expected.first_alloc, b->first_alloc);
+    if (b->sequence > r->expected.sequence && count_missing(r, b->sequence - r->expected.sequence))
+        return -ERR_NOMEM;
+    put_lost(batch, r->expected.first_alloc, b->first_alloc);
     r->expected = *b;
     r->expected.sequence++;
     r->expected.first_alloc += b->alloc_count;
@@ -142,10 +116,9 @@ static int enter_block(struct reader *r, struct batch *batch)
     r->after_loss = false;
     r->blocks++;
     r->payload_bytes += b->payload_bytes;
-    r->window[0] = (struct event){.kind = EVENT_THREAD, .thread = b->thread};
-    r->window[1] = (struct event){.kind = EVENT_TIME, .time_ns = b->start_ns};
-    *batch = (struct batch){r->window, 2};
-    return rc ? rc : 1;
+    put_event(batch, (struct event){.kind = EVENT_THREAD, .thread = b->thread});
+    put_event(batch, (struct event){.kind = EVENT_TIME, .time_ns = b->start_ns});
+    return 1;
 }
 
 static int open_block(struct reader *r, const uint8_t *payload, struct batch *batch)
@@ -173,7 +146,7 @@ static int end_at_trailer(struct reader *r, const struct trace_trailer *trailer)
     return count_missing(r, trailer->blocks - r->expected.sequence);
 }
 
-/* Reads parts until a block is open. Returns 1 with the block's first batch, 0 at the end, or an
+/* Reads parts until a block is open. Returns 1 with the block's first events, 0 at the end, or an
  * error. */
 static int next_block(struct reader *r, struct batch *batch, struct err *err)
 {
@@ -196,56 +169,58 @@ static int next_block(struct reader *r, struct batch *batch, struct err *err)
     }
 }
 
-/* The block cannot be read further: what it still held is lost. */
-static int abandon_block(struct reader *r, const struct err *err)
+/* The block ends here, and with it what it defined. */
+static void leave_block(struct reader *r)
 {
     r->in_block = false;
-    if (add_lost(r, r->block.first_alloc, r->expected.first_alloc))
-        return -ERR_NOMEM;
+    decoder_next_ids(r->decoder, &r->expected);
+}
+
+/* The block cannot be read further: what it still held is lost. */
+static int abandon_block(struct reader *r, struct batch *batch, const struct err *err)
+{
+    leave_block(r);
+    put_lost(batch, r->block.first_alloc, r->expected.first_alloc);
     return add_block_damage(r, trace_reader_offset(r->trace) - r->block_offset, 0, err->text);
 }
 
-static int read_window(struct reader *r, struct batch *batch, struct err *err)
+/* Adds events of the current block until the batch is full or the block ends. */
+static int read_events(struct reader *r, struct batch *batch)
 {
-    int n = decoder_read(r->decoder, r->window, READER_WINDOW, err);
-    for (int i = 0; i < n; i++)
-        if (r->window[i].kind >= EVENT_STACK)
-            count_definition(&r->expected, &r->window[i]);
-    *batch = (struct batch){r->window, n > 0 ? n : 0};
-    return n;
+    struct err err = {0};
+    while (!batch_full(batch)) {
+        int room = batch->capacity - batch->count;
+        int n = decoder_read(r->decoder, batch->events + batch->count, room, &err);
+        if (n == -ERR_NOMEM)
+            return n;
+        if (n < 0)
+            return abandon_block(r, batch, &err);
+        if (n == 0) {
+            leave_block(r);
+            return 0;
+        }
+        batch->count += n;
+        if (batch->events[batch->count - 1].kind == EVENT_RECORD && batch_keep_record(batch))
+            return -ERR_NOMEM;
+    }
+    return 0;
 }
 
 int reader_read(struct reader *r, struct batch *batch, struct err *err)
 {
-    for (;;) {
-        struct err inner = {0};
-        int rc = r->in_block ? read_window(r, batch, &inner) : next_block(r, batch, err);
+    int rc = 1;
+    batch_clear(batch);
+    while (rc >= 0 && !batch->count) {
+        if (!r->in_block && (rc = next_block(r, batch, err)) == 0)
+            return 0;
         if (rc > 0)
-            return 1;
-        if (rc == -ERR_NOMEM)
-            return err_set(err, ERR_NOMEM, "out of memory");
-        if (!r->in_block)
-            return rc;
-        if (rc < 0 && abandon_block(r, &inner))
-            return err_set(err, ERR_NOMEM, "out of memory");
-        r->in_block = false;
+            rc = read_events(r, batch) ? -ERR_NOMEM : 1;
     }
+    batch->file_bytes = trace_reader_offset(r->trace);
+    return rc == -ERR_NOMEM ? err_set(err, ERR_NOMEM, "out of memory") : rc;
 }
 
 bool reader_complete(const struct reader *r) { return trace_reader_complete(r->trace); }
-
-bool reader_lost(const struct reader *r, uint64_t index)
-{
-    size_t low = 0, high = r->lost_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (index >= r->lost[middle].end)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < r->lost_count && index >= r->lost[low].first;
-}
 
 uint64_t reader_declared_events(const struct reader *r)
 {

@@ -1,26 +1,14 @@
 /* A trace file as one stream of events, in batches, with its damage collected beside it.
- * Why batches: the replay prefetches over a window, and a second thread can fill batches later
- * without another interface. Invariants: every block begins with a THREAD and a TIME event of its
- * header, so that a lost block before it changes neither; ids and allocation indices only jump
- * where blocks were lost. Not here: what events mean (replay.h). Not thread-safe. */
+ * Why batches that own their events: see batch.h. Invariants: every block begins with a THREAD and
+ * a TIME event of its header, so that a lost block before it changes neither; ids and allocation
+ * indices only jump where blocks were lost, and a LOST event says so before anything that comes
+ * after. Not here: what events mean (replay.h), reading ahead (feed.h). Not thread-safe. */
 #ifndef REPLAY_READER_H
 #define REPLAY_READER_H
 
 #include "format/decode.h"
 #include "format/trace_file.h"
-
-#define READER_WINDOW 256
-
-/* Events that stay valid until the next reader_read. */
-struct batch {
-    const struct event *events;
-    int count;
-};
-
-/* Allocation indices whose allocations could not be read: [first, end). */
-struct lost_range {
-    uint64_t first, end;
-};
+#include "replay/batch.h"
 
 struct reader {
     struct trace_reader *trace;
@@ -28,13 +16,10 @@ struct reader {
     struct block_info block, expected; /* expected: what the next block's header should say, where
                                           it is known */
     bool in_block, after_loss;
-    struct event window[READER_WINDOW];
     struct trace_trailer trailer;
     bool has_trailer;
     struct trace_damage *damage; /* in file order */
     size_t damage_count, damage_capacity;
-    struct lost_range *lost;
-    size_t lost_count, lost_capacity;
     uint32_t blocks, lost_blocks;
     uint64_t payload_bytes, block_offset;
 };
@@ -45,14 +30,13 @@ int reader_open(struct reader *r, int fd, const char *name, struct err *err);
 /* Frees everything; fd stays open. */
 void reader_close(struct reader *r);
 
-/* The next batch, of at least one event. Returns 1; 0 at the end; -ERR_IO or -ERR_NOMEM with err
- * filled. Damage is no error: it is appended to `damage` and reading goes on behind it. */
+/* Fills the batch, cleared before, with the next events: at least one, none of two blocks. Returns
+ * 1; 0 at the end; -ERR_IO or -ERR_NOMEM with err filled. Damage is no error: it is appended to
+ * `damage` and reading goes on behind it. */
 int reader_read(struct reader *r, struct batch *batch, struct err *err);
 
 /* Does the file end as the recorder ended it? Only after the end. */
 bool reader_complete(const struct reader *r);
-/* Does the index belong to an allocation that could not be read? */
-bool reader_lost(const struct reader *r, uint64_t index);
 /* How many events the file says it holds, lost ones included. Only after the end. */
 uint64_t reader_declared_events(const struct reader *r);
 

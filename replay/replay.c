@@ -121,7 +121,7 @@ static void unknown_free(struct replay *r, uint64_t key, uint64_t owner)
     r->thread->freed.valid = false;
     if (owner)
         r->totals.unknown_addresses++;
-    else if (r->reader && reader_lost(r->reader, key))
+    else if (lost_holds(&r->lost, key))
         r->totals.lost_frees++;
     else
         r->totals.unknown_frees++;
@@ -331,6 +331,7 @@ static int apply_rare(struct replay *r, const struct event *ev)
         return symbols_define_stack(&r->model.symbols, ev->stack, ev->parent, ev->function,
                                     ev->line);
     case EVENT_RECORD: return apply_record(r, ev->record);
+    case EVENT_LOST: return lost_add(&r->lost, ev->index, ev->end_index);
     default: return 0;
     }
 }
@@ -398,6 +399,7 @@ void replay_release(struct replay *r)
     model_release(&r->model);
     sites_release(&r->sites);
     live_release(&r->blocks);
+    lost_release(&r->lost);
     blockmap_release(&r->big);
 }
 
@@ -419,20 +421,41 @@ void replay_finish(struct replay *r)
     finish_process(r, &r->model.nobody);
 }
 
+/* Reading ahead of a moment to stop at would find what lies behind it, one time more, one time
+ * less. */
+static enum feed_mode feed_mode(const struct replay_options *o)
+{
+    bool stops =
+        o->stop_at_moment && (o->moment.kind == MOMENT_TIME || o->moment.kind == MOMENT_MARK);
+    return stops ? FEED_ALONE : o->feed;
+}
+
+static int apply_all(struct replay *r, struct feed *feed, void (*progress)(void *, uint64_t),
+                     void *context, struct err *err)
+{
+    const struct batch *batch;
+    uint64_t shown = 0;
+    int rc = 1;
+    while (!r->stopped && (rc = feed_next(feed, &batch, err)) > 0) {
+        if (replay_apply(r, batch->events, batch->count))
+            return err_set(err, ERR_NOMEM, "out of memory");
+        if (progress && batch->file_bytes != shown)
+            progress(context, batch->file_bytes);
+        shown = batch->file_bytes;
+    }
+    return rc;
+}
+
 int replay_run(struct replay *r, struct reader *reader, void (*progress)(void *, uint64_t),
                void *context, struct err *err)
 {
-    struct batch batch;
-    uint32_t blocks = 0;
-    int rc;
-    r->reader = reader;
-    while ((rc = reader_read(reader, &batch, err)) > 0 && !r->stopped) {
-        if (replay_apply(r, batch.events, batch.count))
-            return err_set(err, ERR_NOMEM, "out of memory");
-        if (progress && reader->blocks != blocks)
-            progress(context, trace_reader_offset(reader->trace));
-        blocks = reader->blocks;
-    }
+    struct feed feed;
+    int rc = feed_open(&feed, reader, feed_mode(&r->options), r->options.batch_events);
+    if (rc)
+        err_set(err, ERR_NOMEM, "out of memory");
+    else
+        rc = apply_all(r, &feed, progress, context, err);
+    feed_close(&feed);
     replay_finish(r);
     return rc < 0 ? rc : 0;
 }

@@ -10,8 +10,9 @@
 #ifndef REPLAY_REPLAY_H
 #define REPLAY_REPLAY_H
 
+#include "replay/feed.h"
+#include "replay/lost.h"
 #include "replay/moment.h"
-#include "replay/reader.h"
 #include "replay/sites.h"
 
 struct replay_options {
@@ -20,6 +21,8 @@ struct replay_options {
     bool has_pid;        /* only processes with this pid count */
     uint32_t pid;
     uint64_t temporary_threshold; /* N of `temporary`; 0 turns it off */
+    enum feed_mode feed;
+    int batch_events; /* as in feed_open */
 };
 
 struct allocator_total {
@@ -49,9 +52,9 @@ struct replay {
     struct blockmap big; /* residency of big blocks that have an index */
     struct moment moment;
     struct totals totals;
-    struct thread *thread;       /* the current one, never NULL */
-    const struct reader *reader; /* to tell lost allocations from unknown ones; may be NULL */
-    uint64_t next_index;         /* indices from here on were not used */
+    struct lost lost;      /* allocations that could not be read */
+    struct thread *thread; /* the current one, never NULL */
+    uint64_t next_index;   /* indices from here on were not used */
     uint64_t time_ns, live_bytes;
     uint64_t high_bytes;  /* what live_bytes must exceed to be a candidate; UINT64_MAX: nothing is
                              one now */
@@ -74,9 +77,10 @@ int replay_apply(struct replay *r, const struct event *events, int count);
  * process's leaks. */
 void replay_finish(struct replay *r);
 
-/* Reads the whole trace: reader_read and replay_apply until the end or the moment to stop at, then
- * replay_finish. progress (may be NULL) is called about once a block with the bytes read so far.
- * Returns 0, or an error of reader_read with err filled. */
+/* Reads the whole trace: a feed and replay_apply until the end or the moment to stop at, then
+ * replay_finish. The reader is left where the feed's thread left it, or at the moment. progress
+ * (may be NULL) is called about once a block with the bytes read so far. Returns 0, or an error of
+ * reader_read with err filled. */
 int replay_run(struct replay *r, struct reader *reader,
                void (*progress)(void *context, uint64_t bytes), void *context, struct err *err);
 

@@ -490,6 +490,20 @@ def test_verify_names_the_place_of_the_damage(look):
     assert parsed(look(job(), "verify", "--json"))["whole"] is True
 
 
+@pytest.mark.parametrize("trace", [lambda: job().finish(), lambda: job().finish(trailer=False), lambda: job().finish()[:-200], damaged])
+@pytest.mark.parametrize("command", ["peak", "summary", "verify"])
+def test_one_processor_tells_the_same_as_two(look, trace, command):
+    """Where there are two, a second thread reads ahead."""
+    usual = os.sched_getaffinity(0)
+    here = look(trace(), command)
+    os.sched_setaffinity(0, {min(usual)})
+    try:
+        alone = look(trace(), command)
+    finally:
+        os.sched_setaffinity(0, usual)
+    assert (alone.status, alone.out, alone.err) == (here.status, here.out, here.err)
+
+
 def test_a_block_cut_out_cleanly_is_missed(look):
     t = job()
     whole = t.finish()

@@ -226,11 +226,13 @@ static inline struct story stage_close(struct stage *st)
         stage_kill(st, st->sleepers[0]);
     assert_int_equal(lseek(st->file, 0, SEEK_SET), 0);
     assert_int_equal(reader_open(&reader, st->file, "story", &err), 0);
+    assert_int_equal(batch_init(&batch, BATCH_EVENTS), 0);
     while (reader_read(&reader, &batch, &err) == 1)
         for (int i = 0; i < batch.count; i++)
             story_event(&s, &batch.events[i]);
     assert_true(reader_complete(&reader));
     assert_int_equal(reader.damage_count, 0);
+    batch_release(&batch);
     reader_close(&reader);
     serve_stop(st->serve);
     merge_release(st->merge);

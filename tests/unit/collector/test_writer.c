@@ -72,6 +72,7 @@ static struct found read_back(int fd)
     struct err err = {0};
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     assert_int_equal(reader_open(&reader, fd, "test", &err), 0);
+    assert_int_equal(batch_init(&batch, BATCH_EVENTS), 0);
     while (reader_read(&reader, &batch, &err) == 1)
         for (int i = 0; i < batch.count; i++) {
             const struct event *ev = &batch.events[i];
@@ -80,6 +81,7 @@ static struct found read_back(int fd)
         }
     found.complete = reader_complete(&reader);
     found.damage = reader.damage_count;
+    batch_release(&batch);
     reader_close(&reader);
     return found;
 }

@@ -40,6 +40,26 @@ static void test_record__every_type_comes_back_with_and_without_surplus_bytes(vo
     }
 }
 
+static void test_record__a_copy_owns_its_texts(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    for (int i = 0; i < 5000; i++) {
+        struct record was = random_record(&seed, 1 + i % (RECORD_LIMIT - 1), &defined), is;
+        uint8_t bytes[4000];
+        uint8_t *end = record_put(&was, bytes);
+        assert_int_equal(record_get(&is, was.type, bytes, end, &ids, arguments), 0);
+        size_t room_bytes = record_copy_bytes(&is);
+        void *room = malloc(room_bytes + !room_bytes); /* so that a sanitizer sees the end */
+        struct record copy;
+        record_copy(&copy, &is, room);
+        memset(bytes, 0xEE, sizeof bytes);
+        memset(arguments, 0xEE, sizeof arguments);
+        same(&was, &copy);
+        free(room);
+    }
+}
+
 static void test_record__no_cut_body_is_read_past_its_end(void **state)
 {
     (void)state;
@@ -201,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record__every_type_comes_back_with_and_without_surplus_bytes),
+        cmocka_unit_test(test_record__a_copy_owns_its_texts),
         cmocka_unit_test(test_record__no_cut_body_is_read_past_its_end),
         cmocka_unit_test(test_record__missing_fields_are_zero),
         cmocka_unit_test(test_record__exact_bytes_of_a_function),

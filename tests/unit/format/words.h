@@ -201,6 +201,7 @@ static inline void words_event(struct words *w, const struct event *ev)
                   ev->stack, ev->parent, ev->function, ev->line);
         break;
     case EVENT_RECORD: words_record(w, ev->record); break;
+    case EVENT_LOST: words_add(w, "lost"); break; /* of no payload */
     }
     words_add(w, "\n");
 }

@@ -65,9 +65,9 @@ static void test_reader__a_damaged_block_costs_itself_alone(void **state)
     assert_int_equal(p->reader.damage_count, 1);
     assert_int_equal(p->reader.damage[0].offset, c.at[2]);
     assert_int_equal(p->reader.lost_blocks, 1);
-    assert_false(reader_lost(&p->reader, 1));
-    assert_true(reader_lost(&p->reader, 2));
-    assert_false(reader_lost(&p->reader, 3));
+    assert_false(lost_holds(&p->replay.lost, 1));
+    assert_true(lost_holds(&p->replay.lost, 2));
+    assert_false(lost_holds(&p->replay.lost, 3));
     player_free(p);
 }
 
@@ -144,6 +144,43 @@ static void test_reader__what_a_lost_block_defined_is_unknown(void **state)
     maker_release(&s.m);
 }
 
+/* Seals a small block whose op number `op` is reserved, under a right checksum. */
+static void seal_with_a_wrong_op(struct maker *m, unsigned op)
+{
+    struct block_info info;
+    uint8_t payload[1000], *out = maker_room(m, 2000);
+    maker_must(!encoder_seal(m->encoder, payload, sizeof payload, &info), "seal");
+    payload[7 + op] = 0xFF; /* behind a count and six lengths below 128 */
+    info.payload_crc32 = crc32_update(0, payload, info.payload_bytes);
+    int64_t n = trace_block_write(m->compressor, MAKER_ID, &info, payload, out, 2000);
+    maker_must(n > 0, "block");
+    m->used += (size_t)n;
+    m->blocks++;
+}
+
+static void test_reader__what_a_block_held_behind_a_wrong_op_is_lost(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_seal(&s.m);
+    for (int i = 0; i < 3; i++)
+        maker_alloc(&s.m, ALLOCATOR_MALLOC, s.a, 100);
+    seal_with_a_wrong_op(&s.m, 1);
+    maker_free(&s.m, 0);
+    maker_free(&s.m, 2);
+    maker_free(&s.m, 2);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 100);
+    assert_int_equal(p->replay.totals.frees, 1);
+    assert_int_equal(p->replay.totals.lost_frees, 2);
+    assert_int_equal(p->replay.totals.unknown_frees, 0);
+    assert_int_equal(p->reader.damage_count, 1);
+    assert_int_equal(p->reader.damage[0].blocks, 0);
+    assert_int_equal(lost_count(&p->replay.lost), 3);
+    player_free(p);
+}
+
 static void test_reader__an_unfinished_trace_is_no_damage(void **state)
 {
     (void)state;
@@ -167,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_reader__blocks_missing_before_the_trailer_are_noticed),
         cmocka_unit_test(test_reader__a_block_that_stands_twice_counts_once),
         cmocka_unit_test(test_reader__what_a_lost_block_defined_is_unknown),
+        cmocka_unit_test(test_reader__what_a_block_held_behind_a_wrong_op_is_lost),
         cmocka_unit_test(test_reader__an_unfinished_trace_is_no_damage),
     };
     return cmocka_run_group_tests(tests, 0, 0);

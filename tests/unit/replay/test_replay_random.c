@@ -20,7 +20,6 @@ static struct replay *play(struct world *w, const struct replay_options *options
     assert_int_equal(replay_run(r, reader, 0, 0, &err), 0);
     assert_int_equal(reader->damage_count, 0);
     assert_true(reader_complete(reader));
-    r->reader = 0;
     reader_close(reader);
     free(reader);
     close(fd);
