@@ -2,8 +2,8 @@
  *
  * Nodes live by id in chunks; an index of ids by hash is read without a lock and written under the
  * one intern lock, which code.c shares. The index doubles before it is three quarters full; old
- * ones stay mapped, for a reader may still be in them. Bytes a node: 12 and 5.4 to 10.7 of the
- * index and at most as much again of old ones: below 34.
+ * ones stay mapped, for a reader may still be in them. Bytes a node: 16 and 5.4 to 10.7 of the
+ * index and at most as much again of old ones: below 38.
  *
  * Invariants: an id becomes visible to others only after define_node has returned true for it;
  * nodes are never removed; a parent's id is smaller than its child's.
@@ -26,10 +26,11 @@ enum {
 #define INTERN_WAIT_NS 3000000000ull
 
 /* The id of a node. parent: NODE_NONE or a real id; code_id: from code_intern; lasti_bytes: as
- * define_node's.
+ * define_node's. recent: the thread's own, what it was told last, 0 before the first: what follows
+ * it is guessed from.
  * Returns NODE_FIRST..NODE_LIMIT-1, or NODE_LOST: no memory, all ids taken, the lock not had,
  * define_node refused. Any thread; lock-free when the node is known. Preserves errno. */
-uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes);
+uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes, uint32_t *recent);
 
 /* Nodes interned so far (ids NODE_FIRST .. NODE_FIRST + count - 1). Any thread. */
 uint32_t intern_count(void);

@@ -30,6 +30,7 @@ struct walker {
     struct recalls *recalls;       /* own mapping: recent answers (recall.h) */
     uint32_t depth;                /* valid entries of shadow */
     uint32_t capacity;             /* of shadow and chain, in frames */
+    uint32_t recent;               /* the node that was asked for last (intern.h) */
     uint64_t epoch;                /* of code deaths when shadow was last right (code.h) */
     uintptr_t tstate;              /* the last thread state proved to be this thread's (<= 3.11) */
     uintptr_t thread;              /* pthread_self(), 0 before the first walk */

@@ -61,7 +61,7 @@ uint32_t whole_node(struct walker *w, uint32_t i, uintptr_t frame)
     if (kind == FRAME_SKIPPED)
         return parent;
     uint32_t code_id = code_intern(untagged);
-    uint32_t node = code_id ? intern_node(parent, code_id, lasti) : NODE_LOST;
+    uint32_t node = code_id ? intern_node(parent, code_id, lasti, &w->recent) : NODE_LOST;
     if (kind == FRAME_COUNTS_ALWAYS && node != NODE_LOST)
         recall_keep(w->recalls, parent, ip, code, node);
     return node;

@@ -11,20 +11,45 @@ static int setup(void **state)
     return 0;
 }
 
+/* As one thread asks: what it was told last goes along. */
+static uint32_t node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes)
+{
+    static __thread uint32_t recent;
+    return intern_node(parent, code_id, lasti_bytes, &recent);
+}
+
+/* What followed a node last time is only a guess, whoever made it. */
+static void test_intern__a_guess_is_compared(void **state)
+{
+    (void)state;
+    uint32_t recent = 0, other = 0;
+    uint32_t a = intern_node(NODE_NONE, 60, 1, &recent), b = intern_node(a, 61, 2, &recent);
+    assert_int_equal(recent, b);
+    recent = a;
+    assert_int_equal(intern_node(a, 61, 2, &recent), b); /* guessed */
+    recent = a;
+    uint32_t c = intern_node(a, 61, 3, &recent); /* guessed wrong */
+    assert_true(c != b && recent == c);
+    recent = a;
+    assert_int_equal(intern_node(a, 61, 2, &recent), b);
+    assert_int_equal(intern_node(a, 61, 3, &other), c);
+    assert_int_equal(other, c);
+}
+
 static void test_intern__equal_nodes_have_one_id(void **state)
 {
     (void)state;
-    uint32_t a = intern_node(NODE_NONE, 1, 10);
+    uint32_t a = node(NODE_NONE, 1, 10);
     assert_true(a >= NODE_FIRST);
-    assert_int_equal(intern_node(NODE_NONE, 1, 10), a);
-    uint32_t others[] = {intern_node(a, 1, 10), intern_node(NODE_NONE, 2, 10),
-                         intern_node(NODE_NONE, 1, 12), intern_node(NODE_NONE, 1, -1)};
+    assert_int_equal(node(NODE_NONE, 1, 10), a);
+    uint32_t others[] = {node(a, 1, 10), node(NODE_NONE, 2, 10), node(NODE_NONE, 1, 12),
+                         node(NODE_NONE, 1, -1)};
     for (int i = 0; i < 4; i++) {
         assert_int_not_equal(others[i], a);
         for (int j = 0; j < i; j++)
             assert_int_not_equal(others[i], others[j]);
     }
-    assert_int_equal(intern_node(a, 1, 10), others[0]);
+    assert_int_equal(node(a, 1, 10), others[0]);
 }
 
 static void test_intern__keeps_all_ids_while_it_grows(void **state)
@@ -34,7 +59,7 @@ static void test_intern__keeps_all_ids_while_it_grows(void **state)
     static uint32_t ids[COUNT];
     uint32_t parent = NODE_NONE, before = intern_count(), defined = fake_defined_nodes;
     for (int i = 0; i < COUNT; i++) {
-        ids[i] = intern_node(i % 100 ? parent : NODE_NONE, 5 + (uint32_t)i % 3, i);
+        ids[i] = node(i % 100 ? parent : NODE_NONE, 5 + (uint32_t)i % 3, i);
         assert_true(ids[i] > parent || i % 100 == 0);
         parent = ids[i];
     }
@@ -42,7 +67,7 @@ static void test_intern__keeps_all_ids_while_it_grows(void **state)
     assert_int_equal(fake_defined_nodes - defined, COUNT);
     for (int i = 0; i < COUNT; i++) {
         uint32_t above = i % 100 ? ids[i - 1] : NODE_NONE;
-        assert_int_equal(intern_node(above, 5 + (uint32_t)i % 3, i), ids[i]);
+        assert_int_equal(node(above, 5 + (uint32_t)i % 3, i), ids[i]);
         assert_int_equal(fake_nodes[ids[i]].parent, above);
         assert_int_equal(fake_nodes[ids[i]].lasti, i);
     }
@@ -53,9 +78,9 @@ static void test_intern__a_refused_definition_is_asked_for_again(void **state)
 {
     (void)state;
     fake_refuse_nodes = true;
-    assert_int_equal(intern_node(NODE_NONE, 9, 9), NODE_LOST);
+    assert_int_equal(node(NODE_NONE, 9, 9), NODE_LOST);
     fake_refuse_nodes = false;
-    uint32_t id = intern_node(NODE_NONE, 9, 9);
+    uint32_t id = node(NODE_NONE, 9, 9);
     assert_true(id >= NODE_FIRST);
     assert_int_equal(fake_nodes[id].code_id, 9);
 }
@@ -69,7 +94,7 @@ static void *intern_shared(void *argument)
 {
     uint32_t *ids = argument;
     for (int i = 0; i < SHARED; i++)
-        ids[i] = intern_node(i % 50 ? ids[i - 1] : NODE_NONE, 77, i);
+        ids[i] = node(i % 50 ? ids[i - 1] : NODE_NONE, 77, i);
     return NULL;
 }
 
@@ -122,25 +147,25 @@ static void test_intern__waits_for_the_lock_no_longer_than_its_bound(void **stat
 {
     (void)state;
     pthread_t holder;
-    uint32_t known = intern_node(NODE_NONE, 88, 1);
+    uint32_t known = node(NODE_NONE, 88, 1);
     pthread_create(&holder, NULL, hold_lock, NULL);
     stage_wait(1);
-    assert_int_equal(intern_node(NODE_NONE, 88, 1), known); /* what is known needs no lock */
-    assert_int_equal(intern_node(NODE_NONE, 88, 2), NODE_LOST);
-    assert_int_equal(intern_node(NODE_NONE, 88, 2), NODE_LOST);
+    assert_int_equal(node(NODE_NONE, 88, 1), known); /* what is known needs no lock */
+    assert_int_equal(node(NODE_NONE, 88, 2), NODE_LOST);
+    assert_int_equal(node(NODE_NONE, 88, 2), NODE_LOST);
     stage_set(2);
     stage_wait(3);
     pthread_join(holder, NULL);
-    assert_true(intern_node(NODE_NONE, 88, 2) >= NODE_FIRST);
+    assert_true(node(NODE_NONE, 88, 2) >= NODE_FIRST);
 }
 
 static void test_intern__the_holder_itself_does_not_wait(void **state)
 {
     (void)state;
     assert_true(intern_lock());
-    assert_int_equal(intern_node(NODE_NONE, 99, 1), NODE_LOST);
+    assert_int_equal(node(NODE_NONE, 99, 1), NODE_LOST);
     intern_unlock();
-    assert_true(intern_node(NODE_NONE, 99, 1) >= NODE_FIRST);
+    assert_true(node(NODE_NONE, 99, 1) >= NODE_FIRST);
 }
 
 /* ---- fork */
@@ -148,19 +173,18 @@ static void test_intern__the_holder_itself_does_not_wait(void **state)
 static void test_intern__a_child_of_fork_has_the_ids_and_a_free_lock(void **state)
 {
     (void)state;
-    uint32_t known = intern_node(NODE_NONE, 111, 1);
+    uint32_t known = node(NODE_NONE, 111, 1);
     walk_fork_prepare();
     pid_t child = fork();
     if (child == 0) {
         walk_after_fork();
-        _exit(intern_node(NODE_NONE, 111, 1) == known && intern_node(known, 111, 2) > known ? 0
-                                                                                            : 1);
+        _exit(node(NODE_NONE, 111, 1) == known && node(known, 111, 2) > known ? 0 : 1);
     }
     walk_fork_parent();
     int status;
     waitpid(child, &status, 0);
     assert_int_equal(status, 0);
-    assert_true(intern_node(known, 111, 3) > known);
+    assert_true(node(known, 111, 3) > known);
 }
 
 static void test_intern__a_child_of_a_raw_clone_frees_a_lock_that_another_thread_held(void **state)
@@ -173,7 +197,7 @@ static void test_intern__a_child_of_a_raw_clone_frees_a_lock_that_another_thread
     pid_t child = fork();
     if (child == 0) {
         walk_after_fork();
-        _exit(intern_node(NODE_NONE, 112, 1) >= NODE_FIRST ? 0 : 1);
+        _exit(node(NODE_NONE, 112, 1) >= NODE_FIRST ? 0 : 1);
     }
     int status;
     waitpid(child, &status, 0);
@@ -185,6 +209,7 @@ static void test_intern__a_child_of_a_raw_clone_frees_a_lock_that_another_thread
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_intern__a_guess_is_compared),
         cmocka_unit_test(test_intern__equal_nodes_have_one_id),
         cmocka_unit_test(test_intern__keeps_all_ids_while_it_grows),
         cmocka_unit_test(test_intern__a_refused_definition_is_asked_for_again),
