@@ -117,14 +117,23 @@ def reports_part(names, recorders, scale):
         yield group_of("reports", name, "", kept, small(WORKLOADS[name], share), share=share)
 
 
+def beside_memray(recorders):
+    return [each for each in recorders if each in ("bare", "memrec", "memray --trace-python-allocators")]
+
+
 def scaling_part(names, recorders, scale):
-    """Events 1, 4, 16 times; stacks from a thousand to a million; threads from one to eight."""
-    kept = [each for each in recorders if each in ("bare", "memrec", "memray --trace-python-allocators")]
+    """Events 1, 4, 16 times; stacks from a thousand to a million."""
+    kept = beside_memray(recorders)
     for times in (1, 4, 16):
         yield group_of("events", "mallocs", f"{times}x", kept, (f"scale={0.125 * times * scale}",))
         yield group_of("events", "storm", f"{times}x", kept, (f"scale={0.125 * times * scale}", "count=1"))
     for count in (1_000, 10_000, 100_000, 1_000_000):
         yield group_of("stacks", "stacks", f"{count}", kept, (f"scale={0.3 * scale}", f"count={count}"))
+
+
+def threads_part(names, recorders, scale):
+    """The same work from one to eight threads, with and without an interpreter's lock."""
+    kept = beside_memray(recorders)
     for count in (1, 2, 4, 8):
         yield group_of("threads", "threads", f"{count}", kept, (f"scale={0.4 * scale}", f"count={count}"), reported=False)
         yield group_of("threads", "storm", f"{count}", kept, (f"scale={0.4 * scale}", f"count={count}"), reported=False)
@@ -156,4 +165,4 @@ class Part(typing.NamedTuple):
 
 
 PARTS = {"main": Part(main_part, 99), "one core": Part(one_core_part, 3), "reports": Part(reports_part, 1),
-         "start": Part(start_part, 15), "scaling": Part(scaling_part, 2), "others": Part(other_part, 3)}
+         "start": Part(start_part, 15), "scaling": Part(scaling_part, 1), "threads": Part(threads_part, 3), "others": Part(other_part, 3)}

@@ -116,6 +116,18 @@ def machine():
             "commit": commit[1] if commit[0] else "unknown", "compiler": f"{COMPILER} {compiler[1]}"}
 
 
+def bring_interpreters():
+    """Brings 3.15 where tools/setup-interpreters can (seconds); returns the gaps. A free-threaded one takes minutes: only told."""
+    if "3.15" not in interpreters():
+        say("bringing CPython 3.15")
+        tried([str(ROOT / "tools/setup-interpreters")])
+    here = interpreters()
+    gaps = {} if "3.15" in here else {"CPython 3.15": "not here, and tools/setup-interpreters did not bring it"}
+    if not any(tag.endswith("t") for tag in here):
+        gaps["free-threaded CPython"] = "not here; tools/setup-interpreters 3.13t builds one in some minutes"
+    return gaps
+
+
 def interpreters():
     """{tag: path} of the newest of each CPython on this machine: "3.15", "3.13t"."""
     done = subprocess.run([str(ROOT / "tools/interpreters")], stdout=subprocess.PIPE, text=True)
