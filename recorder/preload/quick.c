@@ -284,13 +284,13 @@ FRAMES_INLINE uint32_t walk(struct walker *w, const struct layout *l, struct res
     uint64_t epoch = code_epoch();
     uintptr_t top = top_frame(tstate, l);
     uint32_t depth = w->depth;
-    struct shadow_frame *entry = w->shadow + depth - 1;
     if (frames_unlikely(!top))
         return NODE_NONE;
     if (frames_unlikely(w->epoch != epoch)) /* nor is there a shadow yet */
         return whole_walk(w, top, epoch);
-    if (top != entry[1].previous || depth > SHALLOW)
+    if (top != w->shadow[depth].previous || depth > SHALLOW)
         return rest.moved(w, top);
+    struct shadow_frame *entry = w->shadow + depth - 1;
     const struct shadow_frame *changed = entry + 1;
     if (frames_unlikely(!entries_stand(w, entry, w->shadow, &changed, l)))
         return whole_walk(w, top, epoch);
