@@ -58,7 +58,7 @@ static int64_t collect(const struct report *report, struct holder **out)
     if (!holders)
         return -ERR_NOMEM;
     for (selection_start(&s, report, MEASURE_MOMENT); selection_next(&s); count++) {
-        holders[count] = holder_of(report, sites->items[s.site].stack);
+        holders[count] = holder_of(report, site_stack(sites, s.site));
         holders[count].bytes = s.values.bytes;
     }
     *out = holders;

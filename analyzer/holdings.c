@@ -10,9 +10,9 @@ static void sum_pools(struct replay *r)
             p->pooled_bytes = 0;
     }
     for (uint32_t id = 1; id < r->sites.count; id++) {
-        const struct site *site = &r->sites.items[id];
-        struct process *p = model_process_at(&r->model, site->process);
-        if (p && allocator_pooled(site->allocator))
+        const struct lane *lane = site_lane(&r->sites, id);
+        struct process *p = model_process_at(&r->model, lane->process);
+        if (p && allocator_pooled(lane->allocator))
             p->pooled_bytes += site_then(&r->sites, id).bytes;
     }
 }

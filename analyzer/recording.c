@@ -244,6 +244,7 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
     rc = replay_run(&rec->replay, &rec->reader, progress ? relay : 0, &relayed, err);
     if (rc)
         return rc;
+    replay_trim(&rec->replay);
     if (!rec->regular)
         rec->file_bytes = trace_reader_offset(rec->reader.trace);
     rec->duration_ns = rec->replay.time_ns;

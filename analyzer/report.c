@@ -19,12 +19,12 @@ void selection_start(struct selection *s, const struct report *report, enum meas
 static struct site_values values_of(const struct selection *s, uint32_t id)
 {
     const struct sites *sites = &s->report->rec->replay.sites;
-    const struct site *site = &sites->items[id];
+    struct site_temporary temporary;
     switch (s->measure) {
     case MEASURE_LEAKS: return site_leak(sites, id);
     case MEASURE_TEMPORARY:
-        return (struct site_values){site->temporary_bytes, site->temporary_bytes, 0,
-                                    site->temporary_count};
+        temporary = site_temporary(sites, id);
+        return (struct site_values){temporary.bytes, temporary.bytes, 0, temporary.count};
     default: return site_then(sites, id);
     }
 }
@@ -37,7 +37,8 @@ bool selection_next(struct selection *s)
         s->values = values_of(s, s->site);
         if (!s->values.count && !s->values.bytes)
             continue;
-        if (!thread || recording_thread_is(rec, rec->replay.sites.items[s->site].thread, thread))
+        if (!thread ||
+            recording_thread_is(rec, site_lane(&rec->replay.sites, s->site)->thread, thread))
             return true;
     }
     return false;

@@ -138,7 +138,7 @@ static int build(struct table *t, enum measure measure)
     const struct replay *r = &t->report->rec->replay;
     struct selection s;
     for (selection_start(&s, t->report, measure); selection_next(&s);)
-        if (tree_add(&t->tree, &r->model.symbols, 0, r->sites.items[s.site].stack, s.values.bytes,
+        if (tree_add(&t->tree, &r->model.symbols, 0, site_stack(&r->sites, s.site), s.values.bytes,
                      s.values.count))
             return -ERR_NOMEM;
     return tree_finish(&t->tree);

@@ -191,8 +191,8 @@ static int json_frames(struct json *j, const struct symbols *s, uint32_t stack, 
 static int json_stack(struct json *j, const struct selection *s, struct walk *w)
 {
     struct replay *r = &s->report->rec->replay;
-    const struct site *site = &r->sites.items[s->site];
-    const struct thread *t = model_thread(&r->model, site->thread);
+    const struct lane *lane = site_lane(&r->sites, s->site);
+    const struct thread *t = model_thread(&r->model, lane->thread);
     json_object(j, 0);
     json_number(j, "bytes", s->values.bytes);
     if (s->measure == MEASURE_TEMPORARY)
@@ -200,8 +200,8 @@ static int json_stack(struct json *j, const struct selection *s, struct walk *w)
     else
         json_number(j, "resident_bytes", s->values.resident_bytes);
     json_number(j, "allocations", s->values.count);
-    json_string(j, "allocator", allocator_name(site->allocator));
-    json_pid(j, "pid", model_process_at(&r->model, site->process));
+    json_string(j, "allocator", allocator_name(lane->allocator));
+    json_pid(j, "pid", model_process_at(&r->model, lane->process));
     if (t->name->length)
         json_name(j, "thread", t->name);
     else
@@ -210,7 +210,7 @@ static int json_stack(struct json *j, const struct selection *s, struct walk *w)
         json_number(j, "tid", t->tid);
     else
         json_null(j, "tid");
-    int rc = json_frames(j, &r->model.symbols, site->stack, w);
+    int rc = json_frames(j, &r->model.symbols, site_stack(&r->sites, s->site), w);
     json_end_object(j);
     return rc;
 }

@@ -298,8 +298,8 @@ static bool several_processes(const struct report *report, enum measure measure)
     struct selection s;
     uint32_t first = 0;
     for (selection_start(&s, report, measure); selection_next(&s);) {
-        const struct site *sites = report->rec->replay.sites.items;
-        if (first && sites[first].process != sites[s.site].process)
+        const struct sites *sites = &report->rec->replay.sites;
+        if (first && site_lane(sites, first)->process != site_lane(sites, s.site)->process)
             return true;
         first = first ? first : s.site;
     }
@@ -312,10 +312,11 @@ static int build(struct view *v, enum measure measure)
     bool group = several_processes(v->report, measure);
     struct selection s;
     for (selection_start(&s, v->report, measure); selection_next(&s);) {
-        const struct site *site = &r->sites.items[s.site];
-        uint32_t node = group ? tree_process(&v->tree, site->process) : 0;
-        if ((group && !node) || tree_add(&v->tree, &r->model.symbols, node, site->stack,
-                                         s.values.bytes, s.values.count))
+        uint32_t process = site_lane(&r->sites, s.site)->process;
+        uint32_t node = group ? tree_process(&v->tree, process) : 0;
+        if ((group && !node) ||
+            tree_add(&v->tree, &r->model.symbols, node, site_stack(&r->sites, s.site),
+                     s.values.bytes, s.values.count))
             return -ERR_NOMEM;
     }
     return tree_finish(&v->tree);

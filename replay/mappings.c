@@ -92,7 +92,7 @@ static void add_to_site(const struct change *c, uint32_t id, const struct share 
         site->live_count += (uint32_t)s->count;
     }
     if (s->gap_bytes || s->unsampled_bytes) {
-        struct site_more *more = &sites->mores[id];
+        struct site_more *more = sites_more(sites, id);
         site_more_touch(sites, more);
         more->live_gap_bytes += s->gap_bytes;
         more->live_unsampled_bytes += s->unsampled_bytes;
@@ -111,7 +111,7 @@ static bool corrects_past(const struct change *c, const struct range *before,
 
 static void correct(const struct change *c, uint64_t tag, const struct share *s)
 {
-    struct site_more *more = &c->replay->sites.mores[(uint32_t)tag];
+    struct site_more *more = sites_more(&c->replay->sites, (uint32_t)tag);
     bool existed = tag >> 32 <= c->replay->moment.map_serial;
     if (!existed)
         site_more_touch(&c->replay->sites, more);
@@ -153,7 +153,7 @@ static uint64_t new_tag(struct replay *r, unsigned allocator, uint32_t stack, bo
                         bool *ok)
 {
     uint32_t site = counted ? sites_find(&r->sites, r->thread, allocator, stack) : 0;
-    *ok = site || !counted;
+    *ok = !counted || (site && !sites_make_more(&r->sites, site));
     return (uint64_t)++r->map_serial << 32 | site;
 }
 

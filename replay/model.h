@@ -45,7 +45,8 @@ struct thread {
     bool defined;
     struct process *process;
     const struct name *name;
-    uint64_t allocs; /* allocator calls so far */
+    uint64_t allocs;                 /* allocator calls so far */
+    uint32_t lanes[ALLOCATOR_LIMIT]; /* of its sites (sites.h), 0: none yet */
     struct freed freed;
 };
 

@@ -9,7 +9,8 @@
 static inline struct process *process_of(struct replay *r, const struct site *site)
 {
     struct process *p = r->thread->process;
-    return p->id == site->process ? p : model_process(&r->model, site->process);
+    uint32_t id = r->sites.lanes[site->lane].process;
+    return p->id == id ? p : model_process(&r->model, id);
 }
 
 /* Takes a live block out of all sums. */
@@ -131,12 +132,11 @@ static void unknown_free(struct replay *r, uint64_t key, uint64_t owner)
 static inline bool count_temporary(struct replay *r, const struct block *block)
 {
     const struct thread *t = r->thread;
-    struct site *site = &r->sites.items[block->site];
-    if (site->thread != t->id || t->allocs - block->serial >= r->options.temporary_threshold ||
-        !r->inside)
+    if (!r->sites.temporaries || !r->inside || site_lane(&r->sites, block->site)->thread != t->id ||
+        t->allocs - block->serial >= r->options.temporary_threshold)
         return false;
-    site->temporary_bytes += block->size_bytes;
-    site->temporary_count++;
+    r->sites.temporaries[block->site].bytes += block->size_bytes;
+    r->sites.temporaries[block->site].count++;
     return true;
 }
 
@@ -176,8 +176,8 @@ static int apply_unfree(struct replay *r)
         return 0;
     freed->valid = false;
     if (freed->temporary) {
-        r->sites.items[block->site].temporary_bytes -= block->size_bytes;
-        r->sites.items[block->site].temporary_count--;
+        r->sites.temporaries[block->site].bytes -= block->size_bytes;
+        r->sites.temporaries[block->site].count--;
     }
     if (!block->size_bytes)
         replay_settle(r);
@@ -203,26 +203,22 @@ static int sweep(struct replay *r)
     return rc ? rc : blockmap_purge(&r->big, still_counts, r);
 }
 
-/* What the process's sites hold becomes its leaks. end: and leaves the sums. */
-static void close_sites(struct replay *r, struct process *p, bool end, bool leaks)
+/* What the process's sites hold leaves the sums, and becomes its leaks. */
+static void close_sites(struct replay *r, struct process *p, bool leaks)
 {
     for (uint32_t id = p->first_site; id; id = r->sites.items[id].next) {
         struct site *site = &r->sites.items[id];
-        struct site_more *more = &r->sites.mores[id];
-        if (leaks) {
-            more->leak_bytes = site->live_bytes;
-            more->leak_count = site->live_count;
-            more->leak_gap_bytes = more->live_gap_bytes;
-            more->leak_unsampled_bytes = more->live_unsampled_bytes;
-        }
-        if (!end)
-            continue;
+        struct site_more *more = sites_more(&r->sites, id);
         site_touch(&r->sites, site);
-        site_more_touch(&r->sites, more);
         r->dead_blocks += site->live_count;
-        site->live_bytes = site->live_count = 0;
-        more->live_gap_bytes = more->live_unsampled_bytes = 0;
         site->ended = 1;
+        if (!leaks)
+            site->live_bytes = site->live_count = 0;
+        if (!more)
+            continue;
+        site_more_touch(&r->sites, more);
+        if (!leaks)
+            more->live_gap_bytes = more->live_unsampled_bytes = 0;
     }
 }
 
@@ -244,7 +240,7 @@ static int apply_process_end(struct replay *r, const struct record *record)
     p->status = record->process_end.status;
     p->ended_ns = r->time_ns;
     ranges_release(&p->ranges);
-    close_sites(r, p, true, record->process_end.reason != PROCESS_EXECED);
+    close_sites(r, p, record->process_end.reason != PROCESS_EXECED);
     return sweep(r);
 }
 
@@ -347,33 +343,54 @@ static inline int apply_one(struct replay *r, const struct event *ev)
     }
 }
 
-/* Hints in two steps, since where a block is must be near before the block can be fetched. */
-static inline void prefetch_far(const struct replay *r, const struct event *ev)
+/* How many events before it is applied something is brought near for one: a step apart, since where
+ * a block is must be near before the block can be fetched, and that before its site. */
+enum { SOON = 12, NEAR = 32, FAR = 64 };
+
+/* many: the sites are too many for the nearest caches. */
+static inline void prefetch_far(const struct replay *r, const struct event *ev, bool many)
 {
     if (ev->kind == EVENT_FREE)
         live_prefetch_page(&r->blocks, ev->index);
+    else if (many && ev->kind <= EVENT_ALLOC_ADDRESS)
+        sites_prefetch_slot(&r->sites, r->thread->lanes[ev->allocator], ev->stack);
 }
 
-static inline void prefetch_near(const struct replay *r, const struct event *ev)
+static inline void prefetch_near(const struct replay *r, const struct event *ev, bool many)
 {
     if (ev->kind == EVENT_FREE)
         live_prefetch_block(&r->blocks, ev->index);
     else if (ev->kind == EVENT_ALLOC_ADDRESS || ev->kind == EVENT_FREE_ADDRESS)
         blockmap_prefetch(&r->blocks.table, ev->address, address_owner(r->thread));
+    if (many && ev->kind <= EVENT_ALLOC_ADDRESS)
+        sites_prefetch(&r->sites, r->thread->lanes[ev->allocator], ev->stack);
+}
+
+static inline void prefetch_soon(const struct replay *r, const struct event *ev)
+{
+    const struct block *block = 0;
+    if (ev->kind == EVENT_FREE)
+        block = live_find(&r->blocks, ev->index, 0);
+    else if (ev->kind == EVENT_FREE_ADDRESS)
+        block = live_find(&r->blocks, ev->address, address_owner(r->thread));
+    if (block)
+        near_bring(&r->sites.items[block->site]);
 }
 
 int replay_apply(struct replay *r, const struct event *events, int count)
 {
-    enum { NEAR = 32, FAR = 64 };
+    bool many = r->sites.count > SITES_MANY;
     for (int i = 0; i < count && i < FAR; i++)
-        prefetch_far(r, &events[i]);
+        prefetch_far(r, &events[i], many);
     for (int i = 0; i < count && i < NEAR; i++)
-        prefetch_near(r, &events[i]);
+        prefetch_near(r, &events[i], many);
     for (int i = 0; i < count; i++) {
         if (i + FAR < count)
-            prefetch_far(r, &events[i + FAR]);
+            prefetch_far(r, &events[i + FAR], many);
         if (i + NEAR < count)
-            prefetch_near(r, &events[i + NEAR]);
+            prefetch_near(r, &events[i + NEAR], many);
+        if (many && i + SOON < count)
+            prefetch_soon(r, &events[i + SOON]);
         int rc = apply_one(r, &events[i]);
         if (rc || r->stopped)
             return rc;
@@ -387,7 +404,7 @@ int replay_init(struct replay *r, const struct replay_options *options)
     live_init(&r->blocks);
     blockmap_init(&r->big);
     int rc = model_init(&r->model);
-    int sites_rc = sites_init(&r->sites);
+    int sites_rc = sites_init(&r->sites, options->temporary_threshold > 0);
     r->thread = &r->model.no_thread;
     r->model.nobody.in_scope = r->model.nobody.active = !options->has_pid;
     moment_start(r);
@@ -403,22 +420,22 @@ void replay_release(struct replay *r)
     blockmap_release(&r->big);
 }
 
-static void finish_process(struct replay *r, struct process *p)
-{
-    process_settle(p);
-    if (!p->ended)
-        close_sites(r, p, false, true);
-}
-
 void replay_finish(struct replay *r)
 {
     moment_finish(r);
     for (uint32_t id = 0; id < r->model.processes.limit; id++) {
         struct process *p = model_process_at(&r->model, id);
         if (p)
-            finish_process(r, p);
+            process_settle(p);
     }
-    finish_process(r, &r->model.nobody);
+    process_settle(&r->model.nobody);
+}
+
+void replay_trim(struct replay *r)
+{
+    live_release(&r->blocks);
+    blockmap_release(&r->big);
+    sites_close(&r->sites);
 }
 
 /* Reading ahead of a moment to stop at would find what lies behind it, one time more, one time

@@ -73,9 +73,12 @@ void replay_release(struct replay *r);
 
 /* Applies a window of events in order. Returns 0 or -ERR_NOMEM. */
 int replay_apply(struct replay *r, const struct event *events, int count);
-/* To be called once after the last event: settles the moment, and what is still live becomes its
- * process's leaks. */
+/* To be called once after the last event: settles the moment. What is still live is its process's
+ * leaks. */
 void replay_finish(struct replay *r);
+
+/* Frees what only further events would need, after replay_finish: reports read sites. */
+void replay_trim(struct replay *r);
 
 /* Reads the whole trace: a feed and replay_apply until the end or the moment to stop at, then
  * replay_finish. The reader is left where the feed's thread left it, or at the moment. progress

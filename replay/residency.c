@@ -11,7 +11,7 @@ static uint64_t gap(uint64_t size_bytes, uint64_t sample_bytes)
 
 static void count(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64_t unsampled_bytes)
 {
-    struct site_more *more = &r->sites.mores[site];
+    struct site_more *more = sites_more(&r->sites, site);
     site_more_touch(&r->sites, more);
     more->live_gap_bytes += gap_bytes;
     more->live_unsampled_bytes += unsampled_bytes;
@@ -24,6 +24,8 @@ int residency_add(struct replay *r, const struct slot *slot, const struct block 
     if (known && known->site)
         entry = *known;
     bool sampled = entry.size_bytes != UNSAMPLED;
+    if (sites_make_more(&r->sites, slot->block.site))
+        return -ERR_NOMEM;
     count(r, slot->block.site, sampled ? gap(size, entry.size_bytes) : 0, sampled ? 0 : size);
     return slot->owner ? 0 : blockmap_insert(&r->big, slot->key, 0, &entry);
 }
@@ -45,7 +47,7 @@ struct block residency_remove(struct replay *r, const struct slot *slot)
 static void correct(struct replay *r, uint32_t site, bool existed, uint64_t gap_change,
                     uint64_t unsampled_change)
 {
-    struct site_more *more = &r->sites.mores[site];
+    struct site_more *more = sites_more(&r->sites, site);
     more->live_gap_bytes += gap_change;
     more->live_unsampled_bytes += unsampled_change;
     if (more->epoch != r->sites.epoch || !existed)

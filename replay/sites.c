@@ -1,108 +1,203 @@
-/* Sites and their values at the chosen moment: see sites.h. */
+/* Sites and their values at the chosen moment: see sites.h. Why the hash grows by half and is two
+ * thirds full: with a million sites it is the second largest thing in memory. */
 #include "replay/sites.h"
 
 #include "format/error.h"
 #include <stdlib.h>
+#include <string.h>
 
-int sites_init(struct sites *s)
+#define FIRST_ITEMS 1024u
+#define FIRST_SLOTS 4096u
+
+/* Sets the number of slots, and with it how many bits an id has: ids stay below it. */
+static int make_slots(struct sites *s, uint32_t slot_count)
 {
-    *s = (struct sites){.count = 1, .capacity = 1024, .epoch = 1, .mask = 4095};
+    s->slot_count = slot_count;
+    s->id_bits = 32 - (unsigned)__builtin_clz(slot_count);
+    s->slots = calloc(slot_count, sizeof *s->slots);
+    return s->slots ? 0 : -ERR_NOMEM;
+}
+
+int sites_init(struct sites *s, bool temporary)
+{
+    *s = (struct sites){.count = 1, .lane_count = 1, .epoch = 1};
+    s->capacity = s->lane_capacity = s->more_capacity = FIRST_ITEMS;
+    s->more_slot_count = FIRST_ITEMS * 2;
     s->items = calloc(s->capacity, sizeof *s->items);
-    s->mores = calloc(s->capacity, sizeof *s->mores);
-    s->slots = calloc(s->mask + 1, sizeof *s->slots);
+    s->lanes = calloc(s->lane_capacity, sizeof *s->lanes);
+    s->mores = calloc(s->more_capacity, sizeof *s->mores);
+    s->more_slots = calloc(s->more_slot_count, sizeof *s->more_slots);
     s->recent = calloc(SITES_RECENT, sizeof *s->recent);
-    return s->items && s->mores && s->slots && s->recent ? 0 : -ERR_NOMEM;
+    s->temporaries = temporary ? calloc(s->capacity, sizeof *s->temporaries) : 0;
+    return !make_slots(s, FIRST_SLOTS) && s->items && s->lanes && s->mores && s->more_slots &&
+                   s->recent && (s->temporaries || !temporary)
+               ? 0
+               : -ERR_NOMEM;
+}
+
+void sites_close(struct sites *s)
+{
+    free(s->slots);
+    free(s->recent);
+    s->slots = 0;
+    s->recent = 0;
 }
 
 void sites_release(struct sites *s)
 {
+    sites_close(s);
     free(s->items);
+    free(s->lanes);
     free(s->mores);
-    free(s->slots);
-    free(s->recent);
+    free(s->more_slots);
+    free(s->temporaries);
     *s = (struct sites){0};
 }
 
-static uint64_t hash(uint32_t stack, unsigned allocator, uint32_t thread)
+/* Doubles an array of items. */
+static int grow(void **items, uint32_t *capacity, size_t item_bytes)
 {
-    uint64_t h = ((uint64_t)stack << 32 | thread) ^ (uint64_t)allocator << 27;
-    h = (h ^ h >> 29) * 0xBF58476D1CE4E5B9u;
-    return h ^ h >> 32;
+    void *grown =
+        *capacity > UINT32_MAX / 2 ? 0 : realloc(*items, (size_t)*capacity * 2 * item_bytes);
+    if (!grown)
+        return -ERR_NOMEM;
+    *items = grown;
+    *capacity *= 2;
+    return 0;
 }
 
-static uint64_t site_hash(const struct site *site)
+uint32_t sites_lane(struct sites *s, struct thread *t, unsigned allocator)
 {
-    return hash(site->event_stack, site->allocator, site->thread);
+    if (t->lanes[allocator])
+        return t->lanes[allocator];
+    if (s->lane_count == s->lane_capacity &&
+        grow((void **)&s->lanes, &s->lane_capacity, sizeof *s->lanes))
+        return 0;
+    s->lanes[s->lane_count] =
+        (struct lane){t->id, t->process->id, t->origin_stack, (uint8_t)allocator};
+    return t->lanes[allocator] = s->lane_count++;
+}
+
+static uint32_t next_slot(const struct sites *s, uint32_t at)
+{
+    return at + 1 == s->slot_count ? 0 : at + 1;
+}
+
+static uint32_t slot_value(const struct sites *s, uint64_t hash, uint32_t id)
+{
+    return (uint32_t)hash >> s->id_bits << s->id_bits | id;
+}
+
+static uint64_t hash_of(const struct sites *s, uint32_t id)
+{
+    return sites_hash(s->items[id].lane, s->items[id].event_stack);
 }
 
 static int grow_slots(struct sites *s)
 {
-    uint64_t mask = s->mask * 2 + 1;
-    uint32_t *slots = calloc(mask + 1, sizeof *slots);
-    if (!slots)
+    enum { AHEAD = 16 };
+    struct sites grown = {0};
+    if (s->slot_count > (1u << 31) / 3 * 2 || make_slots(&grown, s->slot_count / 2 * 3))
         return -ERR_NOMEM;
     for (uint32_t id = 1; id < s->count; id++) {
-        uint64_t at = site_hash(&s->items[id]) & mask;
-        while (slots[at])
-            at = (at + 1) & mask;
-        slots[at] = id;
+        uint64_t hash = hash_of(s, id);
+        uint32_t at = sites_home(&grown, hash);
+        if (id + AHEAD < s->count)
+            near_bring(&grown.slots[sites_home(&grown, hash_of(s, id + AHEAD))]);
+        while (grown.slots[at])
+            at = next_slot(&grown, at);
+        grown.slots[at] = slot_value(&grown, hash, id);
     }
     free(s->slots);
-    s->slots = slots;
-    s->mask = mask;
+    s->slots = grown.slots;
+    s->slot_count = grown.slot_count;
+    s->id_bits = grown.id_bits;
     return 0;
 }
 
 static int grow_items(struct sites *s)
 {
-    if (s->capacity > UINT32_MAX / 2)
+    uint32_t capacity = s->capacity;
+    if (grow((void **)&s->items, &s->capacity, sizeof *s->items))
         return -ERR_NOMEM;
-    uint32_t capacity = s->capacity * 2;
-    struct site *items = realloc(s->items, capacity * sizeof *items);
-    if (!items)
+    if (!s->temporaries)
+        return 0;
+    if (grow((void **)&s->temporaries, &capacity, sizeof *s->temporaries))
         return -ERR_NOMEM;
-    s->items = items;
-    struct site_more *mores = realloc(s->mores, capacity * sizeof *mores);
-    if (!mores)
-        return -ERR_NOMEM;
-    s->mores = mores;
-    s->capacity = capacity;
+    memset(s->temporaries + s->count, 0, (capacity - s->count) * sizeof *s->temporaries);
     return 0;
 }
 
-static uint32_t site_new(struct sites *s, struct thread *t, unsigned allocator, uint32_t stack)
+static uint32_t site_new(struct sites *s, struct process *p, uint32_t lane, uint32_t stack)
 {
-    struct process *p = t->process;
     uint32_t id = s->count++;
-    bool origin = stack == STACK_EMPTY && t->origin_stack;
-    s->items[id] = (struct site){.stack = origin ? t->origin_stack : stack,
-                                 .event_stack = stack,
-                                 .thread = t->id,
-                                 .process = p->id,
-                                 .allocator = (uint8_t)allocator,
-                                 .epoch = s->epoch,
-                                 .next = p->first_site};
-    s->mores[id] = (struct site_more){.epoch = s->epoch};
+    s->items[id] = (struct site){
+        .event_stack = stack & 0x7FFFFFFFu, .lane = lane, .epoch = s->epoch, .next = p->first_site};
     p->first_site = id;
     return id;
 }
 
-uint32_t sites_intern(struct sites *s, struct thread *t, unsigned allocator, uint32_t stack)
+uint32_t sites_intern(struct sites *s, struct thread *t, uint32_t lane, uint32_t stack)
 {
-    stack &= 0x7FFFFFFFu;
-    if ((uint64_t)s->count * 2 > s->mask && grow_slots(s))
+    if ((uint64_t)s->count * 3 > (uint64_t)s->slot_count * 2 && grow_slots(s))
         return 0;
     if (s->count == s->capacity && grow_items(s))
         return 0;
-    uint64_t at = hash(stack, allocator, t->id) & s->mask;
-    for (; s->slots[at]; at = (at + 1) & s->mask) {
-        const struct site *site = &s->items[s->slots[at]];
-        if (site->event_stack == stack && site->thread == t->id && site->allocator == allocator)
+    uint64_t hash = sites_hash(lane, stack);
+    uint32_t at = sites_probe(s, hash, sites_home(s, hash)), id;
+    for (; (id = sites_slot_id(s, at)); at = sites_probe(s, hash, next_slot(s, at)))
+        if (s->items[id].event_stack == stack && s->items[id].lane == lane)
             break;
+    if (!id) {
+        id = site_new(s, t->process, lane, stack);
+        s->slots[at] = slot_value(s, hash, id);
     }
-    if (!s->slots[at])
-        s->slots[at] = site_new(s, t, allocator, stack);
-    return s->recent[sites_recent_slot(stack, allocator, t->id)] = s->slots[at];
+    *sites_recent(s, lane, stack) = (struct recent_site){stack, lane, id};
+    return id;
+}
+
+/* The place of a site's rarer half among more_slots, or the empty one where it belongs. */
+static uint32_t *more_slot(const struct sites *s, uint32_t site)
+{
+    uint32_t mask = s->more_slot_count - 1, at = site * 0x9E3779B1u & mask;
+    while (s->more_slots[at] && s->mores[s->more_slots[at] - 1].site != site)
+        at = (at + 1) & mask;
+    return &s->more_slots[at];
+}
+
+struct site_more *sites_more(const struct sites *s, uint32_t site)
+{
+    uint32_t found = *more_slot(s, site);
+    return found ? &s->mores[found - 1] : 0;
+}
+
+/* Room for one more; mores fill half of their slots at most. */
+static int grow_mores(struct sites *s)
+{
+    if (s->more_count < s->more_capacity)
+        return 0;
+    uint32_t *slots = calloc((size_t)s->more_slot_count * 2, sizeof *slots);
+    if (!slots || grow((void **)&s->mores, &s->more_capacity, sizeof *s->mores)) {
+        free(slots);
+        return -ERR_NOMEM;
+    }
+    free(s->more_slots);
+    s->more_slots = slots;
+    s->more_slot_count *= 2;
+    for (uint32_t i = 0; i < s->more_count; i++)
+        *more_slot(s, s->mores[i].site) = i + 1;
+    return 0;
+}
+
+int sites_make_more(struct sites *s, uint32_t site)
+{
+    if (sites_more(s, site))
+        return 0;
+    if (grow_mores(s))
+        return -ERR_NOMEM;
+    s->mores[s->more_count] = (struct site_more){.site = site, .epoch = s->epoch};
+    *more_slot(s, site) = ++s->more_count;
+    return 0;
 }
 
 static struct site_values values(uint64_t bytes, uint64_t count, uint64_t gap, uint64_t unsampled)
@@ -110,28 +205,32 @@ static struct site_values values(uint64_t bytes, uint64_t count, uint64_t gap, u
     return (struct site_values){bytes, bytes > gap ? bytes - gap : 0, unsampled, count};
 }
 
-struct site_values site_live(const struct sites *s, uint32_t id)
+struct site_values site_leak(const struct sites *s, uint32_t id)
 {
     const struct site *site = &s->items[id];
-    const struct site_more *more = &s->mores[id];
-    return values(site->live_bytes, site->live_count, more->live_gap_bytes,
-                  more->live_unsampled_bytes);
+    const struct site_more *more = sites_more(s, id);
+    return values(site->live_bytes, site->live_count, more ? more->live_gap_bytes : 0,
+                  more ? more->live_unsampled_bytes : 0);
+}
+
+struct site_values site_live(const struct sites *s, uint32_t id)
+{
+    return s->items[id].ended ? (struct site_values){0} : site_leak(s, id);
 }
 
 struct site_values site_then(const struct sites *s, uint32_t id)
 {
     const struct site *site = &s->items[id];
-    const struct site_more *more = &s->mores[id];
-    bool kept = site->epoch == s->epoch, more_kept = more->epoch == s->epoch;
-    return values(kept ? site->then_bytes : site->live_bytes,
-                  kept ? site->then_count : site->live_count,
-                  more_kept ? more->then_gap_bytes : more->live_gap_bytes,
-                  more_kept ? more->then_unsampled_bytes : more->live_unsampled_bytes);
+    const struct site_more *more = sites_more(s, id);
+    struct site_values live = site_live(s, id);
+    bool kept = site->epoch == s->epoch, more_kept = more && more->epoch == s->epoch;
+    uint64_t gap = more ? more->live_gap_bytes : 0;
+    return values(kept ? site->then_bytes : live.bytes, kept ? site->then_count : live.count,
+                  more_kept ? more->then_gap_bytes : gap,
+                  more_kept ? more->then_unsampled_bytes : live.unsampled_bytes);
 }
 
-struct site_values site_leak(const struct sites *s, uint32_t id)
+struct site_temporary site_temporary(const struct sites *s, uint32_t id)
 {
-    const struct site_more *more = &s->mores[id];
-    return values(more->leak_bytes, more->leak_count, more->leak_gap_bytes,
-                  more->leak_unsampled_bytes);
+    return s->temporaries ? s->temporaries[id] : (struct site_temporary){0};
 }

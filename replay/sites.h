@@ -9,30 +9,41 @@
  *   ─────┴───── site A changes ──┴───────────────────────┴──   A untouched since 2: then = live
  *               (then = old)        site B changes             B copied at its first change after 2
  *
- * Invariants: then_* is only valid through site_then(); a site belongs to one process; site 0 is
- * nobody's. Not here: which moment is a candidate (replay.h). Not thread-safe. */
+ * Why 40 bytes: a program may have a million stacks. What few sites have (struct site_more) stands
+ * apart, and so does what many share (struct lane).
+ * Invariants: then_* is only valid through site_then(); a site belongs to one process; site 0 and
+ * lane 0 are nobody's; the live values of an ended site are what it held at its end, its leaks. Not
+ * here: which moment is a candidate (replay.h). Not thread-safe. */
 #ifndef REPLAY_SITES_H
 #define REPLAY_SITES_H
 
 #include "replay/model.h"
+#include "replay/near.h"
 
 struct site {
     uint64_t live_bytes, then_bytes;
-    uint64_t temporary_bytes, temporary_count;
     uint32_t live_count, then_count;
-    uint32_t stack, thread, process; /* stack: where it counts (a C thread's empty stack is its
-                                        origin's) */
-    uint32_t epoch, next;            /* next: the process's next site, 0: last */
+    uint32_t epoch, next; /* next: the process's next site, 0: last */
     uint32_t event_stack : 31, ended : 1;
+    uint32_t lane;
+};
+
+/* An allocator on a thread. */
+struct lane {
+    uint32_t thread, process, origin_stack;
     uint8_t allocator;
 };
 
-/* The rarer half of a site: mappings, big blocks, leaks. `gap`: bytes that were never touched. */
+/* What mappings and big blocks have beside. `gap`: bytes that were never touched. */
 struct site_more {
     uint64_t live_gap_bytes, then_gap_bytes;
     uint64_t live_unsampled_bytes, then_unsampled_bytes;
-    uint64_t leak_bytes, leak_gap_bytes, leak_unsampled_bytes;
-    uint32_t leak_count, epoch;
+    uint32_t site, epoch;
+};
+
+/* What `temporary` counts. */
+struct site_temporary {
+    uint64_t bytes, count;
 };
 
 /* What a report reads of a site. resident_bytes = bytes - gap. */
@@ -40,49 +51,124 @@ struct site_values {
     uint64_t bytes, resident_bytes, unsampled_bytes, count;
 };
 
-struct sites {
-    struct site *items;      /* [0] unused */
-    struct site_more *mores; /* parallel */
-    uint32_t count, capacity;
-    uint32_t epoch;
-    uint32_t *slots; /* hash: site ids */
-    uint64_t mask;
-    uint32_t *recent; /* direct-mapped: site ids by a cheap hash of (stack, allocator, thread) */
+/* A site found lately, under a cheap hash of its key. */
+struct recent_site {
+    uint32_t stack, lane, site;
 };
 
-/* Returns 0 or -ERR_NOMEM; release is needed in both cases. */
-int sites_init(struct sites *s);
+struct sites {
+    struct site *items; /* [0] unused */
+    struct lane *lanes; /* [0] unused */
+    struct site_more *mores;
+    struct site_temporary *temporaries; /* parallel to items; NULL: not counted */
+    uint32_t count, capacity, lane_count, lane_capacity, more_count, more_capacity;
+    uint32_t epoch;
+    uint32_t *slots; /* hash: a site id in the low id_bits, above them bits of its hash; 0: empty */
+    uint32_t *more_slots; /* hash: indices of mores + 1 */
+    uint32_t slot_count, more_slot_count;
+    unsigned id_bits;
+    struct recent_site *recent; /* [SITES_RECENT] */
+};
+
+/* temporary: count what temporary_* are for. Returns 0 or -ERR_NOMEM; release is needed in both
+ * cases. */
+int sites_init(struct sites *s, bool temporary);
 /* Frees everything, also after a failed init. */
 void sites_release(struct sites *s);
+/* Frees what only sites_intern and sites_find need: they must not be called any more. */
+void sites_close(struct sites *s);
 
-/* The site of a stack as the event names it, an allocator and a thread; made where it is new.
- * Returns its id, or 0 when out of memory. */
-uint32_t sites_intern(struct sites *s, struct thread *thread, unsigned allocator, uint32_t stack);
+/* The lane of a thread and an allocator (< ALLOCATOR_LIMIT), made where it is new. 0 when out of
+ * memory. */
+uint32_t sites_lane(struct sites *s, struct thread *thread, unsigned allocator);
+/* The site of a stack as the event names it in a lane of the thread; made where it is new. Returns
+ * its id, or 0 when out of memory. */
+uint32_t sites_intern(struct sites *s, struct thread *thread, uint32_t lane, uint32_t stack);
+/* Makes the rarer half of a site, if it has none. Returns 0 or -ERR_NOMEM. */
+int sites_make_more(struct sites *s, uint32_t site);
+/* The rarer half of a site, NULL where none was made. */
+struct site_more *sites_more(const struct sites *s, uint32_t site);
 
 /* Values at the last candidate: the moment, once the trace was read. */
 struct site_values site_then(const struct sites *s, uint32_t site);
 /* Values now. */
 struct site_values site_live(const struct sites *s, uint32_t site);
-/* Values at the end of its process; 0 before replay_finish, and for an exec'd image. */
+/* Values at the end of its process, or now while that lives; 0 for an exec'd image. */
 struct site_values site_leak(const struct sites *s, uint32_t site);
+/* What was freed soon; 0 where that is not counted. */
+struct site_temporary site_temporary(const struct sites *s, uint32_t site);
 
-#define SITES_RECENT 4096u
-
-static inline uint32_t sites_recent_slot(uint32_t stack, unsigned allocator, uint32_t thread)
+static inline const struct lane *site_lane(const struct sites *s, uint32_t site)
 {
-    return (stack * 0x9E3779B1u ^ allocator * 0x85EBCA6Bu ^ thread * 0xC2B2AE35u) >> 20;
+    return &s->lanes[s->items[site].lane];
 }
 
-/* As sites_intern, for the inner loop. */
+/* The stack where a site counts: a C thread's empty stack is its origin's. */
+static inline uint32_t site_stack(const struct sites *s, uint32_t site)
+{
+    uint32_t stack = s->items[site].event_stack;
+    return stack == STACK_EMPTY ? site_lane(s, site)->origin_stack : stack;
+}
+
+#define SITES_RECENT 4096u
+#define SITES_MANY   4096u /* so many no longer stand in the nearest caches */
+
+static inline struct recent_site *sites_recent(const struct sites *s, uint32_t lane, uint32_t stack)
+{
+    return &s->recent[(stack * 0x9E3779B1u ^ lane * 0x85EBCA6Bu) >> 20];
+}
+
+static inline uint64_t sites_hash(uint32_t lane, uint32_t stack)
+{
+    uint64_t hash = ((uint64_t)stack << 32 | lane) * 0x9E3779B97F4A7C15u;
+    return (hash ^ hash >> 32) * 0xD6E8FEB86659FD93u;
+}
+
+/* Where the search for a hash begins. */
+static inline uint32_t sites_home(const struct sites *s, uint64_t hash)
+{
+    return (uint32_t)((hash >> 32) * s->slot_count >> 32);
+}
+
+/* The first slot from `at` on that is empty or may hold the hash: a site is only looked at where
+ * more than chance says that it is the right one. */
+static inline uint32_t sites_probe(const struct sites *s, uint64_t hash, uint32_t at)
+{
+    uint32_t mark = (uint32_t)hash >> s->id_bits;
+    while (s->slots[at] && s->slots[at] >> s->id_bits != mark)
+        at = at + 1 == s->slot_count ? 0 : at + 1;
+    return at;
+}
+
+static inline uint32_t sites_slot_id(const struct sites *s, uint32_t at)
+{
+    return s->slots[at] & ((1u << s->id_bits) - 1);
+}
+
+/* As sites_lane and sites_intern, for the inner loop. */
 static inline uint32_t sites_find(struct sites *s, struct thread *thread, unsigned allocator,
                                   uint32_t stack)
 {
-    uint32_t id = s->recent[sites_recent_slot(stack, allocator, thread->id)];
-    const struct site *site = &s->items[id];
-    if (site->event_stack == stack && site->thread == thread->id && site->allocator == allocator &&
-        id)
-        return id;
-    return sites_intern(s, thread, allocator, stack);
+    uint32_t lane = thread->lanes[allocator];
+    if (!lane && !(lane = sites_lane(s, thread, allocator)))
+        return 0;
+    stack &= 0x7FFFFFFFu;
+    const struct recent_site *recent = sites_recent(s, lane, stack);
+    if (recent->stack == stack && recent->lane == lane)
+        return recent->site;
+    return sites_intern(s, thread, lane, stack);
+}
+
+/* Hints, in two steps some events apart, that sites_find is going to look for this one. */
+static inline void sites_prefetch_slot(const struct sites *s, uint32_t lane, uint32_t stack)
+{
+    near_bring(&s->slots[sites_home(s, sites_hash(lane, stack))]);
+}
+
+static inline void sites_prefetch(const struct sites *s, uint32_t lane, uint32_t stack)
+{
+    uint64_t hash = sites_hash(lane, stack);
+    near_bring(&s->items[sites_slot_id(s, sites_probe(s, hash, sites_home(s, hash)))]);
 }
 
 /* To be called before each change of a site, or of its other half. */

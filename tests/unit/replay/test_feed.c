@@ -21,14 +21,14 @@ struct told {
 static void tell_sites(FILE *out, const struct sites *s)
 {
     for (uint32_t id = 1; id < s->count; id++) {
-        const struct site *site = &s->items[id];
+        const struct lane *lane = site_lane(s, id);
+        struct site_temporary temporary = site_temporary(s, id);
         struct site_values all[] = {site_then(s, id), site_live(s, id), site_leak(s, id)};
-        fprintf(out, "site %u %u %u:", site->stack, site->thread, site->allocator);
+        fprintf(out, "site %u %u %u:", site_stack(s, id), lane->thread, lane->allocator);
         for (int i = 0; i < 3; i++)
             fprintf(out, " %lu %lu %lu %lu", all[i].bytes, all[i].resident_bytes,
                     all[i].unsampled_bytes, all[i].count);
-        fprintf(out, " %lu %lu\n", (uint64_t)site->temporary_bytes,
-                (uint64_t)site->temporary_count);
+        fprintf(out, " %lu %lu\n", temporary.bytes, temporary.count);
     }
 }
 

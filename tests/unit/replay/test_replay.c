@@ -37,7 +37,7 @@ static void test_replay__a_realloc_that_failed_changes_nothing(void **state)
     assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 500);
     assert_int_equal(p->replay.totals.frees - p->replay.totals.unfrees, 0);
     for (uint32_t id = 1; id < p->replay.sites.count; id++)
-        assert_int_equal(p->replay.sites.items[id].temporary_count, 0);
+        assert_int_equal(site_temporary(&p->replay.sites, id).count, 0);
     player_free(p);
 }
 
@@ -207,7 +207,7 @@ static void test_replay__a_c_thread_s_memory_belongs_to_the_stack_that_made_it(v
     maker_on(&s.m, maker_record(&s.m, &r));
     maker_alloc(&s.m, ALLOCATOR_MALLOC, STACK_EMPTY, 64);
     struct player *p = scene_play(&s, 0);
-    assert_int_equal(p->replay.sites.items[1].stack, s.b);
+    assert_int_equal(site_stack(&p->replay.sites, 1), s.b);
     player_free(p);
 }
 
@@ -227,7 +227,7 @@ static void test_replay__temporary_is_freed_within_n_allocations_of_its_own_thre
         maker_on(&s.m, s.thread);
         maker_free(&s.m, block);
         struct player *p = scene_play(&s, &options);
-        assert_int_equal(p->replay.sites.items[1].temporary_count, threshold >= 2);
+        assert_int_equal(site_temporary(&p->replay.sites, 1).count, threshold >= 2);
         player_free(p);
     }
 }

@@ -57,14 +57,16 @@ static void join_lives(struct world *w)
         }
 }
 
-static struct cell *cell_of(struct snapshot *s, const struct world *w, const struct site *site)
+static struct cell *cell_of(struct snapshot *s, const struct world *w, const struct sites *sites,
+                            uint32_t site)
 {
+    const struct lane *lane = site_lane(sites, site);
     int stack = 0, thread = 0;
-    while (w->stacks[stack] != site->stack)
+    while (w->stacks[stack] != site_stack(sites, site))
         stack++;
-    while (w->threads[thread] != site->thread)
+    while (w->threads[thread] != lane->thread)
         thread++;
-    return &s->cells[stack][site->allocator][thread];
+    return &s->cells[stack][lane->allocator][thread];
 }
 
 /* Blocks only: what pages held is checked by the sums. */
@@ -87,9 +89,9 @@ static void compare_sites(struct replay *r, const struct world *w, struct snapsh
     for (uint32_t id = 1; id < r->sites.count; id++) {
         struct site_values v = site_then(&r->sites, id);
         sum += v.bytes;
-        if (r->sites.items[id].allocator == ALLOCATOR_MMAP)
+        if (site_lane(&r->sites, id)->allocator == ALLOCATOR_MMAP)
             continue;
-        struct cell *c = cell_of(s, w, &r->sites.items[id]);
+        struct cell *c = cell_of(s, w, &r->sites, id);
         assert_int_equal(v.bytes, c->bytes);
         assert_int_equal(v.count, c->blocks);
         assert_int_equal(v.resident_bytes, c->resident);
@@ -187,12 +189,12 @@ static void check_leaks_and_temporary(struct world *w)
     }
     struct replay *r = play(w, &options);
     for (uint32_t id = 1; id < r->sites.count; id++) {
-        if (r->sites.items[id].allocator == ALLOCATOR_MMAP)
+        if (site_lane(&r->sites, id)->allocator == ALLOCATOR_MMAP)
             continue;
         found[0] += site_leak(&r->sites, id).bytes;
         found[1] += site_leak(&r->sites, id).count;
-        found[2] += r->sites.items[id].temporary_bytes;
-        found[3] += r->sites.items[id].temporary_count;
+        found[2] += site_temporary(&r->sites, id).bytes;
+        found[3] += site_temporary(&r->sites, id).count;
     }
     assert_int_equal(found[0], leaks);
     assert_int_equal(found[1], leak_count);

@@ -63,7 +63,7 @@ test_residency__a_block_in_a_failing_realloc_at_the_peak_is_not_corrected_there(
     struct player *p = scene_play(&s, 0);
     assert_int_equal(p->replay.moment.bytes, 50 * MIB);
     assert_int_equal(player_stack(p, s.a, PLAYER_THEN).bytes, 0);
-    assert_int_equal(p->replay.sites.mores[1].then_gap_bytes, 0);
+    assert_int_equal(sites_more(&p->replay.sites, 1)->then_gap_bytes, 0);
     player_free(p);
 }
 
