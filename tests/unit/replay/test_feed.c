@@ -1,6 +1,7 @@
 /* Reading ahead on a second thread: what comes out is the same as without it, whatever the size of
  * the batches, in good traces, damaged ones, hostile ones, and such that cannot be read to the end.
  */
+#define _GNU_SOURCE
 #include "replay/replay.h"
 #include "tests/unit/replay/world.h"
 
@@ -145,7 +146,8 @@ static void test_feed__hostile_payloads_are_told_alike(void **state)
         check_history(seed, seed, 0);
 }
 
-/* A descriptor on our own memory: reading fails behind the last page that is there. */
+/* A descriptor on our own memory: reading fails behind the last page that is there. What follows is
+ * a page of an empty file, so that nothing else is ever mapped there. */
 struct torn {
     uint8_t *pages;
     size_t mapped;
@@ -159,7 +161,10 @@ static void torn_open(struct torn *t, const struct maker *m)
     t->pages = mmap(0, t->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(t->pages != MAP_FAILED);
     memcpy(t->pages, m->bytes, whole);
-    munmap(t->pages + whole, 4096);
+    int empty = memfd_create("empty", 0);
+    assert_true(mmap(t->pages + whole, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, empty, 0) !=
+                MAP_FAILED);
+    close(empty);
     t->fd = open("/proc/self/mem", O_RDONLY);
     assert_true(t->fd >= 0);
 }
@@ -182,7 +187,7 @@ static void test_feed__a_read_error_comes_after_all_that_was_read_before_it(void
     }
     for (int i = 0; i < 3; i++)
         free(told[i]);
-    munmap(t.pages, t.mapped - 4096);
+    munmap(t.pages, t.mapped);
     close(t.fd);
     maker_release(&w.maker);
 }
