@@ -22,8 +22,9 @@ static struct holder holder_of(const struct report *report, uint32_t stack)
     struct holder innermost = {0};
     const struct stack_node *node;
     while ((node = symbols_stack(s, stack)) != NULL) {
-        struct holder here = {.line = node->line, .function = node->function};
-        if (!frame_library(s, node->function))
+        const struct frame *frame = symbols_frame(s, node);
+        struct holder here = {.line = frame->line, .function = frame->function};
+        if (!frame_library(s, frame->function))
             return here;
         if (!innermost.function)
             innermost = here;

@@ -16,6 +16,23 @@ void selection_start(struct selection *s, const struct report *report, enum meas
     *s = (struct selection){.report = report, .measure = measure};
 }
 
+void selection_of_process(struct selection *s, const struct report *report, enum measure measure,
+                          const struct process *process)
+{
+    *s = (struct selection){.report = report, .measure = measure, .process = process};
+}
+
+/* Moves to the next site; false at the end. */
+static bool next_site(struct selection *s)
+{
+    const struct sites *sites = &s->report->rec->replay.sites;
+    if (s->process)
+        s->site = s->site ? sites->items[s->site].next : s->process->first_site;
+    else
+        s->site++;
+    return s->site && s->site < sites->count;
+}
+
 static struct site_values values_of(const struct selection *s, uint32_t id)
 {
     const struct sites *sites = &s->report->rec->replay.sites;
@@ -33,7 +50,7 @@ bool selection_next(struct selection *s)
 {
     const struct recording *rec = s->report->rec;
     const char *thread = s->report->options->thread;
-    while (++s->site < rec->replay.sites.count) {
+    while (next_site(s)) {
         s->values = values_of(s, s->site);
         if (!s->values.count && !s->values.bytes)
             continue;

@@ -24,12 +24,16 @@ enum measure { MEASURE_MOMENT, MEASURE_LEAKS, MEASURE_TEMPORARY };
 struct selection {
     const struct report *report;
     enum measure measure;
-    uint32_t site; /* the current one */
+    const struct process *process; /* only its sites; NULL: all */
+    uint32_t site;                 /* the current one */
     struct site_values values;
 };
 
 /* Starts before the first site. */
 void selection_start(struct selection *s, const struct report *report, enum measure measure);
+/* The same over the sites of one process. */
+void selection_of_process(struct selection *s, const struct report *report, enum measure measure,
+                          const struct process *process);
 /* Moves to the next site with something to show that the options let through; false at the end. */
 bool selection_next(struct selection *s);
 /* The sum over all of them. */

@@ -33,7 +33,6 @@ static void enter(struct table *t, uint32_t node)
     struct entry *e = entry_of(t, node);
     const struct node *n = &t->tree.nodes[node];
     e->own_bytes += n->own_bytes;
-    e->own_count += n->own_count;
     if (!e->on_path++)
         e->below_bytes += n->bytes;
 }
@@ -138,10 +137,25 @@ static int build(struct table *t, enum measure measure)
     const struct replay *r = &t->report->rec->replay;
     struct selection s;
     for (selection_start(&s, t->report, measure); selection_next(&s);)
-        if (tree_add(&t->tree, &r->model.symbols, 0, site_stack(&r->sites, s.site), s.values.bytes,
-                     s.values.count))
-            return -ERR_NOMEM;
+        tree_add(&t->tree, site_stack(&r->sites, s.site), s.values.bytes, s.values.count);
     return tree_finish(&t->tree);
+}
+
+/* The function of a stack's innermost frame, 0: unknown or none. */
+static uint32_t innermost(const struct symbols *s, uint32_t stack)
+{
+    const struct stack_node *node = symbols_stack(s, stack);
+    const struct function *f = node ? symbols_function(s, symbols_frame(s, node)->function) : 0;
+    return f ? f->same : 0;
+}
+
+static void count_blocks(struct table *t, enum measure measure)
+{
+    const struct replay *r = &t->report->rec->replay;
+    struct selection s;
+    for (selection_start(&s, t->report, measure); selection_next(&s);)
+        t->entries[innermost(&r->model.symbols, site_stack(&r->sites, s.site))].own_count +=
+            s.values.count;
 }
 
 /* Functions that take part, so that the table follows the tree, not the largest id. */
@@ -157,7 +171,7 @@ static uint32_t highest_function(const struct tree *t)
 int table_view(const struct report *report, enum measure measure, uint64_t of_bytes)
 {
     struct table t = {.report = report};
-    int rc = tree_init(&t.tree);
+    int rc = tree_init(&t.tree, &report->rec->replay.model.symbols, false, 0);
     rc = rc ? rc : build(&t, measure);
     if (!rc) {
         t.limit = highest_function(&t.tree) + 1;
@@ -167,6 +181,7 @@ int table_view(const struct report *report, enum measure measure, uint64_t of_by
     if (!rc) {
         for (uint32_t i = 0; i < t.limit; i++)
             t.entries[i].function = i;
+        count_blocks(&t, measure);
         walk(&t);
         print_table(&t, of_bytes);
     }

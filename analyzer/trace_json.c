@@ -121,20 +121,20 @@ void json_processes(struct json *j, const struct report *report)
     json_end_array(j);
 }
 
-static void json_frame(struct json *j, const struct symbols *s, const struct stack_node *node)
+static void json_frame(struct json *j, const struct symbols *s, const struct frame *frame)
 {
     static const struct frame_style whole = {false, 0};
-    const struct function *f = symbols_function(s, node->function);
+    const struct function *f = symbols_function(s, frame->function);
     char name[1024];
     json_flat_object(j, 0);
     if (f && f->name->length) {
         json_name(j, "function", f->name);
     } else {
-        frame_function(name, sizeof name, s, node->function, node->line, &whole);
+        frame_function(name, sizeof name, s, frame->function, frame->line, &whole);
         json_string(j, "function", name);
     }
     json_name(j, "file", f ? f->file : s->empty);
-    json_number(j, "line", f && f->kind != FUNCTION_MODULE ? node->line : 0);
+    json_number(j, "line", f && f->kind != FUNCTION_MODULE ? frame->line : 0);
     json_string(j, "kind", f && f->kind != FUNCTION_PYTHON ? "native" : "python");
     json_end_object(j);
 }
@@ -183,7 +183,7 @@ static int json_frames(struct json *j, const struct symbols *s, uint32_t stack, 
         json_bool(j, "outer_frames_unknown", true);
     json_array(j, "frames");
     while (depth)
-        json_frame(j, s, w->nodes[--depth]);
+        json_frame(j, s, symbols_frame(s, w->nodes[--depth]));
     json_end_array(j);
     return 0;
 }

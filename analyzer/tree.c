@@ -1,205 +1,188 @@
-/* The call tree, built stack by stack with a memory of stack ids (tree.h). Why remembered: stacks
- * share their outer frames, so most walks end after a few. */
+/* The call tree from sums over all stacks (tree.h). Why the arrays serve twice: with millions of
+ * stacks each one counts. While a group is summed up, merged.first holds the largest child of each
+ * stack that was touched (itself: none yet), and totals, once read, its node; both are as before
+ * when the group is done. */
 #include "analyzer/tree.h"
 
 #include "format/error.h"
 #include <stdlib.h>
-#include <string.h>
 
-struct memo {
-    uint32_t group, stack, node; /* node 0: empty */
-};
+#define NOT_KEPT UINT64_MAX
 
-static uint64_t mix(uint64_t h)
+int tree_init(struct tree *t, const struct symbols *s, bool skip_imports, uint64_t keep_bytes)
 {
-    h = (h ^ h >> 31) * 0xBF58476D1CE4E5B9u;
-    return h ^ h >> 29;
+    *t = (struct tree){.count = 1, .capacity = 256, .keep_bytes = keep_bytes};
+    if (merged_init(&t->merged, s, skip_imports))
+        return -ERR_NOMEM;
+    t->nodes = calloc(t->capacity, sizeof *t->nodes);
+    t->totals = calloc(t->merged.count, sizeof *t->totals);
+    t->touched = calloc(t->merged.count / 64 + 1ul, sizeof *t->touched);
+    return t->nodes && t->totals && t->touched ? 0 : -ERR_NOMEM;
 }
 
-int tree_init(struct tree *t)
+static void release_sums(struct tree *t)
 {
-    *t = (struct tree){.count = 1, .capacity = 256, .mask = 1023, .memo_mask = 1023};
-    t->nodes = calloc(t->capacity, sizeof *t->nodes);
-    t->slots = calloc(t->mask + 1, sizeof *t->slots);
-    t->memos = calloc(t->memo_mask + 1, sizeof *t->memos);
-    return t->nodes && t->slots && t->memos ? 0 : -ERR_NOMEM;
+    merged_release(&t->merged);
+    free(t->totals);
+    free(t->touched);
+    t->totals = 0;
+    t->touched = 0;
 }
 
 void tree_release(struct tree *t)
 {
+    release_sums(t);
     free(t->nodes);
-    free(t->slots);
-    free(t->memos);
-    free(t->path);
     *t = (struct tree){0};
 }
 
-static uint64_t node_hash(const struct node *n)
+static bool is_touched(const struct tree *t, uint32_t number)
 {
-    return mix(mix((uint64_t)n->parent << 32 | n->function) + n->line * 4 + n->kind);
+    return t->touched[number / 64] >> number % 64 & 1;
 }
 
-static bool same_node(const struct node *a, const struct node *b)
+static void touch(struct tree *t, uint32_t number)
 {
-    return a->parent == b->parent && a->function == b->function && a->line == b->line &&
-           a->kind == b->kind;
+    t->touched[number / 64] |= UINT64_C(1) << number % 64;
+    if (number > t->highest)
+        t->highest = number;
 }
 
-static int grow_slots(struct tree *t)
+void tree_add(struct tree *t, uint32_t stack, uint64_t bytes, uint64_t count)
 {
-    uint64_t mask = t->mask * 2 + 1;
-    uint32_t *slots = calloc(mask + 1, sizeof *slots);
-    if (!slots)
-        return -ERR_NOMEM;
-    for (uint32_t i = 1; i < t->count; i++) {
-        uint64_t at = node_hash(&t->nodes[i]) & mask;
-        while (slots[at])
-            at = (at + 1) & mask;
-        slots[at] = i;
+    uint32_t number = merged_number(&t->merged, stack);
+    t->blocks += count;
+    if (number == MERGED_EMPTY) {
+        t->no_stack = true;
+        t->no_stack_bytes += bytes;
+        return;
     }
-    free(t->slots);
-    t->slots = slots;
-    t->mask = mask;
-    return 0;
+    uint32_t first = t->merged.first[number];
+    t->skipped |= merged_left_out(&t->merged, number);
+    t->totals[first] += bytes;
+    touch(t, first);
 }
 
-static int grow_nodes(struct tree *t)
+/* The caller of a touched number, which is touched too once the sums are made. */
+static uint32_t caller(const struct tree *t, uint32_t number)
 {
-    struct node *nodes =
-        t->capacity > UINT32_MAX / 2 ? 0 : realloc(t->nodes, t->capacity * 2ul * sizeof *nodes);
-    if (!nodes)
-        return -ERR_NOMEM;
-    t->nodes = nodes;
-    t->capacity *= 2;
-    return 0;
+    uint32_t parent = merged_parent(&t->merged, number);
+    return is_touched(t, parent) ? parent : t->merged.first[parent];
 }
 
-/* The child of a node with these properties, made where it is new; 0 when out of memory. */
-static uint32_t child(struct tree *t, uint32_t parent, enum node_kind kind, uint32_t function,
-                      uint64_t line)
+/* From the innermost: each adds its bytes to its caller's, and the largest is remembered there. */
+static void sum_up(struct tree *t)
 {
-    struct node wanted = {
-        .parent = parent, .function = function, .line = line, .kind = (uint8_t)kind};
-    if ((uint64_t)t->count * 2 > t->mask && grow_slots(t))
+    uint32_t *largest = t->merged.first;
+    for (uint32_t number = t->highest; number > 0; number--) {
+        if (!is_touched(t, number))
+            continue;
+        uint32_t parent = caller(t, number);
+        touch(t, parent);
+        t->totals[parent] += t->totals[number];
+        if (largest[parent] == parent || t->totals[number] >= t->totals[largest[parent]])
+            largest[parent] = number;
+    }
+}
+
+/* A new node, 0 when out of memory. */
+static uint32_t push(struct tree *t, const struct node *node)
+{
+    if (t->count == t->capacity) {
+        struct node *nodes =
+            t->capacity > UINT32_MAX / 2 ? 0 : realloc(t->nodes, t->capacity * 2ul * sizeof *nodes);
+        if (!nodes)
+            return 0;
+        t->nodes = nodes;
+        t->capacity *= 2;
+    }
+    struct node *parent = &t->nodes[node->parent];
+    parent->children += node->kind == NODE_PROCESS || node->kind == NODE_NO_STACK;
+    t->nodes[t->count] = *node;
+    return t->count++;
+}
+
+static struct node node_of(const struct tree *t, uint32_t parent, uint32_t number)
+{
+    struct node n = {.parent = parent, .kind = NODE_UNKNOWN};
+    n.bytes = n.own_bytes = t->totals[number];
+    if (number == MERGED_UNKNOWN)
+        return n;
+    const struct symbols *s = t->merged.symbols;
+    const struct frame *frame = symbols_frame(s, merged_node(&t->merged, number));
+    const struct function *f = symbols_function(s, frame->function);
+    n.kind = NODE_FRAME;
+    n.function = f ? f->same : FUNCTION_UNKNOWN;
+    n.line = frame->line;
+    return n;
+}
+
+/* Makes the node of a touched number, or counts it at its caller's. */
+static int keep(struct tree *t, uint32_t number)
+{
+    uint32_t parent = caller(t, number);
+    uint64_t bytes = t->totals[number], at = t->totals[parent];
+    t->totals[number] = NOT_KEPT;
+    if (at == NOT_KEPT)
         return 0;
-    if (t->count == t->capacity && grow_nodes(t))
+    t->nodes[at].children++;
+    t->nodes[at].own_bytes -= bytes;
+    if (bytes < t->keep_bytes && t->merged.first[parent] != number)
         return 0;
-    uint64_t at = node_hash(&wanted) & t->mask;
-    for (; t->slots[at]; at = (at + 1) & t->mask)
-        if (same_node(&t->nodes[t->slots[at]], &wanted))
-            return t->slots[at];
-    t->nodes[t->count] = wanted;
-    return t->slots[at] = t->count++;
+    t->totals[number] = bytes;
+    struct node n = node_of(t, (uint32_t)at, number);
+    t->totals[number] = push(t, &n);
+    return t->totals[number] ? 0 : -ERR_NOMEM;
 }
 
-uint32_t tree_process(struct tree *t, uint32_t process)
+static void clear(struct tree *t)
 {
-    return child(t, 0, NODE_PROCESS, process, 0);
-}
-
-static struct memo *memo_slot(struct memo *memos, uint64_t mask, uint32_t group, uint32_t stack)
-{
-    uint64_t at = mix((uint64_t)group << 32 | stack) & mask;
-    while (memos[at].node && (memos[at].group != group || memos[at].stack != stack))
-        at = (at + 1) & mask;
-    return &memos[at];
-}
-
-static int grow_memos(struct tree *t)
-{
-    uint64_t mask = t->memo_mask * 2 + 1;
-    struct memo *memos = calloc(mask + 1, sizeof *memos);
-    if (!memos)
-        return -ERR_NOMEM;
-    for (uint64_t i = 0; i <= t->memo_mask; i++)
-        if (t->memos[i].node)
-            *memo_slot(memos, mask, t->memos[i].group, t->memos[i].stack) = t->memos[i];
-    free(t->memos);
-    t->memos = memos;
-    t->memo_mask = mask;
-    return 0;
-}
-
-static int push(struct tree *t, size_t depth, uint32_t stack)
-{
-    if (depth == t->path_capacity) {
-        size_t capacity = depth ? depth * 2 : 256;
-        uint32_t *path = realloc(t->path, capacity * sizeof *path);
-        if (!path)
-            return -ERR_NOMEM;
-        t->path = path;
-        t->path_capacity = capacity;
+    for (uint32_t number = 0; number <= t->highest; number++) {
+        if (!is_touched(t, number))
+            continue;
+        t->totals[number] = 0;
+        t->merged.first[number] = number;
     }
-    t->path[depth] = stack;
-    return 0;
+    for (uint32_t i = 0; i <= t->highest / 64; i++)
+        t->touched[i] = 0;
+    t->totals[MERGED_EMPTY] = 0;
+    t->highest = 0;
+    t->no_stack_bytes = 0;
+    t->no_stack = false;
 }
 
-/* Between a module and what it imports stand three to six frames of importlib that say nothing. */
-static bool import_frame(const struct function *f)
+/* Turns what was added to the current group into nodes. */
+static int close_group(struct tree *t)
 {
-    static const char prefix[] = "<frozen importlib";
-    return f && !strncmp(f->file->bytes, prefix, sizeof prefix - 1);
+    int rc = 0;
+    sum_up(t);
+    uint64_t below = t->totals[MERGED_EMPTY], all = below + t->no_stack_bytes;
+    t->nodes[t->group].bytes = t->nodes[t->group].own_bytes = below;
+    t->totals[MERGED_EMPTY] = t->group;
+    for (uint32_t number = 1; number <= t->highest && !rc; number++)
+        if (is_touched(t, number))
+            rc = keep(t, number);
+    struct node no_stack = {.parent = t->group,
+                            .bytes = t->no_stack_bytes,
+                            .own_bytes = t->no_stack_bytes,
+                            .kind = NODE_NO_STACK};
+    if (t->no_stack && !rc)
+        rc = push(t, &no_stack) ? 0 : -ERR_NOMEM;
+    t->nodes[t->group].bytes = all;
+    if (t->group)
+        t->nodes[0].bytes += all;
+    clear(t);
+    return rc;
 }
 
-/* The node of one stack node, whose parent's node is known. */
-static uint32_t attach(struct tree *t, const struct symbols *s, uint32_t group, uint32_t parent,
-                       uint32_t stack)
+int tree_process(struct tree *t, uint32_t process)
 {
-    if ((t->memo_count + 1) * 2 > t->memo_mask && grow_memos(t))
-        return 0;
-    const struct stack_node *n = symbols_stack(s, stack);
-    const struct function *f = symbols_function(s, n->function);
-    if (t->skip_imports && parent != group && import_frame(f)) {
-        t->skipped = true;
-        return parent;
-    }
-    uint32_t node = child(t, parent, NODE_FRAME, f ? f->same : FUNCTION_UNKNOWN, n->line);
-    *memo_slot(t->memos, t->memo_mask, group, stack) = (struct memo){group, stack, node};
-    t->memo_count += node != 0;
-    return node;
+    int rc = t->group ? close_group(t) : 0;
+    t->group = rc ? 0 : push(t, &(struct node){.kind = NODE_PROCESS, .function = process});
+    return t->group ? 0 : -ERR_NOMEM;
 }
 
-/* Where a walk ends: the group for the empty stack, a node of its own for what is unknown. */
-static uint32_t base(struct tree *t, uint32_t group, uint32_t stack, bool alone)
-{
-    if (stack == STACK_EMPTY)
-        return alone ? child(t, group, NODE_NO_STACK, 0, 0) : group;
-    return child(t, group, NODE_UNKNOWN, 0, 0);
-}
-
-/* The node of a stack below group; UINT32_MAX when out of memory. */
-static uint32_t find_node(struct tree *t, const struct symbols *s, uint32_t group, uint32_t stack)
-{
-    size_t depth = 0;
-    uint32_t node = 0;
-    for (const struct stack_node *n; (n = symbols_stack(s, stack)); stack = n->parent_plus_1 - 1) {
-        node = memo_slot(t->memos, t->memo_mask, group, stack)->node;
-        if (node)
-            break;
-        if (push(t, depth++, stack))
-            return UINT32_MAX;
-    }
-    if (!node)
-        node = base(t, group, stack, depth == 0);
-    while (depth) {
-        node = attach(t, s, group, node, t->path[--depth]);
-        if (!node)
-            return UINT32_MAX;
-    }
-    return node ? node : UINT32_MAX;
-}
-
-int tree_add(struct tree *t, const struct symbols *s, uint32_t group, uint32_t stack,
-             uint64_t bytes, uint64_t count)
-{
-    uint32_t node = find_node(t, s, group, stack);
-    if (node == UINT32_MAX)
-        return -ERR_NOMEM;
-    t->nodes[node].own_bytes += bytes;
-    t->nodes[node].own_count += count;
-    return 0;
-}
-
+/* Rising bytes; of equal ones the later made first: they are linked in from the front. */
 static int compare(const void *a, const void *b, void *context)
 {
     const struct node *nodes = ((const struct tree *)context)->nodes;
@@ -209,25 +192,14 @@ static int compare(const void *a, const void *b, void *context)
     return left < right ? 1 : -1;
 }
 
-static void sum_up(struct tree *t)
-{
-    for (uint32_t i = t->count; i-- > 0;) {
-        struct node *n = &t->nodes[i];
-        n->bytes += n->own_bytes;
-        n->count += n->own_count;
-        if (!i)
-            return;
-        t->nodes[n->parent].bytes += n->bytes;
-        t->nodes[n->parent].count += n->count;
-    }
-}
-
 int tree_finish(struct tree *t)
 {
+    if (close_group(t))
+        return -ERR_NOMEM;
+    release_sums(t);
     uint32_t *order = malloc(t->count * sizeof *order);
     if (!order)
         return -ERR_NOMEM;
-    sum_up(t);
     for (uint32_t i = 1; i < t->count; i++)
         order[i - 1] = i;
     qsort_r(order, t->count - 1, sizeof *order, compare, t);

@@ -16,6 +16,7 @@
 #define MAX_CHILDREN    12
 #define ROWS_WANTED     45
 #define PLACE_LEAST     22 /* columns that a place gets before a long function name is cut */
+#define FOLD_LEAST      10 /* per mille of all: what has less gets no row of its own */
 #define RUN_LEAST       4  /* frames of a library in a row that are folded */
 
 struct view {
@@ -128,7 +129,7 @@ static uint32_t chain_next(const struct view *v, const struct node *n)
     if (!child || n->kind == NODE_PROCESS)
         return 0;
     uint64_t rest = n->bytes - v->tree.nodes[child].bytes;
-    bool alone = !v->tree.nodes[child].next_sibling && !n->own_bytes;
+    bool alone = n->children == 1 && !n->own_bytes;
     return alone || rest < v->tell_bytes ? child : 0;
 }
 
@@ -179,19 +180,18 @@ struct shown {
 
 static struct shown choose_shown(const struct view *v, const struct node *n, int depth)
 {
-    struct shown s = {0};
+    struct shown s = {.others_bytes = n->bytes - n->own_bytes};
     bool full = v->report->options->full;
     if (n->first_child && n->own_bytes >= v->tell_bytes)
         s.own_bytes = n->own_bytes;
-    for (uint32_t c = n->first_child; c; c = v->tree.nodes[c].next_sibling) {
+    for (uint32_t c = n->first_child; c && depth < MAX_DEPTH; c = v->tree.nodes[c].next_sibling) {
         bool big = v->tree.nodes[c].bytes >= v->fold_bytes && s.children < MAX_CHILDREN;
-        if ((big || full) && depth < MAX_DEPTH && !s.others) {
-            s.children++;
-            continue;
-        }
-        s.others++;
-        s.others_bytes += v->tree.nodes[c].bytes;
+        if (!big && !full)
+            break;
+        s.children++;
+        s.others_bytes -= v->tree.nodes[c].bytes;
     }
+    s.others = n->children - s.children;
     return s;
 }
 
@@ -306,19 +306,46 @@ static bool several_processes(const struct report *report, enum measure measure)
     return false;
 }
 
+static void add(struct view *v, const struct selection *s)
+{
+    tree_add(&v->tree, site_stack(&v->report->rec->replay.sites, s->site), s->values.bytes,
+             s->values.count);
+}
+
+/* What a process holds, below a node of its own. */
+static int add_process(struct view *v, enum measure measure, const struct process *p)
+{
+    struct selection s;
+    selection_of_process(&s, v->report, measure, p);
+    if (!selection_next(&s))
+        return 0;
+    if (tree_process(&v->tree, p->id))
+        return -ERR_NOMEM;
+    do
+        add(v, &s);
+    while (selection_next(&s));
+    return 0;
+}
+
+static int add_processes(struct view *v, enum measure measure)
+{
+    const struct model *m = &v->report->rec->replay.model;
+    int rc = add_process(v, measure, &m->nobody);
+    for (uint32_t i = 0; i < m->processes.limit && !rc; i++)
+        if (model_process_at(m, i))
+            rc = add_process(v, measure, model_process_at(m, i));
+    return rc;
+}
+
 static int build(struct view *v, enum measure measure)
 {
-    const struct replay *r = &v->report->rec->replay;
-    bool group = several_processes(v->report, measure);
     struct selection s;
-    for (selection_start(&s, v->report, measure); selection_next(&s);) {
-        uint32_t process = site_lane(&r->sites, s.site)->process;
-        uint32_t node = group ? tree_process(&v->tree, process) : 0;
-        if ((group && !node) ||
-            tree_add(&v->tree, &r->model.symbols, node, site_stack(&r->sites, s.site),
-                     s.values.bytes, s.values.count))
-            return -ERR_NOMEM;
+    if (several_processes(v->report, measure)) {
+        int rc = add_processes(v, measure);
+        return rc ? rc : tree_finish(&v->tree);
     }
+    for (selection_start(&s, v->report, measure); selection_next(&s);)
+        add(v, &s);
     return tree_finish(&v->tree);
 }
 
@@ -336,7 +363,7 @@ static void print_title(const struct view *v)
 /* Raises the bar for a row of its own until the tree fits a screen or two. */
 static void choose_fold(struct view *v)
 {
-    static const unsigned per_mille[] = {10, 15, 20, 30, 50};
+    static const unsigned per_mille[] = {FOLD_LEAST, 15, 20, 30, 50};
     for (size_t i = 0; i < sizeof per_mille / sizeof *per_mille; i++) {
         v->fold_bytes = v->of_bytes / 1000 * per_mille[i];
         v->tell_bytes = v->fold_bytes / 2;
@@ -373,10 +400,11 @@ int tree_view(const struct report *report, enum measure measure, uint64_t of_byt
     struct view v = {.report = report, .t = &report->terminal, .of_bytes = of_bytes, .rows = &rows};
     v.left =
         BYTES_COLUMNS + SHARE_COLUMNS + 2 + (v.t->width >= BAR_LEAST_WIDTH ? BAR_COLUMNS + 2 : 0);
-    int rc = tree_init(&v.tree);
-    v.tree.skip_imports = !report->options->full;
+    bool full = report->options->full;
+    int rc = tree_init(&v.tree, &report->rec->replay.model.symbols, !full,
+                       full ? 0 : of_bytes / 1000 * FOLD_LEAST);
     rc = rc ? rc : build(&v, measure);
-    if (!rc && v.tree.nodes[0].count)
+    if (!rc && v.tree.blocks)
         print_tree(&v);
     tree_release(&v.tree);
     return rc;

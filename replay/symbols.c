@@ -124,10 +124,14 @@ void symbols_release(struct symbols *s)
     }
     free(s->names);
     free(s->equals);
+    free(s->frames);
+    free(s->frame_slots);
     sparse_release(&s->functions);
     sparse_release(&s->stacks);
     s->names = 0;
     s->equals = 0;
+    s->frames = 0;
+    s->frame_slots = 0;
 }
 
 static uint64_t function_hash(const struct function *f)
@@ -197,15 +201,60 @@ int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct
     return 0;
 }
 
+static uint32_t *frame_slot(const struct symbols *s, uint32_t function, uint64_t line)
+{
+    uint64_t at = mix((uint64_t)function << 32 ^ line) & s->frame_mask;
+    for (; s->frame_slots[at]; at = (at + 1) & s->frame_mask) {
+        const struct frame *f = &s->frames[s->frame_slots[at] - 1];
+        if (f->function == function && f->line == line)
+            break;
+    }
+    return &s->frame_slots[at];
+}
+
+/* Makes room for twice as many frames, which fill half of their slots at most. */
+static int frames_grow(struct symbols *s)
+{
+    uint64_t capacity = s->frame_capacity ? s->frame_capacity * UINT64_C(2) : 512;
+    uint32_t *slots = capacity < UINT32_MAX ? calloc(capacity * 2, sizeof *slots) : 0;
+    struct frame *frames = slots ? realloc(s->frames, capacity * sizeof *frames) : 0;
+    if (!frames) {
+        free(slots);
+        return -ERR_NOMEM;
+    }
+    free(s->frame_slots);
+    s->frames = frames;
+    s->frame_slots = slots;
+    s->frame_capacity = (uint32_t)capacity;
+    s->frame_mask = capacity * 2 - 1;
+    for (uint32_t i = 0; i < s->frame_count; i++)
+        *frame_slot(s, frames[i].function, frames[i].line) = i + 1;
+    return 0;
+}
+
+static int frame_intern(struct symbols *s, uint32_t function, uint64_t line, uint32_t *frame)
+{
+    if (s->frame_count == s->frame_capacity && frames_grow(s))
+        return -ERR_NOMEM;
+    uint32_t *slot = frame_slot(s, function, line);
+    if (!*slot) {
+        s->frames[s->frame_count++] = (struct frame){function, line};
+        *slot = s->frame_count;
+    }
+    *frame = *slot - 1;
+    return 0;
+}
+
 int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function,
                          uint64_t line)
 {
     if (id < STACK_FIRST || id == ID_NONE || symbols_stack(s, id))
         return 0;
     struct stack_node *node = sparse_put(&s->stacks, id);
-    if (!node)
+    uint32_t frame;
+    if (!node || frame_intern(s, function, line, &frame))
         return -ERR_NOMEM;
-    *node = (struct stack_node){(parent < id ? parent : STACK_UNKNOWN) + 1, function, line};
+    *node = (struct stack_node){(parent < id ? parent : STACK_UNKNOWN) + 1, frame};
     s->defined_stacks++;
     return 0;
 }

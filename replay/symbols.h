@@ -1,9 +1,11 @@
-/* What stacks are made of: texts, functions and stack nodes (FORMAT.md 3.1 STACK, 3.2 FUNCTION).
+/* What stacks are made of: texts, functions, frames and stack nodes (FORMAT.md 3.1 STACK, 3.2
+ * FUNCTION).
  * Why texts are interned: a tree of processes names the same files over and over, and equal texts
  * become equal pointers; a function that is defined twice (another process, a recreated code
- * object) then finds its first definition in `same`. Invariants: a node's parent has a smaller id
- * than the node, so walks end; 16 bytes a node. Not here: how a frame is shown (analyzer/frame.h).
- * Not thread-safe. */
+ * object) then finds its first definition in `same`. Why frames are interned: many nodes are the
+ * same line of the same function, and there may be millions of nodes. Invariants: a node's parent
+ * has a smaller id than the node, so walks end; 8 bytes a node. Not here: how a frame is shown
+ * (analyzer/frame.h). Not thread-safe. */
 #ifndef REPLAY_SYMBOLS_H
 #define REPLAY_SYMBOLS_H
 
@@ -25,11 +27,15 @@ struct function {
     uint8_t kind;  /* enum function_kind */
 };
 
+struct frame {
+    uint32_t function;
+    uint64_t line;
+};
+
 struct stack_node {
     uint32_t parent_plus_1; /* 0: not defined; a parent is an id as in the trace: 0 empty, 1 unknown
                              */
-    uint32_t function;
-    uint64_t line;
+    uint32_t frame;         /* index into symbols.frames */
 };
 
 struct symbols {
@@ -38,6 +44,10 @@ struct symbols {
     struct name_slot *names;                    /* hash set of texts */
     struct function_slot *equals;
     uint64_t name_count, name_mask, equal_count, equal_mask;
+    struct frame *frames;  /* all different */
+    uint32_t *frame_slots; /* hash: indices of frames + 1 */
+    uint32_t frame_count, frame_capacity;
+    uint64_t frame_mask;
     struct text_chunk *chunks;
     const struct name *empty;
 };
@@ -59,7 +69,13 @@ int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32
 
 /* The definition of an id, or NULL when no readable block defines it (and for 0 and 1). */
 const struct stack_node *symbols_stack(const struct symbols *s, uint32_t id);
-/* The same for functions. */
+/* The frame of a node that symbols_stack gave. */
+static inline const struct frame *symbols_frame(const struct symbols *s,
+                                                const struct stack_node *node)
+{
+    return &s->frames[node->frame];
+}
+/* As symbols_stack, for functions. */
 const struct function *symbols_function(const struct symbols *s, uint32_t id);
 
 #endif

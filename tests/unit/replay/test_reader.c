@@ -115,6 +115,11 @@ static void test_reader__a_block_that_stands_twice_counts_once(void **state)
     player_free(p);
 }
 
+static uint64_t line_of(const struct symbols *s, uint32_t stack)
+{
+    return symbols_frame(s, symbols_stack(s, stack))->line;
+}
+
 static void test_reader__what_a_lost_block_defined_is_unknown(void **state)
 {
     (void)state;
@@ -138,7 +143,7 @@ static void test_reader__what_a_lost_block_defined_is_unknown(void **state)
     assert_int_equal(p->replay.moment.bytes, 111);
     assert_int_equal(p->replay.model.nobody.now.live_bytes, 110); /* by the lost thread */
     assert_null(symbols_stack(&p->replay.model.symbols, lost_stack));
-    assert_int_equal(symbols_stack(&p->replay.model.symbols, after)->line, 78);
+    assert_int_equal(line_of(&p->replay.model.symbols, after), 78);
     assert_ptr_equal(model_thread(&p->replay.model, lost_thread), &p->replay.model.no_thread);
     player_free(p);
     maker_release(&s.m);

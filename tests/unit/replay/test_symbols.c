@@ -77,10 +77,27 @@ static void test_symbols__a_second_definition_replaces_nothing(void **state)
     struct symbols *s = *state;
     symbols_define_stack(s, 7, 2, 1, 10);
     symbols_define_stack(s, 7, 3, 2, 20);
-    assert_int_equal(symbols_stack(s, 7)->line, 10);
+    assert_int_equal(symbols_frame(s, symbols_stack(s, 7))->line, 10);
     symbols_define_function(s, 1, FUNCTION_PYTHON, text("a"), text(""), 0);
     symbols_define_function(s, 1, FUNCTION_PYTHON, text("b"), text(""), 0);
     assert_string_equal(symbols_function(s, 1)->name->bytes, "a");
+}
+
+static void test_symbols__equal_frames_are_one(void **state)
+{
+    struct symbols *s = *state;
+    for (uint32_t id = 2; id < 30000; id++)
+        symbols_define_stack(s, id, id / 2, id % 70, id % 100);
+    assert_int_equal(s->frame_count, 700);
+    for (uint32_t id = 2; id < 30000; id++) {
+        assert_int_equal(symbols_frame(s, symbols_stack(s, id))->function, id % 70);
+        assert_int_equal(symbols_frame(s, symbols_stack(s, id))->line, id % 100);
+        assert_int_equal(symbols_stack(s, id)->parent_plus_1, id / 2 + 1);
+    }
+    for (uint32_t id = 40000; id < 60000; id++)
+        symbols_define_stack(s, id, 0, 1, UINT64_MAX - id);
+    assert_int_equal(symbols_frame(s, symbols_stack(s, 50000))->line, UINT64_MAX - 50000);
+    assert_int_equal(sizeof(struct stack_node), 8);
 }
 
 static void test_symbols__a_parent_is_always_smaller(void **state)
@@ -103,6 +120,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(test_symbols__a_second_definition_replaces_nothing, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(test_symbols__equal_frames_are_one, start, stop),
         cmocka_unit_test_setup_teardown(test_symbols__a_parent_is_always_smaller, start, stop),
     };
     return cmocka_run_group_tests(tests, 0, 0);
