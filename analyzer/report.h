@@ -41,9 +41,11 @@ struct site_values selection_total(const struct report *report, enum measure mea
 
 /* Each writes its report for a replayed recording to the terminal. Return 0 or -ERR_NOMEM. */
 #define COMMAND(name, operands, summary, options, example) int name##_report(struct report *report);
+#define TOOL(name, operands, summary, options, example)
 #define LATER(name, summary)
 #include "replay/commands.def"
 #undef COMMAND
+#undef TOOL
 #undef LATER
 
 /* Sets up a report on a replayed recording that writes to out (borrowed). */

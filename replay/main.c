@@ -3,9 +3,8 @@
  * check that fails, 2 wrong usage, 3 a file that cannot be read, is no trace, or is damaged). Not
  * here: what reports say (analyzer/). */
 #include "analyzer/report.h"
+#include "analyzer/tool.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #    define MEMREC_VERSION "0.1.0"
 #endif
 
-enum { STATUS_DONE = 0, STATUS_USAGE = 2, STATUS_FILE = 3 };
+enum { STATUS_NONE = -1, STATUS_DONE = 0, STATUS_USAGE = 2, STATUS_FILE = 3 };
 
 static int complain(const struct err *err)
 {
@@ -58,38 +57,15 @@ static void progress_end(const struct progress *p)
         fprintf(stderr, "\r%*s\r", 42, "");
 }
 
-/* Opens -o FILE, or gives stdout. NULL with err filled. */
-static FILE *open_output(const struct options *o, struct err *err)
-{
-    if (!o->output || !strcmp(o->output, "-"))
-        return stdout;
-    int fd = open(o->output, O_WRONLY | O_CREAT | O_CLOEXEC | (o->force ? O_TRUNC : O_EXCL), 0666);
-    FILE *out = fd >= 0 ? fdopen(fd, "w") : 0;
-    if (!out && errno == EEXIST)
-        err_set(err, ERR_USAGE, "%s exists; -f replaces it", o->output);
-    else if (!out)
-        err_set(err, ERR_USAGE, "%s cannot be written: %s", o->output, strerror(errno));
-    return out;
-}
-
-static int close_output(const struct options *o, FILE *out, struct err *err)
-{
-    bool failed = fflush(out) || ferror(out);
-    if (out != stdout)
-        failed |= fclose(out) != 0;
-    if (failed)
-        return err_set(err, ERR_IO, "%s cannot be written: %s",
-                       out == stdout ? "stdout" : o->output, strerror(errno));
-    return 0;
-}
-
 static int write_report(const struct options *o, struct recording *rec, FILE *out)
 {
     static int (*const reports[])(struct report *) = {
-#define COMMAND(name, operands, summary, options, example) name##_report,
+#define COMMAND(name, operands, summary, options, example) [COMMAND_##name] = name##_report,
+#define TOOL(name, operands, summary, options, example)
 #define LATER(name, summary)
 #include "replay/commands.def"
 #undef COMMAND
+#undef TOOL
 #undef LATER
     };
     struct report report;
@@ -106,21 +82,50 @@ static int run_on(const struct options *o, struct recording *rec)
     int rc = recording_open(rec, o->trace, &err);
     rc = rc ? rc : recording_replay(rec, o, progress_show, &progress, &err);
     progress_end(&progress);
-    FILE *out = rc ? 0 : open_output(o, &err);
+    FILE *out = rc ? 0 : output_open(o, &err);
     if (!out)
         return complain(&err);
     rc = write_report(o, rec, out);
     if (rc)
         err_set(&err, ERR_NOMEM, "out of memory");
-    int closed = close_output(o, out, &err);
+    int closed = output_close(o, out, &err);
     if (rc || closed)
         return complain(&err);
     report_notes(rec, "memreplay: note: ", stderr);
     return rec->reader.damage_count ? STATUS_FILE : STATUS_DONE;
 }
 
+/* A tool's own run; STATUS_NONE where the command is no tool. */
+static int run_tool(const struct options *o)
+{
+    static int (*const tools[COMMAND_COUNT])(const struct options *, struct work *,
+                                             struct err *) = {
+#define COMMAND(name, operands, summary, options, example)
+#define TOOL(name, operands, summary, options, example) [COMMAND_##name] = name##_run,
+#define LATER(name, summary)
+#include "replay/commands.def"
+#undef COMMAND
+#undef TOOL
+#undef LATER
+    };
+    struct err err = {0};
+    struct progress progress;
+    struct work work = {progress_show, &progress, stderr, false};
+    if (!tools[o->command])
+        return STATUS_NONE;
+    progress_start(&progress);
+    int rc = tools[o->command](o, &work, &err);
+    progress_end(&progress);
+    if (rc < 0)
+        return complain(&err);
+    return work.damaged ? STATUS_FILE : rc;
+}
+
 static int run(const struct options *o)
 {
+    int tool = run_tool(o);
+    if (tool != STATUS_NONE)
+        return tool;
     struct recording *rec = calloc(1, sizeof *rec);
     if (!rec)
         return STATUS_FILE;

@@ -24,86 +24,39 @@ static const struct option option_table[OPTION_COUNT] = {
 #undef OPTION
 };
 
-#define BIT(name) (1u << OPTION_##name)
+#define BIT(name) (UINT64_C(1) << OPTION_##name)
 #define SCOPE     (BIT(PID) | BIT(THREAD))
 #define MOMENTS   (BIT(AT) | BIT(FROM) | BIT(TO) | SCOPE)
 #define COMMON    (BIT(JSON) | BIT(OUTPUT) | BIT(FORCE) | BIT(NO_COLOR) | BIT(HELP) | BIT(VERSION))
 
 struct command {
     const char *name, *operands, *summary;
-    unsigned options;
+    uint64_t options;
     const char *example;
 };
 
 static const struct command command_table[COMMAND_COUNT] = {
 #define COMMAND(name, operands, summary, options, example)                                         \
     {#name, operands, summary, (options) | COMMON, example},
+#define TOOL COMMAND
 #define LATER(name, summary)
 #include "replay/commands.def"
 #undef COMMAND
+#undef TOOL
 #undef LATER
 };
 
 static const char *const later_table[] = {
 #define COMMAND(name, operands, summary, options, example)
+#define TOOL(name, operands, summary, options, example)
 #define LATER(name, summary) #name,
 #include "replay/commands.def"
 #undef COMMAND
+#undef TOOL
 #undef LATER
-};
+    0};
 
 const char *command_name(enum command_id command) { return command_table[command].name; }
-
-static int unit_ns(const char *unit, double *ns)
-{
-    static const struct {
-        const char *name;
-        double ns;
-    } units[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},  {"s", 1e9},
-                 {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}};
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(unit, units[i].name))
-            continue;
-        *ns = units[i].ns;
-        return 1;
-    }
-    return 0;
-}
-
-static enum when_kind when_word(const char *text)
-{
-    return !strcmp(text, "peak")    ? WHEN_PEAK
-           : !strcmp(text, "start") ? WHEN_START
-           : !strcmp(text, "end")   ? WHEN_END
-                                    : WHEN_NONE;
-}
-
-int when_parse(struct when *when, const char *text, struct err *err)
-{
-    char *unit = 0;
-    double ns = 0;
-    *when = (struct when){.kind = when_word(text), .text = text};
-    if (when->kind != WHEN_NONE)
-        return 0;
-    when->kind = WHEN_MARK;
-    double value = text[0] >= '0' && text[0] <= '9' ? strtod(text, &unit) : -1;
-    if (value < 0 || !unit)
-        return 0;
-    if (!strcmp(unit, "%")) {
-        when->kind = WHEN_SHARE;
-        when->share_ppm = value <= 100 ? (uint32_t)(value * 1e4 + 0.5) : 0;
-        return value <= 100 ? 0
-                            : err_set(err, ERR_USAGE,
-                                      "%s is beyond the end: a share goes from 0%% to 100%%", text);
-    }
-    if (!unit_ns(unit, &ns))
-        return 0;
-    when->kind = WHEN_TIME;
-    if (value * ns >= 1e19)
-        return err_set(err, ERR_USAGE, "%s is too long a time", text);
-    when->time_ns = (uint64_t)(value * ns + 0.5);
-    return 0;
-}
 
 static int parse_window(struct when *when, const char *name, const char *text, struct err *err)
 {
@@ -139,16 +92,58 @@ static int set_threshold(struct options *o, const char *text, struct err *err)
     return rc || o->threshold ? rc : err_set(err, ERR_USAGE, "--threshold starts at 1");
 }
 
-static int set_valued(struct options *o, enum option_id id, const char *value, struct err *err)
+static int add_word(struct words *words, const char *name, const char *text, struct err *err)
+{
+    if (words->count == OPTIONS_WORDS)
+        return err_set(err, ERR_USAGE, "%s: at most %d of them", name, OPTIONS_WORDS);
+    words->items[words->count++] = text;
+    return 0;
+}
+
+/* The field of an option that is a bound, or NULL. */
+static struct bound *bound_of(struct options *o, enum option_id id)
 {
     switch (id) {
+    case OPTION_NOISE: return &o->noise;
+    case OPTION_MAX_PEAK: return &o->max_peak;
+    case OPTION_MAX_RSS: return &o->max_rss;
+    case OPTION_MAX_LEAKS: return &o->max_leaks;
+    case OPTION_MAX_TEMPORARY: return &o->max_temporary;
+    case OPTION_MAX_GROWTH: return &o->max_growth;
+    default: return 0;
+    }
+}
+
+/* The field of an option that is taken as typed, or NULL. */
+static const char **text_of(struct options *o, enum option_id id)
+{
+    switch (id) {
+    case OPTION_THREAD: return &o->thread;
+    case OPTION_OUTPUT: return &o->output;
+    case OPTION_FORMAT: return &o->format;
+    case OPTION_LIMITS: return &o->limits_file;
+    case OPTION_BASELINE: return &o->baseline;
+    default: return 0;
+    }
+}
+
+static int set_valued(struct options *o, enum option_id id, const char *value, struct err *err)
+{
+    const char *name = option_table[id].name, **text = text_of(o, id);
+    struct bound *bound = bound_of(o, id);
+    if (bound)
+        return bound_parse(bound, name, value, id == OPTION_MAX_GROWTH || id == OPTION_NOISE, err);
+    if (text)
+        *text = value;
+    switch (id) {
     case OPTION_AT: return when_parse(&o->at, value, err);
-    case OPTION_FROM: return parse_window(&o->from, "from", value, err);
-    case OPTION_TO: return parse_window(&o->to, "to", value, err);
+    case OPTION_FROM: return parse_window(&o->from, name, value, err);
+    case OPTION_TO: return parse_window(&o->to, name, value, err);
     case OPTION_PID: return set_pid(o, value, err);
     case OPTION_THRESHOLD: return set_threshold(o, value, err);
-    case OPTION_THREAD: o->thread = value; return 0;
-    case OPTION_OUTPUT: o->output = value; return 0;
+    case OPTION_LIMIT: return add_word(&o->limits, name, value, err);
+    case OPTION_BEFORE: o->sink = &o->before; return add_word(&o->before, name, value, err);
+    case OPTION_AFTER: o->sink = &o->after; return add_word(&o->after, name, value, err);
     default: return 0;
     }
 }
@@ -156,9 +151,14 @@ static int set_valued(struct options *o, enum option_id id, const char *value, s
 static void set_flag(struct options *o, enum option_id id)
 {
     bool *flags[OPTION_COUNT] = {
-        [OPTION_JSON] = &o->json,      [OPTION_TABLE] = &o->table,       [OPTION_FULL] = &o->full,
-        [OPTION_FORCE] = &o->force,    [OPTION_NO_COLOR] = &o->no_color, [OPTION_HELP] = &o->help,
-        [OPTION_VERSION] = &o->version};
+        [OPTION_JSON] = &o->json,           [OPTION_MARKDOWN] = &o->markdown,
+        [OPTION_HTML] = &o->html,           [OPTION_TABLE] = &o->table,
+        [OPTION_FULL] = &o->full,           [OPTION_FORCE] = &o->force,
+        [OPTION_NO_COLOR] = &o->no_color,   [OPTION_HELP] = &o->help,
+        [OPTION_VERSION] = &o->version,     [OPTION_LEAKS] = &o->leaks,
+        [OPTION_TEMPORARY] = &o->temporary, [OPTION_TOTALS] = &o->totals,
+        [OPTION_INVERTED] = &o->inverted,   [OPTION_SVG] = &o->svg,
+        [OPTION_NO_SOURCE] = &o->no_source};
     if (flags[id])
         *flags[id] = true;
 }
@@ -188,9 +188,9 @@ static enum option_id find_option(const char *argument, const char **value)
 
 static bool allowed(const struct options *o, enum option_id id)
 {
-    unsigned options =
+    uint64_t options =
         o->has_command ? command_table[o->command].options : BIT(HELP) | BIT(VERSION);
-    return options & 1u << id;
+    return options >> id & 1;
 }
 
 /* Parses argv[*i], an option, and the value behind it. */
@@ -226,7 +226,7 @@ static int parse_command(struct options *o, const char *name, struct err *err)
         o->has_command = true;
         return 0;
     }
-    for (size_t i = 0; i < sizeof later_table / sizeof *later_table; i++)
+    for (size_t i = 0; later_table[i]; i++)
         if (!strcmp(name, later_table[i]))
             return err_set(err, ERR_USAGE, "this version does not have `memreplay %s` yet", name);
     return err_set(err, ERR_USAGE, "there is no command %s; `memreplay --help` lists them", name);
@@ -236,26 +236,40 @@ static int parse_operand(struct options *o, const char *text, struct err *err)
 {
     if (!o->has_command)
         return parse_command(o, text, err);
-    if (o->trace)
-        return err_set(err, ERR_USAGE, "memreplay %s takes one trace, but was given %s and %s",
-                       command_name(o->command), o->trace, text);
-    o->trace = text;
+    return add_word(o->sink, "traces", text, err);
+}
+
+static int check_operands(struct options *o, struct err *err)
+{
+    const struct command *command = &command_table[o->command];
+    int most = strchr(command->operands, ' ') ? 2 : 1;
+    o->trace = o->traces.items[0];
+    if (o->before.count || o->after.count) {
+        if (o->before.count && o->after.count && !o->traces.count)
+            return 0;
+        return err_set(err, ERR_USAGE,
+                       "--before and --after belong together: --before A B --after C D");
+    }
+    if (!o->trace)
+        return err_set(err, ERR_USAGE, "which trace? For example: %s", command->example);
+    if (o->traces.count > most)
+        return err_set(err, ERR_USAGE, "memreplay %s takes %s, but was given %s and %s",
+                       command->name, most > 1 ? "two traces" : "one trace",
+                       o->traces.items[most - 1], o->traces.items[most]);
     return 0;
 }
 
-static int check(const struct options *o, struct err *err)
+static int check(struct options *o, struct err *err)
 {
     if (!o->has_command)
         return err_set(err, ERR_USAGE, "which command? `memreplay --help` lists them");
-    if (!o->trace)
-        return err_set(err, ERR_USAGE, "which trace? For example: %s",
-                       command_table[o->command].example);
     if (o->at.kind != WHEN_NONE && (o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE))
         return err_set(err, ERR_USAGE,
                        "--at names one moment, --from and --to a window: give one of them");
-    if (o->json && o->table)
-        return err_set(err, ERR_USAGE, "--json and --table exclude each other");
-    return 0;
+    if (o->json + o->table + o->markdown + o->html > 1)
+        return err_set(err, ERR_USAGE, "--json%s exclude each other",
+                       o->table ? " and --table" : ", --markdown and --html");
+    return check_operands(o, err);
 }
 
 int options_parse(struct options *o, int argc, char **argv, struct err *err)
@@ -263,6 +277,7 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
     bool only_operands = false;
     int rc = 0;
     *o = (struct options){.threshold = 1};
+    o->sink = &o->traces;
     for (int i = 1; i < argc && !rc; i++) {
         const char *argument = argv[i];
         if (!only_operands && !strcmp(argument, "--"))
@@ -291,7 +306,7 @@ static void help_command(const struct command *command, FILE *out)
     fprintf(out, "memreplay %s [options] %s\n  %s\n\nOptions:\n", command->name, command->operands,
             command->summary);
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (command->options & 1u << i)
+        if (command->options >> i & 1)
             help_option(&option_table[i], out);
     fprintf(out, "\nTRACE is a file that memrec wrote, or - for stdin.\n\nExample:\n  %s\n",
             command->example);

@@ -5,38 +5,42 @@
 #ifndef REPLAY_OPTIONS_H
 #define REPLAY_OPTIONS_H
 
-#include "format/error.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include "replay/typed.h"
 #include <stdio.h>
 
 enum command_id {
 #define COMMAND(name, operands, summary, options, example) COMMAND_##name,
+#define TOOL(name, operands, summary, options, example)    COMMAND_##name,
 #define LATER(name, summary)
 #include "replay/commands.def"
 #undef COMMAND
+#undef TOOL
 #undef LATER
     COMMAND_COUNT
 };
 
-enum when_kind { WHEN_NONE, WHEN_PEAK, WHEN_START, WHEN_END, WHEN_TIME, WHEN_SHARE, WHEN_MARK };
+#define OPTIONS_WORDS 64 /* of one kind */
 
-/* A moment as typed. */
-struct when {
-    enum when_kind kind;
-    uint64_t time_ns;   /* TIME */
-    uint32_t share_ppm; /* SHARE: of the duration, 0..1,000,000 */
-    const char *text;   /* as typed */
+/* Words of one kind, in the order typed. */
+struct words {
+    const char *items[OPTIONS_WORDS];
+    int count;
 };
 
 struct options {
     enum command_id command;
     bool help, version; /* nothing else is to be done; with help, has_command tells which page */
     bool has_command;
-    bool json, table, full, force, no_color, has_pid;
+    bool json, markdown, html, table, full, force, no_color, has_pid;
+    bool leaks, temporary, totals, inverted, svg, no_source;
     uint32_t pid;
     uint64_t threshold;
-    const char *thread, *output, *trace;
+    const char *thread, *output, *format, *limits_file, *baseline;
+    const char *trace;                  /* the first operand, or NULL */
+    struct words traces, before, after; /* traces: all operands */
+    struct words *sink;                 /* while parsing: where operands go, one of these */
+    struct words limits;                /* FUNCTION=SIZE, as typed */
+    struct bound noise, max_peak, max_rss, max_leaks, max_temporary, max_growth;
     struct when at, from, to;
 };
 
@@ -46,9 +50,5 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err);
 void options_help(const struct options *o, FILE *out);
 /* "peak" and so on. Static storage. */
 const char *command_name(enum command_id command);
-
-/* A moment: a word of CLI.md, a time with a unit (12.5s, 300ms, 2m, 1h), a share (80%), else a
- * mark's name. Returns 0 or -ERR_USAGE (a share above 100%, a time that does not fit). */
-int when_parse(struct when *when, const char *text, struct err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/options.h"
 
+#include "format/size.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,39 +39,6 @@ void options_print(void)
     }
 }
 
-bool options_size(const char *text, uint64_t *bytes)
-{
-    static const struct {
-        const char *unit;
-        double factor;
-    } units[] = {{"", 1},
-                 {"B", 1},
-                 {"K", 1024},
-                 {"KiB", 1024},
-                 {"KB", 1e3},
-                 {"M", 1048576},
-                 {"MiB", 1048576},
-                 {"MB", 1e6},
-                 {"G", 1073741824},
-                 {"GiB", 1073741824},
-                 {"GB", 1e9},
-                 {"T", 1099511627776},
-                 {"TiB", 1099511627776},
-                 {"TB", 1e12}};
-    char *end;
-    double number = strtod(text, &end);
-    if (end == text || !(number >= 0))
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        double total = number * units[i].factor;
-        if (strcasecmp(end, units[i].unit) != 0 || total >= 9.2e18)
-            continue;
-        *bytes = (uint64_t)total;
-        return true;
-    }
-    return false;
-}
-
 static int take_children(struct options *o, const char *value, struct err *err)
 {
     static const char *const names[] = {"all", "python", "none"};
@@ -91,7 +59,7 @@ static int take(struct options *o, int letter, const char *value, struct err *er
     case 'q': o->quiet = true; return 0;
     case 'h': o->help = true; return 0;
     case OPTION_MAX_SIZE:
-        return options_size(value, &o->max_bytes) && o->max_bytes
+        return size_parse(value, &o->max_bytes) && o->max_bytes
                    ? 0
                    : err_set(err, ERR_USAGE,
                              "--max-size takes a size such as 500MB or 2GiB, not '%s'", value);

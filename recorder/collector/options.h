@@ -33,9 +33,6 @@ struct options {
 /* argv[0] is the word "run". Returns 0, or -ERR_USAGE with err filled. */
 int options_read(struct options *o, int argc, char **argv, struct err *err);
 
-/* `64KiB`, `1.5GB`, `4096`: bytes. Returns false when it is none of these, or 2^63 or more. */
-bool options_size(const char *text, uint64_t *bytes);
-
 /* The option list of --help, to stdout. */
 void options_print(void);
 

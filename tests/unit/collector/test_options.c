@@ -127,37 +127,6 @@ static void test_options__help_needs_nothing_else(void **state)
     assert_true(o.help);
 }
 
-static void test_options__sizes(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        uint64_t bytes;
-    } good[] = {{"0", 0},
-                {"4096", 4096},
-                {"64KiB", 65536},
-                {"64K", 65536},
-                {"64kb", 64000},
-                {"1.5GB", 1500000000},
-                {"1.5GiB", 1610612736},
-                {"2MB", 2000000},
-                {"1TiB", UINT64_C(1) << 40},
-                {"100B", 100},
-                {"1e3", 1000}};
-    static const char *const bad[] = {"",     "x",   "-1",      "-0.5KB",
-                                      "KiB",  "1XB", "1 KiB x", "10EiB",
-                                      "1e30", "nan", "inf",     "9223372036854775808",
-                                      "1KiBs"};
-    uint64_t bytes;
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        assert_true(options_size(good[i].text, &bytes));
-        assert_int_equal(bytes, good[i].bytes);
-    }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (options_size(bad[i], &bytes))
-            fail_msg("'%s' was taken as %llu", bad[i], (unsigned long long)bytes);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,7 +136,6 @@ int main(void)
         cmocka_unit_test(test_options__two_dashes_begin_a_program),
         cmocka_unit_test(test_options__wrong_usage_has_a_sentence),
         cmocka_unit_test(test_options__help_needs_nothing_else),
-        cmocka_unit_test(test_options__sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
