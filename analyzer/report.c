@@ -37,11 +37,15 @@ static struct site_values values_of(const struct selection *s, uint32_t id)
 {
     const struct sites *sites = &s->report->rec->replay.sites;
     struct site_temporary temporary;
+    struct site_total total;
     switch (s->measure) {
     case MEASURE_LEAKS: return site_leak(sites, id);
     case MEASURE_TEMPORARY:
         temporary = site_temporary(sites, id);
         return (struct site_values){temporary.bytes, temporary.bytes, 0, temporary.count};
+    case MEASURE_TOTALS:
+        total = site_total(sites, id);
+        return (struct site_values){total.bytes, total.bytes, 0, total.count};
     default: return site_then(sites, id);
     }
 }

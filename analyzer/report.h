@@ -18,7 +18,7 @@ struct report {
 };
 
 /* Which of a site's values a report is about. */
-enum measure { MEASURE_MOMENT, MEASURE_LEAKS, MEASURE_TEMPORARY };
+enum measure { MEASURE_MOMENT, MEASURE_LEAKS, MEASURE_TEMPORARY, MEASURE_TOTALS };
 
 /* The sites that a report lists, one after another. */
 struct selection {

@@ -195,7 +195,7 @@ static int json_stack(struct json *j, const struct selection *s, struct walk *w)
     const struct thread *t = model_thread(&r->model, lane->thread);
     json_object(j, 0);
     json_number(j, "bytes", s->values.bytes);
-    if (s->measure == MEASURE_TEMPORARY)
+    if (s->measure == MEASURE_TEMPORARY || s->measure == MEASURE_TOTALS)
         json_null(j, "resident_bytes");
     else
         json_number(j, "resident_bytes", s->values.resident_bytes);

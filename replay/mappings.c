@@ -14,7 +14,8 @@ struct share {
 struct change {
     struct replay *replay;
     struct process *process;
-    bool sample; /* a RESIDENT_RANGE: what is known of the past changes too */
+    bool sample;  /* a RESIDENT_RANGE: what is known of the past changes too */
+    uint64_t tag; /* of a new mapping */
 };
 
 static struct share anonymous(const struct range *piece)
@@ -125,10 +126,24 @@ static void correct(const struct change *c, uint64_t tag, const struct share *s)
     more->then_unsampled_bytes = unsampled > 0 ? (uint64_t)unsampled : 0;
 }
 
+/* What a site ever allocated: new mappings, and what comes into one that is there (a reservation's
+ * pages). The second half of a piece that is cut, and one that moves, are nothing new. */
+static void add_total(const struct change *c, const struct range *before, const struct range *after)
+{
+    struct share old = share_of(before), new = share_of(after);
+    if (!after || !c->replay->inside)
+        return;
+    if (!before && after->tag == c->tag)
+        site_add_total(&c->replay->sites, (uint32_t)after->tag, new.bytes, new.count);
+    else if (before && before->tag == after->tag && new.bytes > old.bytes)
+        site_add_total(&c->replay->sites, (uint32_t)after->tag, new.bytes - old.bytes, 0);
+}
+
 static void on_change(void *context, const struct range *before, const struct range *after)
 {
     const struct change *c = context;
     struct share old = share_of(before), new = share_of(after), none = {0};
+    add_total(c, before, after);
     if (before && after && before->tag == after->tag) {
         struct share change = difference(&new, &old);
         if (corrects_past(c, before, after)) {
@@ -172,6 +187,7 @@ static int apply_map(struct replay *r, const struct record *record, struct chang
     if (!possible(r, record->map.address, record->map.length) || kind >= MAP_KIND_COUNT)
         return 0;
     uint64_t tag = new_tag(r, allocator % ALLOCATOR_LIMIT, record->map.stack, counted, &ok);
+    c->tag = tag;
     if (!ok)
         return -ERR_NOMEM;
     if (kind == MAP_KIND_ANONYMOUS || kind == MAP_KIND_BRK) {
@@ -189,6 +205,7 @@ static int apply_remap(struct replay *r, const struct record *record, struct cha
         !possible(r, record->remap.new_address, record->remap.new_length))
         return 0;
     uint64_t tag = new_tag(r, ALLOCATOR_MREMAP, record->remap.stack, true, &ok);
+    c->tag = tag;
     if (!ok)
         return -ERR_NOMEM;
     return ranges_remap(&c->process->ranges, record->remap.old_address, record->remap.old_length,
@@ -210,7 +227,7 @@ static int apply_sample(struct replay *r, const struct record *record)
     bool by_length = piece->kind == MAP_KIND_ANONYMOUS || piece->kind == MAP_KIND_BRK;
     if (by_length && piece->resident_bytes != RANGE_UNSAMPLED && bytes <= piece->resident_bytes)
         return 0;
-    struct change c = {r, p, true};
+    struct change c = {r, p, true, 0};
     process_settle(p);
     return ranges_resident(&p->ranges, address, record->resident_range.length,
                            bytes < piece->length ? bytes : piece->length, on_change, &c);
@@ -219,7 +236,7 @@ static int apply_sample(struct replay *r, const struct record *record)
 int mappings_apply(struct replay *r, const struct record *record)
 {
     struct process *p = r->thread->process;
-    struct change c = {r, p, false};
+    struct change c = {r, p, false, 0};
     replay_settle(r);
     if (record->type == RECORD_RESIDENT_RANGE)
         return apply_sample(r, record);

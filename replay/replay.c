@@ -114,6 +114,8 @@ static inline int apply_alloc(struct replay *r, const struct event *ev, uint64_t
     make_way(r, key, owner);
     r->serial++;
     count_alloc(r, allocator, size);
+    if (r->inside)
+        site_add_total(&r->sites, site, size, 1);
     return site ? add(r, &slot, 0) : -ERR_NOMEM;
 }
 
@@ -404,7 +406,7 @@ int replay_init(struct replay *r, const struct replay_options *options)
     live_init(&r->blocks);
     blockmap_init(&r->big);
     int rc = model_init(&r->model);
-    int sites_rc = sites_init(&r->sites, options->temporary_threshold > 0);
+    int sites_rc = sites_init(&r->sites, options->temporary_threshold > 0, options->totals);
     r->thread = &r->model.no_thread;
     r->model.nobody.in_scope = r->model.nobody.active = !options->has_pid;
     moment_start(r);

@@ -21,6 +21,7 @@ struct replay_options {
     bool has_pid;        /* only processes with this pid count */
     uint32_t pid;
     uint64_t temporary_threshold; /* N of `temporary`; 0 turns it off */
+    bool totals;                  /* count what every site ever allocated */
     enum feed_mode feed;
     int batch_events; /* as in feed_open */
 };

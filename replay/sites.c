@@ -18,7 +18,7 @@ static int make_slots(struct sites *s, uint32_t slot_count)
     return s->slots ? 0 : -ERR_NOMEM;
 }
 
-int sites_init(struct sites *s, bool temporary)
+int sites_init(struct sites *s, bool temporary, bool totals)
 {
     *s = (struct sites){.count = 1, .lane_count = 1, .epoch = 1};
     s->capacity = s->lane_capacity = s->more_capacity = FIRST_ITEMS;
@@ -29,8 +29,9 @@ int sites_init(struct sites *s, bool temporary)
     s->more_slots = calloc(s->more_slot_count, sizeof *s->more_slots);
     s->recent = calloc(SITES_RECENT, sizeof *s->recent);
     s->temporaries = temporary ? calloc(s->capacity, sizeof *s->temporaries) : 0;
+    s->totals = totals ? calloc(s->capacity, sizeof *s->totals) : 0;
     return !make_slots(s, FIRST_SLOTS) && s->items && s->lanes && s->mores && s->more_slots &&
-                   s->recent && (s->temporaries || !temporary)
+                   s->recent && (s->temporaries || !temporary) && (s->totals || !totals)
                ? 0
                : -ERR_NOMEM;
 }
@@ -51,6 +52,7 @@ void sites_release(struct sites *s)
     free(s->mores);
     free(s->more_slots);
     free(s->temporaries);
+    free(s->totals);
     *s = (struct sites){0};
 }
 
@@ -115,17 +117,25 @@ static int grow_slots(struct sites *s)
     return 0;
 }
 
+/* Doubles an array parallel to the items, where there is one; what is new is 0. */
+static int grow_beside(void **items, uint32_t capacity, size_t item_bytes)
+{
+    size_t used_bytes = (size_t)capacity * item_bytes;
+    if (!*items)
+        return 0;
+    if (grow(items, &capacity, item_bytes))
+        return -ERR_NOMEM;
+    memset((char *)*items + used_bytes, 0, used_bytes);
+    return 0;
+}
+
 static int grow_items(struct sites *s)
 {
     uint32_t capacity = s->capacity;
-    if (grow((void **)&s->items, &s->capacity, sizeof *s->items))
+    if (grow((void **)&s->items, &s->capacity, sizeof *s->items) ||
+        grow_beside((void **)&s->temporaries, capacity, sizeof *s->temporaries))
         return -ERR_NOMEM;
-    if (!s->temporaries)
-        return 0;
-    if (grow((void **)&s->temporaries, &capacity, sizeof *s->temporaries))
-        return -ERR_NOMEM;
-    memset(s->temporaries + s->count, 0, (capacity - s->count) * sizeof *s->temporaries);
-    return 0;
+    return grow_beside((void **)&s->totals, capacity, sizeof *s->totals);
 }
 
 static uint32_t site_new(struct sites *s, struct process *p, uint32_t lane, uint32_t stack)
@@ -233,4 +243,9 @@ struct site_values site_then(const struct sites *s, uint32_t id)
 struct site_temporary site_temporary(const struct sites *s, uint32_t id)
 {
     return s->temporaries ? s->temporaries[id] : (struct site_temporary){0};
+}
+
+struct site_total site_total(const struct sites *s, uint32_t id)
+{
+    return s->totals ? s->totals[id] : (struct site_total){0};
 }

@@ -46,6 +46,11 @@ struct site_temporary {
     uint64_t bytes, count;
 };
 
+/* All that a site ever allocated. */
+struct site_total {
+    uint64_t bytes, count;
+};
+
 /* What a report reads of a site. resident_bytes = bytes - gap. */
 struct site_values {
     uint64_t bytes, resident_bytes, unsampled_bytes, count;
@@ -61,6 +66,7 @@ struct sites {
     struct lane *lanes; /* [0] unused */
     struct site_more *mores;
     struct site_temporary *temporaries; /* parallel to items; NULL: not counted */
+    struct site_total *totals;          /* the same */
     uint32_t count, capacity, lane_count, lane_capacity, more_count, more_capacity;
     uint32_t epoch;
     uint32_t *slots; /* hash: a site id in the low id_bits, above them bits of its hash; 0: empty */
@@ -70,9 +76,9 @@ struct sites {
     struct recent_site *recent; /* [SITES_RECENT] */
 };
 
-/* temporary: count what temporary_* are for. Returns 0 or -ERR_NOMEM; release is needed in both
- * cases. */
-int sites_init(struct sites *s, bool temporary);
+/* temporary, totals: count what site_temporary and site_total tell. Returns 0 or -ERR_NOMEM;
+ * release is needed in both cases. */
+int sites_init(struct sites *s, bool temporary, bool totals);
 /* Frees everything, also after a failed init. */
 void sites_release(struct sites *s);
 /* Frees what only sites_intern and sites_find need: they must not be called any more. */
@@ -97,6 +103,8 @@ struct site_values site_live(const struct sites *s, uint32_t site);
 struct site_values site_leak(const struct sites *s, uint32_t site);
 /* What was freed soon; 0 where that is not counted. */
 struct site_temporary site_temporary(const struct sites *s, uint32_t site);
+/* What was ever allocated (within the replay's window); 0 where that is not counted. */
+struct site_total site_total(const struct sites *s, uint32_t site);
 
 static inline const struct lane *site_lane(const struct sites *s, uint32_t site)
 {
@@ -188,6 +196,16 @@ static inline void site_more_touch(const struct sites *s, struct site_more *more
     more->then_gap_bytes = more->live_gap_bytes;
     more->then_unsampled_bytes = more->live_unsampled_bytes;
     more->epoch = s->epoch;
+}
+
+/* Adds to a site's total, where totals are counted. */
+static inline void site_add_total(const struct sites *s, uint32_t site, uint64_t bytes,
+                                  uint64_t count)
+{
+    if (!s->totals)
+        return;
+    s->totals[site].bytes += bytes;
+    s->totals[site].count += count;
 }
 
 #endif

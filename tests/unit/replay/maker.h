@@ -226,6 +226,18 @@ static inline void maker_unmap(struct maker *m, uint64_t address, uint64_t lengt
     maker_record(m, &r);
 }
 
+static inline void maker_remap(struct maker *m, uint64_t old_address, uint64_t old_length,
+                               uint64_t new_address, uint64_t new_length, uint32_t stack)
+{
+    struct record r = {.type = RECORD_REMAP};
+    r.remap.old_address = old_address;
+    r.remap.old_length = old_length;
+    r.remap.new_address = new_address;
+    r.remap.new_length = new_length;
+    r.remap.stack = stack;
+    maker_record(m, &r);
+}
+
 static inline void maker_resident_block(struct maker *m, uint64_t index, uint64_t bytes)
 {
     struct record r = {.type = RECORD_RESIDENT_BLOCK};

@@ -103,6 +103,61 @@ test_mappings__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak(void
     player_free(p);
 }
 
+/* The sum of a stack's totals. */
+static struct site_total total_of(const struct player *p, uint32_t stack)
+{
+    struct site_total sum = {0};
+    for (uint32_t id = 1; id < p->replay.sites.count; id++) {
+        if (p->replay.sites.items[id].event_stack != stack)
+            continue;
+        sum.bytes += site_total(&p->replay.sites, id).bytes;
+        sum.count += site_total(&p->replay.sites, id).count;
+    }
+    return sum;
+}
+
+static struct player *play_totals(struct scene *s)
+{
+    struct replay_options options = player_peak();
+    options.totals = true;
+    return scene_play(s, &options);
+}
+
+static void test_mappings__cut_or_moved_pieces_are_allocated_once(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 16 * PAGE, MAP_KIND_ANONYMOUS, s.a);
+    maker_unmap(&s.m, 0x100000 + 4 * PAGE, PAGE);
+    maker_map(&s.m, 0x100000 + 8 * PAGE, 2 * PAGE, MAP_KIND_ANONYMOUS, s.a);
+    maker_map(&s.m, 0x300000, 10 * PAGE, MAP_KIND_ANONYMOUS, s.a);
+    maker_remap(&s.m, 0x300000, 10 * PAGE, 0x400000, 15 * PAGE, s.b);
+    struct player *p = play_totals(&s);
+    assert_int_equal(total_of(p, s.a).bytes, 28 * PAGE);
+    assert_int_equal(total_of(p, s.a).count, 3);
+    assert_int_equal(total_of(p, s.b).bytes, 5 * PAGE);
+    assert_int_equal(total_of(p, s.b).count, 1);
+    player_free(p);
+}
+
+static void test_mappings__pages_that_come_into_a_reservation_are_allocated(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 1024 * MIB, MAP_KIND_NORESERVE, s.a);
+    maker_resident_range(&s.m, s.process, 0x100000, 1024 * MIB, 80 * MIB);
+    maker_resident_range(&s.m, s.process, 0x100000, 1024 * MIB, 20 * MIB);
+    maker_resident_range(&s.m, s.process, 0x100000, 1024 * MIB, 50 * MIB);
+    maker_map(&s.m, 0x90000000, 4 * PAGE, MAP_KIND_FILE, s.b);
+    struct player *p = play_totals(&s);
+    assert_int_equal(total_of(p, s.a).bytes, 110 * MIB);
+    assert_int_equal(total_of(p, s.a).count, 1);
+    assert_int_equal(total_of(p, s.b).bytes, 0);
+    player_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +168,8 @@ int main(void)
         cmocka_unit_test(test_mappings__a_mapping_made_after_the_peak_is_not_corrected_there),
         cmocka_unit_test(
             test_mappings__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak),
+        cmocka_unit_test(test_mappings__cut_or_moved_pieces_are_allocated_once),
+        cmocka_unit_test(test_mappings__pages_that_come_into_a_reservation_are_allocated),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }

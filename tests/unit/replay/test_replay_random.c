@@ -203,6 +203,37 @@ static void check_leaks_and_temporary(struct world *w)
     done(r);
 }
 
+/* What was ever allocated inside a window; every other time it is the whole run. */
+static void check_totals(struct world *w)
+{
+    struct replay_options options = peak_options();
+    uint64_t from = draw(w, 2) ? draw(w, w->now_ns + 1) : 0, to = UINT64_MAX, expected = 0;
+    uint64_t expected_count = 0, bytes = 0, count = 0;
+    options.totals = true;
+    options.moment.from_ns = from;
+    options.moment.to_ns = to = from ? from + draw(w, w->now_ns - from + 1) : to;
+    for (int i = 0; i < w->block_count; i++) {
+        const struct life *b = &w->blocks[i];
+        bool counts = !b->again && b->born_ns >= from && b->born_ns <= to;
+        expected += counts ? b->size : 0;
+        expected_count += counts;
+    }
+    struct replay *r = play(w, &options);
+    for (uint32_t id = 1; id < r->sites.count; id++) {
+        if (site_lane(&r->sites, id)->allocator == ALLOCATOR_MMAP)
+            continue;
+        bytes += site_total(&r->sites, id).bytes;
+        count += site_total(&r->sites, id).count;
+        if (!from)
+            assert_true(site_total(&r->sites, id).bytes >= site_leak(&r->sites, id).bytes);
+    }
+    assert_int_equal(bytes, expected);
+    assert_int_equal(count, expected_count);
+    if (!from)
+        assert_int_equal(bytes, r->totals.allocated_bytes);
+    done(r);
+}
+
 static void check_history(uint64_t seed)
 {
     static struct world world;
@@ -216,6 +247,7 @@ static void check_history(uint64_t seed)
     check_window(w);
     check_time(w);
     check_leaks_and_temporary(w);
+    check_totals(w);
     maker_release(&w->maker);
 }
 

@@ -22,7 +22,7 @@ static int start(void **state)
     for (uint32_t i = 0; i < THREADS; i++)
         st.threads[i] = (struct thread){.id = i, .process = &st.process};
     *state = &st;
-    return sites_init(&st.sites, true);
+    return sites_init(&st.sites, true, true);
 }
 
 static int stop(void **state)
@@ -130,6 +130,30 @@ static void test_sites__what_was_freed_soon_begins_at_0(void **state)
     assert_int_equal(site_temporary(&st->sites, 9999).bytes, 9999);
 }
 
+static void test_sites__totals_begin_at_0_and_outlast_growth(void **state)
+{
+    struct stage *st = *state;
+    uint32_t first = make(st, 1, 0);
+    site_add_total(&st->sites, first, 700, 2);
+    site_add_total(&st->sites, first, 70, 1);
+    for (uint32_t stack = 2; stack < STACKS; stack++)
+        assert_int_equal(site_total(&st->sites, make(st, stack, 5)).count, 0);
+    assert_int_equal(site_total(&st->sites, first).bytes, 770);
+    assert_int_equal(site_total(&st->sites, first).count, 3);
+}
+
+static void test_sites__totals_that_are_not_asked_for_are_0(void **state)
+{
+    (void)state;
+    struct stage st = {.process = {.id = 5}};
+    st.threads[0].process = &st.process;
+    assert_int_equal(sites_init(&st.sites, false, false), 0);
+    uint32_t id = make(&st, 1, 100);
+    site_add_total(&st.sites, id, 100, 1);
+    assert_int_equal(site_total(&st.sites, id).bytes, 0);
+    sites_release(&st.sites);
+}
+
 static void test_sites__then_is_what_was_at_the_candidate(void **state)
 {
     struct stage *st = *state;
@@ -166,6 +190,9 @@ int main(void)
             test_sites__the_empty_stack_of_a_thread_from_c_is_its_origin_s, start, stop),
         cmocka_unit_test_setup_teardown(test_sites__the_rarer_halves_are_found_again, start, stop),
         cmocka_unit_test_setup_teardown(test_sites__what_was_freed_soon_begins_at_0, start, stop),
+        cmocka_unit_test_setup_teardown(test_sites__totals_begin_at_0_and_outlast_growth, start,
+                                        stop),
+        cmocka_unit_test(test_sites__totals_that_are_not_asked_for_are_0),
         cmocka_unit_test_setup_teardown(test_sites__then_is_what_was_at_the_candidate, start, stop),
     };
     return cmocka_run_group_tests(tests, 0, 0);

@@ -22,6 +22,8 @@ struct life {
     int stack, allocator, thread;
     int born, died; /* event numbers; died 0: lives */
     bool by_address, sampled, temporary, leaked;
+    bool again; /* a free was taken back: no new allocation */
+    uint64_t born_ns;
 };
 
 struct page {
@@ -107,6 +109,7 @@ static inline void do_alloc(struct world *w)
                        .allocator = (int)draw(w, ALLOCATORS),
                        .by_address = draw(w, 4) == 0};
     b->born_alloc = ++w->thread_allocs[w->thread];
+    b->born_ns = w->now_ns;
     if (b->by_address) {
         b->key = 0x10000 + draw(w, 40) * 16;
         for (int i = 0; i < w->block_count - 1; i++) {
@@ -172,6 +175,7 @@ static inline void do_unfree(struct world *w)
     again.born = w->events + 1;
     again.died = 0;
     again.temporary = false;
+    again.again = true;
     w->blocks[w->block_count++] = again;
     note(w);
 }
