@@ -11,6 +11,7 @@
 #define REPLAY_REPLAY_H
 
 #include "replay/feed.h"
+#include "replay/history.h"
 #include "replay/lost.h"
 #include "replay/moment.h"
 #include "replay/sites.h"
@@ -22,6 +23,8 @@ struct replay_options {
     uint32_t pid;
     uint64_t temporary_threshold; /* N of `temporary`; 0 turns it off */
     bool totals;                  /* count what every site ever allocated */
+    uint64_t temporary_threshold;   /* N of `temporary`; 0 turns it off */
+    struct history_options history; /* what sites held over time; off when all zero */
     enum feed_mode feed;
     int batch_events; /* as in feed_open */
 };
@@ -52,6 +55,7 @@ struct replay {
     struct live blocks;
     struct blockmap big; /* residency of big blocks that have an index */
     struct moment moment;
+    struct history history;
     struct totals totals;
     struct lost lost;      /* allocations that could not be read */
     struct thread *thread; /* the current one, never NULL */
