@@ -21,8 +21,7 @@ struct replay_options {
     bool stop_at_moment; /* reads no further than a TIME or MARK moment: `leaks --at` */
     bool has_pid;        /* only processes with this pid count */
     uint32_t pid;
-    uint64_t temporary_threshold; /* N of `temporary`; 0 turns it off */
-    bool totals;                  /* count what every site ever allocated */
+    bool totals;                    /* count what every site ever allocated */
     uint64_t temporary_threshold;   /* N of `temporary`; 0 turns it off */
     struct history_options history; /* what sites held over time; off when all zero */
     enum feed_mode feed;
