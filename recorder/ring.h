@@ -11,6 +11,13 @@
  * and `tail` count bytes and never wrap; the word at offset o stands at o % RING_BYTES. The
  * producer stores words, then head with release: nothing is ever torn.
  *
+ * A full ring: the producer sets `waiting`, then waits on the tail as a futex while it is what it
+ * was; the collector stores the tail, then looks at `waiting`, and wakes only where it is set. Both
+ * store before they load, in one order for all (seq_cst; the kernel compares the futex's word
+ * behind a barrier of its own): so the collector sees the wait, or the kernel the new tail, and no
+ * wake-up is lost. A thread that never came back from its wait leaves `waiting` set, which costs a
+ * call each time and nothing else.
+ *
  * Order between threads: the *turn word* of a process, sequence << 16 | (ring + 1). Before an event
  * is written — before the real free, after the real allocation — a thread that is not the owner
  * makes itself the owner of the next turn by CAS and writes a TURN word. The collector reads the
@@ -42,7 +49,7 @@ enum ring_kind {
 #define SLOT_LIMIT      4096u /* processes recorded at the same time */
 #define RING_DATA_BYTES 1024u
 #define RING_MAGIC      0x3172657273756DULL
-#define RING_VERSION    (RING_KIND_COUNT << 8 | 1u) /* library and collector must be of one build */
+#define RING_VERSION    (RING_KIND_COUNT << 8 | 2u) /* library and collector must be of one build */
 
 #define RING_LOW_MASK ((UINT64_C(1) << 48) - 1)
 #define RING_WORD(kind, aux, low)                                                                  \
@@ -121,6 +128,7 @@ struct ring {
     CACHE_LINE _Atomic uint64_t tail;  /* bytes consumed, by the collector; futex on its low half */
     CACHE_LINE _Atomic uint64_t waits; /* times the producer found it full */
     _Atomic uint64_t wait_ns;
+    _Atomic uint32_t waiting; /* 1: the producer waits on `tail`, or is about to */
     uint8_t pad[4096 - 3 * 64];
     uint64_t words[RING_WORDS];
 };

@@ -146,9 +146,11 @@ static void free_ring(struct merge *m, uint32_t index)
 {
     struct stream *s = &m->streams[index];
     end_thread(m, s);
-    s->tail = s->head = 0; /* whatever its last owner left there, the next one starts sound */
+    /* Whatever its last owner left there, the next one starts sound. */
+    s->tail = s->head = s->published = 0;
     atomic_store(&s->ring->head, 0);
     atomic_store(&s->ring->tail, 0);
+    atomic_store(&s->ring->waiting, 0);
     m->shared->control->entries[index].serial = 0; /* nobody's while its next owner fills it in */
     atomic_store(&m->shared->control->entries[index].state, RING_STATE_FREE);
 }
@@ -243,6 +245,8 @@ static uint64_t drain_process(struct merge *m, struct recorded *p)
         atomic_fetch_add_explicit(&m->shared->control->header.heartbeat, 1, memory_order_relaxed);
     }
     p->draining = false;
+    for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next)
+        stream_publish(&m->streams[i - 1]);
     if (p->corrupt)
         discard(m, p);
     return bytes;

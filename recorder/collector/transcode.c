@@ -33,10 +33,14 @@ uint64_t stream_next_turn(const struct stream *s)
     return word >> 56 == RING_TURN ? word & RING_LOW_MASK : s->turn;
 }
 
-static void publish(struct stream *s)
+void stream_publish(struct stream *s)
 {
-    atomic_store_explicit(&s->ring->tail, s->tail, memory_order_release);
-    syscall(SYS_futex, (uint32_t *)&s->ring->tail, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    if (s->published == s->tail)
+        return;
+    s->published = s->tail;
+    atomic_store(&s->ring->tail, s->tail);
+    if (atomic_load(&s->ring->waiting)) /* ring.h: no wake-up is lost */
+        syscall(SYS_futex, (uint32_t *)&s->ring->tail, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 static void speak_as(struct transcoder *tc, const struct stream *s)
@@ -425,8 +429,8 @@ bool transcode_run(struct transcoder *tc, struct stream *s)
             if (s->tail < end)
                 more = run_one(tc, s, &begun, &sound);
         }
-        if (s->tail != from)
-            publish(s);
+        if (s->tail - s->published >= PUBLISH_BYTES)
+            stream_publish(s);
         output_tick(tc->output);
     }
     return sound && !s->process->corrupt;

@@ -26,6 +26,7 @@ struct stream {
     struct ring *ring;
     struct recorded *process; /* whose thread writes it; NULL: nobody's */
     uint64_t tail, head;      /* consumed up to tail; may be read up to head (the cut) */
+    uint64_t published;       /* the tail that the producer knows */
     uint64_t turn;            /* of the event at tail, unless a TURN word stands there */
     uint32_t thread;          /* in the trace; ID_NONE before its THREAD */
     uint32_t tid;
@@ -48,9 +49,13 @@ struct transcoder {
 uint64_t stream_next_turn(const struct stream *s);
 
 /* Reads events from the stream until its cut, until a TURN word after the first event, or just past
- * a WAITED word. Publishes the tail as it goes and wakes a waiting producer. Returns false when the
- * ring lies. */
+ * a WAITED word. Publishes the tail when it has moved far enough to be worth waking a producer for.
+ * Returns false when the ring lies. */
 bool transcode_run(struct transcoder *tc, struct stream *s);
+
+/* Tells the producer how far its ring was read, and wakes it if it waits. Nothing to tell: nothing
+ * is done. */
+void stream_publish(struct stream *s);
 
 /* The stream's thread, if there is one, has ended. */
 void transcode_thread_end(struct transcoder *tc, struct stream *s);

@@ -125,7 +125,9 @@ static bool wait_step(struct thread *t, uint64_t tail)
     uint64_t start = now_ns();
     struct timespec step = {.tv_nsec = WAIT_STEP_NS};
     kick();
+    atomic_store(&t->ring->waiting, 1); /* before the kernel compares the tail: ring.h */
     raw_futex((_Atomic uint32_t *)&t->ring->tail, FUTEX_WAIT, (uint32_t)tail, &step);
+    atomic_store_explicit(&t->ring->waiting, 0, memory_order_relaxed);
     uint64_t took = now_ns() - start;
     atomic_fetch_add_explicit(&t->ring->wait_ns, took, memory_order_relaxed);
     if (heartbeat() != before)

@@ -1,6 +1,12 @@
 /* The merge over rings filled by hand: what no order of thread events may contradict. */
 #include "tests/unit/collector/stage.h"
 
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <time.h>
+
 enum { X = 0x10000, Y = 0x20000, Z = 0x30000 };
 
 /* Ring 1 is listed before ring 0, and both have words at once: only turns tell the order. */
@@ -314,6 +320,95 @@ static void test_merge__reads_on_under_a_turn_word_that_makes_no_sense(void **st
     stage_tells(st, "P0 +1 +2");
 }
 
+/* A writer of the other side: writes a word, then waits as ring.h has it until it was read. */
+struct writing {
+    struct ring *ring;
+    unsigned words;
+    bool lost; /* nobody woke it */
+    _Atomic bool done;
+};
+
+static bool wait_for_tail(struct ring *ring, uint64_t head)
+{
+    const struct timespec long_enough = {.tv_sec = 20};
+    uint64_t tail;
+    while ((tail = atomic_load(&ring->tail)) != head) {
+        atomic_store(&ring->waiting, 1);
+        long status = syscall(SYS_futex, (uint32_t *)&ring->tail, FUTEX_WAIT, (uint32_t)tail,
+                              &long_enough, NULL, 0);
+        int why = errno;
+        atomic_store(&ring->waiting, 0);
+        if (status != 0 && why == ETIMEDOUT)
+            return false;
+    }
+    return true;
+}
+
+static void *write_and_wait(void *context)
+{
+    struct writing *w = context;
+    uint64_t head = atomic_load(&w->ring->head);
+    for (unsigned i = 0; i < w->words && !w->lost; i++, head += 8) {
+        w->ring->words[(head >> 3) & (RING_WORDS - 1)] = RING_WORD(RING_FREE, 0, X);
+        atomic_store(&w->ring->head, head + 8);
+        for (volatile unsigned j = i * 2654435761u % 8192; j; j--) /* to meet the publishing */
+            ;
+        w->lost = !wait_for_tail(w->ring, head + 8);
+    }
+    atomic_store(&w->done, true);
+    return NULL;
+}
+
+/* However the collector's look at `waiting` and the writer's wait fall, no wake-up is lost. */
+static void test_merge__wakes_whoever_waits_for_the_tail(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_owner(st, 0, 1, 0);
+    struct writing w = {.ring = shared_ring(&st->shared, 0), .words = 30000};
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_and_wait, &w);
+    while (!atomic_load(&w.done))
+        merge_drain(st->merge);
+    pthread_join(thread, NULL);
+    assert_false(w.lost);
+    assert_int_equal(st->processes.first->unknown_frees, w.words);
+    free(stage_close(st).text);
+}
+
+/* A writer learns of room in pieces that are worth waking for, and of all at a drain's end. */
+static void test_merge__publishes_by_the_piece_and_at_the_end(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_owner(st, 0, 1, 0);
+    struct ring *ring = shared_ring(&st->shared, 0);
+    struct stream *s = &st->merge->streams[0];
+    merge_drain(st->merge);
+    assert_int_equal(atomic_load(&ring->tail), 4 * 8);
+    stage_free(st, 0, X);
+    s->head = atomic_load(&ring->head);
+    assert_true(transcode_run(&st->merge->transcoder, s));
+    assert_int_equal(s->tail, 5 * 8);
+    assert_int_equal(atomic_load(&ring->tail), 4 * 8);
+    for (unsigned i = 0; i < RING_WORDS / 2; i++)
+        stage_free(st, 0, X);
+    s->head = atomic_load(&ring->head);
+    assert_true(transcode_run(&st->merge->transcoder, s));
+    assert_true(s->tail - atomic_load(&ring->tail) < RING_BYTES / 8);
+    merge_drain(st->merge);
+    assert_int_equal(atomic_load(&ring->tail), atomic_load(&ring->head));
+    free(stage_close(st).text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_merge__reads_no_word_twice_for_a_head_that_lies),
         cmocka_unit_test(test_merge__ignores_rings_of_nobody),
         cmocka_unit_test(test_merge__reads_on_under_a_turn_word_that_makes_no_sense),
+        cmocka_unit_test(test_merge__wakes_whoever_waits_for_the_tail),
+        cmocka_unit_test(test_merge__publishes_by_the_piece_and_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,7 +128,8 @@ static void fill(void)
 static void *drain_later(void *stage)
 {
     struct stage *st = stage;
-    usleep(20000);
+    while (!atomic_load(&ring_of(st, 0)->waiting)) /* the collector would not wake it else */
+        usleep(100);
     atomic_fetch_add(&st->shared.control->header.heartbeat, 1);
     atomic_store(&ring_of(st, 0)->tail, RING_BYTES / 2);
     return NULL;
@@ -150,6 +151,7 @@ static void test_emit__waits_for_room_and_goes_on(void **state)
     assert_int_equal(thread_self.head, head + 8);
     assert_int_equal(ring_of(st, 0)->words[0], first);
     assert_int_equal(atomic_load(&ring_of(st, 0)->waits), 1);
+    assert_int_equal(atomic_load(&ring_of(st, 0)->waiting), 0);
     assert_int_equal(atomic_load(&process.slot->gave_up), REASON_NONE);
     atomic_store(&ring_of(st, 0)->tail, 0);
     close_scene(st);
