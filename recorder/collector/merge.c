@@ -18,7 +18,8 @@ void merge_init(struct merge *m, struct shared *shared, struct processes *proces
     memset(m, 0, sizeof *m);
     m->shared = shared;
     m->processes = processes;
-    m->transcoder = (struct transcoder){.output = output, .thread = ID_NONE};
+    m->transcoder =
+        (struct transcoder){.output = output, .thread = ID_NONE, .speaker = {.kind = EVENT_THREAD}};
     m->ring_count = shared->chunks * RING_CHUNK;
     for (uint32_t i = 0; i < m->ring_count; i++) {
         m->streams[i].ring = shared_ring(shared, i);
@@ -97,22 +98,49 @@ static void cut(struct merge *m)
         read_heads(m, p);
 }
 
-/* The stream whose next event has the lowest turn; NULL when the cut is used up. */
-static struct stream *lowest(struct merge *m, const struct recorded *p, uint64_t limit)
+/* The process's streams that have words in the cut, in the order of its list. */
+static struct stream *list_busy(struct merge *m, const struct recorded *p)
 {
-    struct stream *best = NULL;
-    uint64_t best_turn = UINT64_MAX;
+    struct stream *first = NULL, **last = &first;
     for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next) {
         struct stream *s = &m->streams[i - 1];
-        if (s->tail == s->head)
+        s->next_turn = stream_next_turn(s);
+        if (s->next_turn == TURN_NONE)
             continue;
-        uint64_t turn = stream_next_turn(s);
-        if (turn <= limit && turn < best_turn) {
-            best = s;
-            best_turn = turn;
-        }
+        *last = s;
+        last = &s->next_busy;
     }
+    *last = NULL;
+    return first;
+}
+
+/* The stream whose next event has the lowest turn, and where it is linked; NULL when the cut is
+ * used up. */
+static struct stream *lowest(struct stream **busy, uint64_t limit, struct stream ***link)
+{
+    struct stream *best = NULL;
+    uint64_t best_turn = limit < TURN_NONE ? limit + 1 : limit;
+    for (struct stream **at = busy; *at; at = &(*at)->next_busy)
+        if ((*at)->next_turn < best_turn) {
+            best = *at;
+            best_turn = best->next_turn;
+            *link = at;
+        }
     return best;
+}
+
+/* The stream at *link has been read on: its next turn, or out of the list. */
+static void note_read(struct stream **link)
+{
+    struct stream *s = *link;
+    s->next_turn = stream_next_turn(s);
+    if (s->next_turn == TURN_NONE)
+        *link = s->next_busy;
+}
+
+static void beat(struct merge *m)
+{
+    atomic_fetch_add_explicit(&m->shared->control->header.heartbeat, 1, memory_order_relaxed);
 }
 
 static void inherit(struct merge *m, struct recorded *p)
@@ -231,20 +259,28 @@ static uint64_t end_waited(struct merge *m, const struct recorded *waiter, struc
 static uint64_t drain_process(struct merge *m, struct recorded *p)
 {
     uint64_t limit = m->turn[p->slot_index], bytes = 0;
-    struct stream *s;
+    struct stream *s, *busy, **link;
     if (p->waits_for_parent)
         inherit(m, p);
     p->draining = true;
-    while (!p->corrupt && (s = lowest(m, p, limit)) != NULL) {
-        uint64_t before = s->tail;
+    busy = list_busy(m, p);
+    while (!p->corrupt && (s = lowest(&busy, limit, &link)) != NULL) {
+        uint64_t before = s->tail, ticked = m->transcoder.ticked;
+        if (s->process != p) { /* somebody says that it is another's */
+            *link = s->next_busy;
+            continue;
+        }
         if (!transcode_run(&m->transcoder, s))
             p->corrupt = true;
         bytes += s->tail - before;
         if (s->waited)
             bytes += end_waited(m, p, s);
-        atomic_fetch_add_explicit(&m->shared->control->header.heartbeat, 1, memory_order_relaxed);
+        note_read(link);
+        if (m->transcoder.ticked != ticked)
+            beat(m);
     }
     p->draining = false;
+    beat(m);
     for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next)
         stream_publish(&m->streams[i - 1]);
     if (p->corrupt)

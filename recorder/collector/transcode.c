@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define PUBLISH_BYTES (RING_BYTES / 16)
+#define TICK_EVENTS   4096 /* about as many between two looks at the open block */
 
 static const uint8_t kind_words[RING_KIND_COUNT] = {
     0,
@@ -27,8 +28,12 @@ static uint64_t word_at(const struct stream *s, uint64_t at)
     return __atomic_load_n(&s->ring->words[(at >> 3) & (RING_WORDS - 1)], __ATOMIC_RELAXED);
 }
 
+static bool at_turn(const struct stream *s) { return word_at(s, s->tail) >> 56 == RING_TURN; }
+
 uint64_t stream_next_turn(const struct stream *s)
 {
+    if (s->tail == s->head)
+        return TURN_NONE;
     uint64_t word = word_at(s, s->tail);
     return word >> 56 == RING_TURN ? word & RING_LOW_MASK : s->turn;
 }
@@ -48,8 +53,8 @@ static void speak_as(struct transcoder *tc, const struct stream *s)
     if (tc->thread == s->thread)
         return;
     tc->thread = s->thread;
-    struct event ev = {.kind = EVENT_THREAD, .thread = s->thread};
-    output_event(tc->output, &ev, NULL);
+    tc->speaker.thread = s->thread;
+    output_event(tc->output, &tc->speaker, NULL);
 }
 
 static void forget_block(struct transcoder *tc, struct recorded *p, uint64_t address,
@@ -410,28 +415,50 @@ static bool run_one(struct transcoder *tc, struct stream *s, bool *begun, bool *
  * counted in. */
 static void run_usual(struct transcoder *tc, struct stream *s, uint64_t end, bool *begun)
 {
-    if (tc->thread != s->thread || s->thread == ID_NONE || tc->output->stopped ||
-        s->process->failed)
+    unsigned kind = (unsigned)(word_at(s, s->tail) >> 56);
+    if ((kind != RING_ALLOC && kind != RING_FREE) || s->thread == ID_NONE || s->process->failed)
+        return;
+    speak_as(tc, s);
+    if (tc->output->stopped)
         return;
     uint64_t events = blocks_run(tc, s, end);
     tc->events += events;
     *begun |= events != 0;
 }
 
+/* The TURN word that a run begins with, mostly. */
+static void take_turn(struct transcoder *tc, struct stream *s)
+{
+    if (s->tail == s->head || !at_turn(s))
+        return;
+    s->turn = word_at(s, s->tail) & RING_LOW_MASK;
+    s->tail += 8;
+    tc->events++;
+}
+
+static void tick(struct transcoder *tc)
+{
+    if (tc->events - tc->ticked < TICK_EVENTS)
+        return;
+    tc->ticked = tc->events;
+    output_tick(tc->output);
+}
+
 bool transcode_run(struct transcoder *tc, struct stream *s)
 {
     bool begun = false, sound = true, more = true;
+    take_turn(tc, s);
     while (more && s->tail < s->head && !s->waited) {
         uint64_t from = s->tail,
                  end = s->head - from < PUBLISH_BYTES ? s->head : from + PUBLISH_BYTES;
         while (more && s->tail < end && !s->waited) {
             run_usual(tc, s, end, &begun);
             if (s->tail < end)
-                more = run_one(tc, s, &begun, &sound);
+                more = !(begun && at_turn(s)) && run_one(tc, s, &begun, &sound);
         }
         if (s->tail - s->published >= PUBLISH_BYTES)
             stream_publish(s);
-        output_tick(tc->output);
+        tick(tc);
     }
     return sound && !s->process->corrupt;
 }

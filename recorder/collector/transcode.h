@@ -28,9 +28,11 @@ struct stream {
     uint64_t tail, head;      /* consumed up to tail; may be read up to head (the cut) */
     uint64_t published;       /* the tail that the producer knows */
     uint64_t turn;            /* of the event at tail, unless a TURN word stands there */
+    uint64_t next_turn;       /* as stream_next_turn told it last */
     uint32_t thread;          /* in the trace; ID_NONE before its THREAD */
     uint32_t tid;
-    uint32_t next; /* ring index + 1 in its process's list; 0 ends it */
+    uint32_t next;            /* ring index + 1 in its process's list; 0 ends it */
+    struct stream *next_busy; /* of its process, with words in the cut */
     struct partial_code code;
     uint32_t waited; /* pid whose end the process has waited for, at this point; 0: none. The merge
                         clears it. */
@@ -41,11 +43,15 @@ struct stream {
 
 struct transcoder {
     struct output *output;
-    uint32_t thread; /* current in the trace */
-    uint64_t events; /* handled, for pacing */
+    uint32_t thread;      /* current in the trace */
+    struct event speaker; /* an EVENT_THREAD, kept since filling one in costs more than a switch */
+    uint64_t events;      /* handled, for pacing */
+    uint64_t ticked;      /* of these, at the last look at the open block */
 };
 
-/* The turn under which the stream's next event stands. Requires tail < head. */
+#define TURN_NONE UINT64_MAX /* beyond all turns */
+
+/* The turn under which the stream's next event stands; TURN_NONE: the cut is used up. */
 uint64_t stream_next_turn(const struct stream *s);
 
 /* Reads events from the stream until its cut, until a TURN word after the first event, or just past
