@@ -2,7 +2,8 @@
  * Why rows of changes: most sites are still most of the time, so a row is kept only where a site
  * holds something else at the end of a tick than in its row before; what it held at any tick is its
  * last row up to there. Why ticks are merged: when ticks or rows become too many, the resolution
- * doubles and neighbours become one, so memory follows sites, not time.
+ * doubles and neighbours become one, so memory follows sites, not time (only marks, 4,096 at most,
+ * and hardly any ticks left make it grow).
  *
  *   tick        0          1         2      3 (a mark)    4              5
  *   ├─────────────────┼─────────┼──────────┼──────┼────────────────┼──────────┤
@@ -54,7 +55,7 @@ struct history_tick {
     uint64_t live_bytes, live_count, resident_bytes; /* these and below: at its end */
     uint64_t rss_bytes, mapped_bytes, shared_bytes, arena_bytes;
     uint64_t events; /* so far, of all processes */
-    uint64_t serial; /* internal: births so far */
+    uint64_t serial; /* births so far: of blocks, of mappings */
     uint32_t map_serial;
     uint32_t flags; /* enum history_flag */
 };
@@ -85,52 +86,71 @@ struct history {
     uint32_t tick_count, row_count, process_row_count, mark_count;
     uint32_t moment_tick, end_tick; /* that end there, or HISTORY_NONE */
     uint64_t resolution_ns;         /* now; 0: there is no history */
-    /* Below: of the running replay. */
+    /* The rest is of the running replay. */
     struct history_options options;
-    struct history_tick open; /* the tick that runs; live values are the replay's own */
-    uint64_t open_end_ns;     /* the last time that belongs to it */
-    uint64_t rss_bytes;
+    struct history_tick open; /* the tick that runs: its maxima; what is live is the replay's own */
+    struct history_tick told; /* sums over all processes at the end of the last tick */
+    struct history_tick split; /* what is known at the moment, which cuts moment_tick later */
+    uint64_t open_end_ns;      /* the last time that belongs to the open tick */
     struct history_gap *gaps;
-    uint32_t *last_rows;     /* by site: index of its last row, or HISTORY_NONE */
+    uint32_t *last_rows;     /* by site: its last row, or HISTORY_NONE */
     struct process *changed; /* processes that changed in the open tick, chained */
     uint32_t tick_capacity, row_capacity, process_row_capacity, gap_count, gap_capacity;
     uint32_t last_row_capacity, mark_capacity;
-    struct history_tick told; /* sums over the processes' rows so far */
+    bool splits; /* the moment lies inside of moment_tick */
+    bool failed; /* out of memory */
 };
 
 /* The last tick that ends at or before a time; HISTORY_NONE before the end of the first. */
 uint32_t history_tick_at(const struct history *h, uint64_t time_ns);
-/* What every site held at the end of a tick: fills values[site_count] (by site id; unsampled_bytes
- * 0); HISTORY_NONE: nothing. */
+/* What every site held at the end of a tick: fills values[site_count] by site id, unsampled_bytes
+ * 0; HISTORY_NONE: nothing. */
 void history_values(const struct history *h, uint32_t tick, struct site_values *values,
                     uint32_t site_count);
 
-/* The rest is for the replay. All do nothing, or give 0, where there is no history. */
+/* The rest is for the replay. It does nothing where there is no history. Lack of memory sets
+ * `failed`, which replay_apply and replay_finish tell. */
 
-/* Prepares one. Returns 0 or -ERR_NOMEM; release is needed in both cases. */
-int history_init(struct history *h, const struct history_options *options);
+/* Prepares the history that the replay's options ask for. Returns 0 or -ERR_NOMEM; release is
+ * needed in both cases. */
+int history_init(struct replay *r);
 /* Frees everything, also of a zeroed h. */
 void history_release(struct history *h);
-/* The live bytes are higher than ever in the open tick. */
+/* More is live than ever in the open tick. */
 void history_rise(struct replay *r);
-/* Time moves on to time_ns: ends ticks before it. The state must be settled. Returns 0 or
- * -ERR_NOMEM. */
-int history_advance(struct replay *r, uint64_t time_ns);
-/* Ends the open tick here, for HISTORY_MARK, HISTORY_END or HISTORY_MOMENT. Returns 0 or
- * -ERR_NOMEM.
- */
-int history_stop(struct replay *r, enum history_flag why);
-/* The RSS of all processes changed by so much. */
+/* Time moves on to time_ns: ends the ticks before it. What is live must be settled. */
+void history_advance(struct replay *r, uint64_t time_ns);
+/* Ends the open tick at time_ns, for one of MARK, END, MOMENT. What is live must be settled. */
+void history_stop(struct replay *r, uint64_t time_ns, enum history_flag why);
+/* A mark was set now. */
+void history_mark(struct replay *r);
+/* The state now is the moment as far as known. */
+void history_moment(struct replay *r, uint64_t time_ns);
+/* The RSS of a process changed by so much. */
 void history_rss(struct replay *r, uint64_t change_bytes);
-/* What is untouched of a site changed by so much, now or with hindsight since the birth `serial`
- * (of a block) or `map_serial` (of a mapping). Returns 0 or -ERR_NOMEM. */
-int history_gap_now(struct replay *r, uint32_t site, uint64_t change_bytes);
-/* See above. */
-int history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t change_bytes);
-/* See above. */
-int history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial,
-                          uint64_t change_bytes);
-/* The trace ended, and the moment is settled. Returns 0 or -ERR_NOMEM. */
-int history_finish(struct replay *r);
+/* A process's sums change for the first time in the open tick. */
+void history_touch(struct replay *r, struct process *p);
+/* What is untouched of a site changed by so much, now. */
+void history_gap_now(struct replay *r, uint32_t site, uint64_t change_bytes);
+/* The same as is known with hindsight since the birth of a block (replay.serial then). */
+void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t change_bytes);
+/* The same since the birth of a mapping. */
+void history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial,
+                           uint64_t change_bytes);
+/* Merges ticks until limits hold again (history_merge.c). */
+void history_merge(struct replay *r);
+/* The trace ended and the moment is settled: what is known with hindsight goes into the rows
+ * (history_finish.c). */
+void history_finish(struct replay *r);
+
+/* Makes room for one more item in a growing array. Returns false, and sets `failed`, when out of
+ * memory. */
+bool history_room(struct history *h, void **items, uint32_t count, uint32_t *capacity,
+                  size_t item_bytes);
+/* Is the flag's tick one that must stay? */
+static inline bool history_stays(const struct history_tick *t)
+{
+    return t->flags & (HISTORY_MARK | HISTORY_END | HISTORY_MOMENT);
+}
 
 #endif

@@ -25,8 +25,15 @@ struct process {
     int64_t status; /* raw wait status, -1 unknown */
     uint64_t started_ns, ended_ns;
     uint64_t peak_bytes;   /* its own */
+    uint64_t high_bytes;   /* of the open tick of a history, else of all so far; before the end
+                              peak_bytes may be less */
     uint64_t pooled_bytes; /* scratch of reports: live in pools at the moment */
     struct sums now, then;
+    struct sums told; /* at the end of the last tick */
+    uint64_t told_resident_bytes;
+    uint32_t told_row;            /* scratch of the history */
+    struct process *next_changed; /* in the open tick */
+    bool changed;
     struct ranges ranges;
     const struct name *python, *executable, **arguments;
     uint32_t argument_count;

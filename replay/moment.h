@@ -30,6 +30,8 @@ struct moment {
     uint32_t map_serial;
 };
 
+/* Sets what live_bytes must exceed to matter (replay.h), after anything that it depends on. */
+void moment_gate(struct replay *r);
 /* Opens or closes the gate for time 0. */
 void moment_start(struct replay *r);
 /* The state before now is the moment as far as known; time_ns is what the report will say. */

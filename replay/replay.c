@@ -183,7 +183,7 @@ static int apply_unfree(struct replay *r)
     }
     if (!block->size_bytes)
         replay_settle(r);
-    if (freed->epoch != r->sites.epoch)
+    if (freed->epoch < r->sites.moment_epoch)
         freed->big.serial = ++r->serial; /* it was not there at the moment since */
     r->totals.unfrees++;
     return add(r, &freed->slot, &freed->big);
@@ -213,11 +213,13 @@ static void close_sites(struct replay *r, struct process *p, bool leaks)
         struct site_more *more = sites_more(&r->sites, id);
         site_touch(&r->sites, site);
         r->dead_blocks += site->live_count;
+        r->ended_count += site->live_count;
         site->ended = 1;
         if (!leaks)
             site->live_bytes = site->live_count = 0;
         if (!more)
             continue;
+        history_gap_now(r, id, 0 - more->live_gap_bytes);
         site_more_touch(&r->sites, more);
         if (!leaks)
             more->live_gap_bytes = more->live_unsampled_bytes = 0;
@@ -234,6 +236,7 @@ static int apply_process_end(struct replay *r, const struct record *record)
         moment_process_end(r, p);
     process_settle(p);
     process_touch(r, p);
+    history_rss(r, 0 - p->now.rss_bytes);
     r->live_bytes -= p->now.live_bytes;
     p->now = (struct sums){0};
     p->ended = true;
@@ -265,6 +268,7 @@ static void apply_rss(struct replay *r, const struct record *record)
         return;
     replay_settle(r);
     process_touch(r, p);
+    history_rss(r, record->rss.rss_bytes - p->now.rss_bytes);
     p->now.rss_bytes = record->rss.rss_bytes;
 }
 
@@ -282,6 +286,7 @@ static int apply_mark(struct replay *r, const struct record *record)
         return rc;
     replay_settle(r);
     moment_mark(r, r->model.marks[r->model.mark_count - 1].name);
+    history_mark(r);
     return 0;
 }
 
@@ -324,7 +329,7 @@ static int apply_rare(struct replay *r, const struct event *ev)
     case EVENT_TIME:
         if (ev->time_ns > r->time_ns)
             moment_advance(r, ev->time_ns);
-        return 0;
+        return r->history.failed ? -ERR_NOMEM : 0;
     case EVENT_STACK:
         return symbols_define_stack(&r->model.symbols, ev->stack, ev->parent, ev->function,
                                     ev->line);
@@ -409,8 +414,9 @@ int replay_init(struct replay *r, const struct replay_options *options)
     int sites_rc = sites_init(&r->sites, options->temporary_threshold > 0, options->totals);
     r->thread = &r->model.no_thread;
     r->model.nobody.in_scope = r->model.nobody.active = !options->has_pid;
+    int history_rc = sites_rc ? 0 : history_init(r);
     moment_start(r);
-    return rc ? rc : sites_rc;
+    return rc ? rc : sites_rc ? sites_rc : history_rc;
 }
 
 void replay_release(struct replay *r)
@@ -420,17 +426,27 @@ void replay_release(struct replay *r)
     live_release(&r->blocks);
     lost_release(&r->lost);
     blockmap_release(&r->big);
+    history_release(&r->history);
 }
 
-void replay_finish(struct replay *r)
+static void finish_process(struct process *p)
+{
+    process_settle(p);
+    if (p->high_bytes > p->peak_bytes)
+        p->peak_bytes = p->high_bytes;
+}
+
+int replay_finish(struct replay *r)
 {
     moment_finish(r);
     for (uint32_t id = 0; id < r->model.processes.limit; id++) {
         struct process *p = model_process_at(&r->model, id);
         if (p)
-            process_settle(p);
+            finish_process(p);
     }
-    process_settle(&r->model.nobody);
+    finish_process(&r->model.nobody);
+    history_finish(r);
+    return r->history.failed ? -ERR_NOMEM : 0;
 }
 
 void replay_trim(struct replay *r)
@@ -475,6 +491,7 @@ int replay_run(struct replay *r, struct reader *reader, void (*progress)(void *,
     else
         rc = apply_all(r, &feed, progress, context, err);
     feed_close(&feed);
-    replay_finish(r);
+    if (replay_finish(r) && rc >= 0)
+        return err_set(err, ERR_NOMEM, "out of memory");
     return rc < 0 ? rc : 0;
 }

@@ -60,11 +60,15 @@ struct replay {
     struct thread *thread; /* the current one, never NULL */
     uint64_t next_index;   /* indices from here on were not used */
     uint64_t time_ns, live_bytes;
-    uint64_t high_bytes;  /* what live_bytes must exceed to be a candidate; UINT64_MAX: nothing is
+    uint64_t gate_bytes;  /* what live_bytes must exceed to be a candidate; UINT64_MAX: nothing is
                              one now */
+    uint64_t high_bytes;  /* what it must exceed to matter: that, or the history's open tick's most
+                           */
     uint64_t serial;      /* allocations so far, all processes: the birth of blocks */
     uint32_t map_serial;  /* mappings so far */
     uint64_t dead_blocks; /* of ended processes, still among the blocks */
+    uint64_t pieces;      /* of mappings that count, so far made less removed */
+    uint64_t ended_count; /* blocks and pieces that were live when their processes ended */
     bool inside, stopped, root_ended;
 };
 
@@ -78,8 +82,8 @@ void replay_release(struct replay *r);
 /* Applies a window of events in order. Returns 0 or -ERR_NOMEM. */
 int replay_apply(struct replay *r, const struct event *events, int count);
 /* To be called once after the last event: settles the moment. What is still live is its process's
- * leaks. */
-void replay_finish(struct replay *r);
+ * leaks. Returns 0 or -ERR_NOMEM. */
+int replay_finish(struct replay *r);
 
 /* Frees what only further events would need, after replay_finish: reports read sites. */
 void replay_trim(struct replay *r);
@@ -91,33 +95,46 @@ void replay_trim(struct replay *r);
 int replay_run(struct replay *r, struct reader *reader,
                void (*progress)(void *context, uint64_t bytes), void *context, struct err *err);
 
+/* The state before the next event is the highest so far: of all candidates, or of the open tick. */
+void replay_rise(struct replay *r);
+
 /* Takes the state before the next event as the moment's candidate, if it is the highest so far. */
 static inline void replay_settle(struct replay *r)
 {
     if (r->live_bytes > r->high_bytes)
-        moment_candidate(r, r->time_ns);
+        replay_rise(r);
 }
 
-/* Before the first change of a process's sums after a candidate. */
+/* Before the first change of a process's sums after a candidate or in a tick. */
 static inline void process_touch(struct replay *r, struct process *p)
 {
     if (p->epoch == r->sites.epoch)
         return;
-    p->then = p->now;
+    if (p->epoch < r->sites.moment_epoch)
+        p->then = p->now;
+    if (p->epoch < r->sites.tick_epoch)
+        history_touch(r, p);
     p->epoch = r->sites.epoch;
 }
 
 /* The sums of a process at the moment. */
 static inline struct sums process_then(const struct replay *r, const struct process *p)
 {
-    return p->epoch == r->sites.epoch ? p->then : p->now;
+    return p->epoch >= r->sites.moment_epoch ? p->then : p->now;
 }
 
 /* The process's own maximum, before anything that lowers its bytes. */
 static inline void process_settle(struct process *p)
 {
-    if (p->now.live_bytes > p->peak_bytes)
-        p->peak_bytes = p->now.live_bytes;
+    if (p->now.live_bytes > p->high_bytes)
+        p->high_bytes = p->now.live_bytes;
+}
+
+/* Blocks and pieces of mappings that are live now. */
+static inline uint64_t replay_live_count(const struct replay *r)
+{
+    const struct totals *t = &r->totals;
+    return t->allocations + t->unfrees + r->pieces - t->frees - t->replaced - r->ended_count;
 }
 
 #endif

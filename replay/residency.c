@@ -15,6 +15,7 @@ static void count(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64_t 
     site_more_touch(&r->sites, more);
     more->live_gap_bytes += gap_bytes;
     more->live_unsampled_bytes += unsampled_bytes;
+    history_gap_now(r, site, gap_bytes);
 }
 
 int residency_add(struct replay *r, const struct slot *slot, const struct block *known)
@@ -44,13 +45,15 @@ struct block residency_remove(struct replay *r, const struct slot *slot)
 }
 
 /* Corrects a site's values now, and those at the moment if the block existed then. */
-static void correct(struct replay *r, uint32_t site, bool existed, uint64_t gap_change,
+static void correct(struct replay *r, uint32_t site, uint64_t born, uint64_t gap_change,
                     uint64_t unsampled_change)
 {
+    bool existed = born <= r->moment.serial;
     struct site_more *more = sites_more(&r->sites, site);
     more->live_gap_bytes += gap_change;
     more->live_unsampled_bytes += unsampled_change;
-    if (more->epoch != r->sites.epoch || !existed)
+    history_gap_since(r, site, born, gap_change);
+    if (more->epoch < r->sites.moment_epoch || !existed)
         return;
     more->then_gap_bytes += gap_change;
     more->then_unsampled_bytes += unsampled_change;
@@ -69,6 +72,6 @@ void residency_sample(struct replay *r, uint64_t index, uint64_t resident_bytes)
         return;
     uint64_t size = block->size_bytes, before = first ? 0 : gap(size, entry->size_bytes);
     entry->size_bytes = resident_bytes;
-    correct(r, entry->site, entry->serial <= r->moment.serial, gap(size, resident_bytes) - before,
+    correct(r, entry->site, entry->serial, gap(size, resident_bytes) - before,
             first ? 0 - size : 0);
 }

@@ -20,7 +20,7 @@ static int make_slots(struct sites *s, uint32_t slot_count)
 
 int sites_init(struct sites *s, bool temporary, bool totals)
 {
-    *s = (struct sites){.count = 1, .lane_count = 1, .epoch = 1};
+    *s = (struct sites){.count = 1, .lane_count = 1, .epoch = 1, .moment_epoch = 1};
     s->capacity = s->lane_capacity = s->more_capacity = FIRST_ITEMS;
     s->more_slot_count = FIRST_ITEMS * 2;
     s->items = calloc(s->capacity, sizeof *s->items);
@@ -34,6 +34,13 @@ int sites_init(struct sites *s, bool temporary, bool totals)
                    s->recent && (s->temporaries || !temporary) && (s->totals || !totals)
                ? 0
                : -ERR_NOMEM;
+}
+
+int sites_watch(struct sites *s)
+{
+    s->dirty = calloc(s->capacity, sizeof *s->dirty);
+    s->tick_epoch = s->epoch;
+    return s->dirty ? 0 : -ERR_NOMEM;
 }
 
 void sites_close(struct sites *s)
@@ -53,6 +60,7 @@ void sites_release(struct sites *s)
     free(s->more_slots);
     free(s->temporaries);
     free(s->totals);
+    free(s->dirty);
     *s = (struct sites){0};
 }
 
@@ -133,7 +141,8 @@ static int grow_items(struct sites *s)
 {
     uint32_t capacity = s->capacity;
     if (grow((void **)&s->items, &s->capacity, sizeof *s->items) ||
-        grow_beside((void **)&s->temporaries, capacity, sizeof *s->temporaries))
+        grow_beside((void **)&s->temporaries, capacity, sizeof *s->temporaries) ||
+        grow_beside((void **)&s->dirty, capacity, sizeof *s->dirty))
         return -ERR_NOMEM;
     return grow_beside((void **)&s->totals, capacity, sizeof *s->totals);
 }
@@ -144,6 +153,8 @@ static uint32_t site_new(struct sites *s, struct process *p, uint32_t lane, uint
     s->items[id] = (struct site){
         .event_stack = stack & 0x7FFFFFFFu, .lane = lane, .epoch = s->epoch, .next = p->first_site};
     p->first_site = id;
+    if (s->dirty)
+        s->dirty[s->dirty_count++] = id;
     return id;
 }
 
@@ -233,7 +244,8 @@ struct site_values site_then(const struct sites *s, uint32_t id)
     const struct site *site = &s->items[id];
     const struct site_more *more = sites_more(s, id);
     struct site_values live = site_live(s, id);
-    bool kept = site->epoch == s->epoch, more_kept = more && more->epoch == s->epoch;
+    bool kept = site->epoch >= s->moment_epoch;
+    bool more_kept = more && more->epoch >= s->moment_epoch;
     uint64_t gap = more ? more->live_gap_bytes : 0;
     return values(kept ? site->then_bytes : live.bytes, kept ? site->then_count : live.count,
                   more_kept ? more->then_gap_bytes : gap,

@@ -68,7 +68,11 @@ struct sites {
     struct site_temporary *temporaries; /* parallel to items; NULL: not counted */
     struct site_total *totals;          /* the same */
     uint32_t count, capacity, lane_count, lane_capacity, more_count, more_capacity;
-    uint32_t epoch;
+    uint32_t epoch;        /* grows with each candidate and each tick of a history */
+    uint32_t moment_epoch; /* since the last candidate */
+    uint32_t tick_epoch;   /* since the open tick began; 0: there is no history */
+    uint32_t *dirty;       /* sites that changed in the open tick; NULL: no history */
+    uint32_t dirty_count;
     uint32_t *slots; /* hash: a site id in the low id_bits, above them bits of its hash; 0: empty */
     uint32_t *more_slots; /* hash: indices of mores + 1 */
     uint32_t slot_count, more_slot_count;
@@ -79,6 +83,8 @@ struct sites {
 /* temporary, totals: count what site_temporary and site_total tell. Returns 0 or -ERR_NOMEM;
  * release is needed in both cases. */
 int sites_init(struct sites *s, bool temporary, bool totals);
+/* Keeps `dirty` from now on, before there is any site. Returns 0 or -ERR_NOMEM. */
+int sites_watch(struct sites *s);
 /* Frees everything, also after a failed init. */
 void sites_release(struct sites *s);
 /* Frees what only sites_intern and sites_find need: they must not be called any more. */
@@ -180,18 +186,22 @@ static inline void sites_prefetch(const struct sites *s, uint32_t lane, uint32_t
 }
 
 /* To be called before each change of a site, or of its other half. */
-static inline void site_touch(const struct sites *s, struct site *site)
+static inline void site_touch(struct sites *s, struct site *site)
 {
     if (site->epoch == s->epoch)
         return;
-    site->then_bytes = site->live_bytes;
-    site->then_count = site->live_count;
+    if (site->epoch < s->moment_epoch) {
+        site->then_bytes = site->live_bytes;
+        site->then_count = site->live_count;
+    }
+    if (site->epoch < s->tick_epoch)
+        s->dirty[s->dirty_count++] = (uint32_t)(site - s->items);
     site->epoch = s->epoch;
 }
 
 static inline void site_more_touch(const struct sites *s, struct site_more *more)
 {
-    if (more->epoch == s->epoch)
+    if (more->epoch >= s->moment_epoch)
         return;
     more->then_gap_bytes = more->live_gap_bytes;
     more->then_unsampled_bytes = more->live_unsampled_bytes;

@@ -160,7 +160,7 @@ static void test_sites__then_is_what_was_at_the_candidate(void **state)
     uint32_t changed = make(st, 1, 100), untouched = make(st, 2, 200), ended = make(st, 3, 300);
     assert_int_equal(sites_make_more(&st->sites, ended), 0);
     sites_more(&st->sites, ended)->live_gap_bytes = 30;
-    st->sites.epoch++;
+    st->sites.moment_epoch = ++st->sites.epoch;
     site_touch(&st->sites, &st->sites.items[changed]);
     st->sites.items[changed].live_bytes = 1;
     site_touch(&st->sites, &st->sites.items[ended]);
@@ -172,7 +172,7 @@ static void test_sites__then_is_what_was_at_the_candidate(void **state)
     assert_int_equal(site_then(&st->sites, ended).resident_bytes, 270);
     assert_int_equal(site_live(&st->sites, ended).bytes, 0);
     assert_int_equal(site_leak(&st->sites, ended).resident_bytes, 270);
-    st->sites.epoch++; /* a later candidate: what had ended is not in it */
+    st->sites.moment_epoch = ++st->sites.epoch; /* a later candidate: what had ended is not in it */
     assert_int_equal(site_then(&st->sites, changed).bytes, 1);
     assert_int_equal(site_then(&st->sites, ended).bytes, 0);
     assert_int_equal(site_then(&st->sites, ended).count, 0);

@@ -13,7 +13,8 @@ enum {
     PROCESSES = 3,
     PAGES = 48,
     BLOCKS = 1200,
-    STEPS = 700
+    STEPS = 700,
+    MARKS = 100
 };
 enum { PAGE = 4096, BIG = 1 << 20 };
 
@@ -54,6 +55,7 @@ struct world {
     uint64_t thread_allocs[THREADS];
     int last_freed[THREADS];
     bool ended[PROCESSES];
+    int marks[MARKS], mark_count;         /* the event before each */
     struct snapshot at_event[STEPS + 40]; /* only bytes and time */
     uint64_t process_bytes[STEPS + 40][PROCESSES];
 };
@@ -210,6 +212,14 @@ static inline void do_time(struct world *w)
     maker_time(&w->maker, w->now_ns);
 }
 
+static inline void do_mark(struct world *w)
+{
+    if (w->mark_count == MARKS)
+        return;
+    w->marks[w->mark_count++] = w->events;
+    maker_mark(&w->maker, "mark");
+}
+
 static inline void do_sample(struct world *w)
 {
     int i = pick_block(w);
@@ -265,6 +275,8 @@ static inline void step(struct world *w)
     case 14: do_end(w); break;
     default: do_time(w);
     }
+    if (draw(w, 40) == 0)
+        do_mark(w);
     if (draw(w, 60) == 0)
         maker_seal(&w->maker);
 }
