@@ -175,6 +175,9 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | build/.packages
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(tool_flags) -MMD -MP -c -o $@ $<
 
+# What pages are made of goes into the program as it is.
+$(BUILD)/obj/analyzer/web/assets.o: $(wildcard analyzer/web/*.js analyzer/web/*.css analyzer/web/*.html)
+
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | build/.test-packages
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

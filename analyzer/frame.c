@@ -84,6 +84,14 @@ bool frame_library(const struct symbols *s, uint32_t id)
            !strncmp(f->file->bytes, "<frozen ", 8);
 }
 
+bool frame_import(const struct symbols *s, uint32_t id)
+{
+    const struct function *f = symbols_function(s, id);
+    const char *path = f ? library_path(f->file->bytes) : 0;
+    return f && (!strncmp(f->file->bytes, "<frozen importlib", 17) ||
+                 (path && !strncmp(path, "importlib/", 10)));
+}
+
 void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id,
                    const struct frame_style *style)
 {

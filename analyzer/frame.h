@@ -22,6 +22,8 @@ void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t i
                  const struct frame_style *style);
 /* Does the function belong to the standard library, an installed package, or the interpreter? */
 bool frame_library(const struct symbols *s, uint32_t id);
+/* Does it belong to the interpreter's own import machinery? */
+bool frame_import(const struct symbols *s, uint32_t id);
 /* The package of a library function ("pandas", "importlib"), escaped; "" if none is known. */
 void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id,
                    const struct frame_style *style);

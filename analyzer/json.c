@@ -74,6 +74,7 @@ static void close_level(struct json *j, char bracket)
 void json_object(struct json *j, const char *key) { open_level(j, key, '{', false); }
 void json_array(struct json *j, const char *key) { open_level(j, key, '[', false); }
 void json_flat_object(struct json *j, const char *key) { open_level(j, key, '{', true); }
+void json_flat_array(struct json *j, const char *key) { open_level(j, key, '[', true); }
 void json_end_object(struct json *j) { close_level(j, '}'); }
 void json_end_array(struct json *j) { close_level(j, ']'); }
 

@@ -27,6 +27,8 @@ void json_object(struct json *j, const char *key);
 void json_array(struct json *j, const char *key);
 /* As json_object, but on one line. */
 void json_flat_object(struct json *j, const char *key);
+/* As json_array, but on one line. */
+void json_flat_array(struct json *j, const char *key);
 /* End what was opened last; the outermost end writes a newline. */
 void json_end_object(struct json *j);
 /* As json_end_object. */

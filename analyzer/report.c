@@ -33,12 +33,11 @@ static bool next_site(struct selection *s)
     return s->site && s->site < sites->count;
 }
 
-static struct site_values values_of(const struct selection *s, uint32_t id)
+struct site_values measure_values(const struct sites *sites, enum measure measure, uint32_t id)
 {
-    const struct sites *sites = &s->report->rec->replay.sites;
     struct site_temporary temporary;
     struct site_total total;
-    switch (s->measure) {
+    switch (measure) {
     case MEASURE_LEAKS: return site_leak(sites, id);
     case MEASURE_TEMPORARY:
         temporary = site_temporary(sites, id);
@@ -55,7 +54,7 @@ bool selection_next(struct selection *s)
     const struct recording *rec = s->report->rec;
     const char *thread = s->report->options->thread;
     while (next_site(s)) {
-        s->values = values_of(s, s->site);
+        s->values = measure_values(&rec->replay.sites, s->measure, s->site);
         if (!s->values.count && !s->values.bytes)
             continue;
         if (!thread ||

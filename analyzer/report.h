@@ -20,6 +20,9 @@ struct report {
 /* Which of a site's values a report is about. */
 enum measure { MEASURE_MOMENT, MEASURE_LEAKS, MEASURE_TEMPORARY, MEASURE_TOTALS };
 
+/* What a measure says of a site. */
+struct site_values measure_values(const struct sites *sites, enum measure measure, uint32_t site);
+
 /* The sites that a report lists, one after another. */
 struct selection {
     const struct report *report;

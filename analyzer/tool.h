@@ -19,7 +19,7 @@ struct work {
 
 /* Each runs its command. Returns 0, TOOL_EXCEEDED, or an error code with err filled. */
 #define COMMAND(name, operands, summary, options, example)
-#define TOOL(name, operands, summary, options, example)                                            \
+#define TOOL(name, operands, summary, takes, example)                                              \
     int name##_run(const struct options *options, struct work *work, struct err *err);
 #define LATER(name, summary)
 #include "replay/commands.def"

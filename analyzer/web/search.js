@@ -1,0 +1,25 @@
+// Finding frames by a regular expression, and what the found ones hold together: a frame below a found one counts once.
+memreplay.search = (() => {
+  // A test for texts, or an Error whose message says what is wrong. Case matters where the pattern has a capital.
+  function pattern(text) {
+    try { return new RegExp(text, /[A-Z]/.test(text) ? "u" : "iu"); } catch { /* perhaps without the strict mode */ }
+    try { return new RegExp(text, /[A-Z]/.test(text) ? "" : "i"); } catch (error) { return new Error(String(error.message).replace(/^.*: /, "")); }
+  }
+
+  // tests(node) -> is it found? Returns {matches by node, count, value: what the outermost found ones hold}.
+  function run(tree, tests) {
+    const count = tree.parent.length, matches = new Uint8Array(count), below = new Uint8Array(count);
+    let found = 0, value = 0;
+    for (let node = 1; node < count; node++) {
+      const outer = tree.parent[node];
+      below[node] = below[outer] || matches[outer];
+      if (!tests(node)) continue;
+      matches[node] = 1;
+      if (tree.sums[0][node] > 0) found++;
+      if (!below[node]) value += tree.sums[0][node];
+    }
+    return { matches, count: found, value };
+  }
+
+  return { pattern, run };
+})();
