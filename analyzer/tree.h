@@ -6,8 +6,9 @@
  *   tree_add ──▶ totals by stack ──up──▶ totals of callers ──down──▶ nodes of those worth one
  *
  * Invariants: a parent has a smaller index than its children; bytes = own_bytes + those of all
- * children; node 0 is the root of all; the children that are kept are in falling order of bytes and
- * are the largest. Walks are loops: a stack may be as deep as a trace says. Not here: printing
+ * children; node 0 is the root of all; the children that are kept are in falling order of bytes (of
+ * equal ones the first defined in the trace, the process added first, and what has no stack last)
+ * and are the largest. Walks are loops: a stack may be as deep as a trace says. Not here: printing
  * (tree_view.h), which values (the reports). Not thread-safe. */
 #ifndef ANALYZER_TREE_H
 #define ANALYZER_TREE_H

@@ -57,6 +57,9 @@ struct thread {
     struct freed freed;
 };
 
+/* Who an address of its events belongs to, as in struct slot. */
+static inline uint64_t thread_owner(const struct thread *t) { return (uint64_t)t->process->id + 1; }
+
 struct mark {
     const struct name *name;
     uint64_t time_ns;

@@ -3,6 +3,7 @@
 
 #include "format/error.h"
 #include "replay/mappings.h"
+#include "replay/outlook.h"
 #include "replay/residency.h"
 
 /* The process of a site; the current thread's in all but hostile traces. */
@@ -72,12 +73,6 @@ static void replace(struct replay *r, uint64_t key, uint64_t owner, struct block
         r->totals.replaced++;
     }
     live_remove(&r->blocks, key, owner, old);
-}
-
-/* Who an event's address belongs to, as in struct slot. */
-static inline uint64_t address_owner(const struct thread *t)
-{
-    return (uint64_t)t->process->id + 1;
 }
 
 /* Removes what stands under the key of a new block, if anything does. */
@@ -344,60 +339,39 @@ static inline int apply_one(struct replay *r, const struct event *ev)
     switch (ev->kind) {
     case EVENT_ALLOC: return apply_alloc(r, ev, ev->index, 0);
     case EVENT_FREE: apply_free(r, ev->index, 0); return 0;
-    case EVENT_ALLOC_ADDRESS: return apply_alloc(r, ev, ev->address, address_owner(r->thread));
-    case EVENT_FREE_ADDRESS: apply_free(r, ev->address, address_owner(r->thread)); return 0;
+    case EVENT_ALLOC_ADDRESS: return apply_alloc(r, ev, ev->address, thread_owner(r->thread));
+    case EVENT_FREE_ADDRESS: apply_free(r, ev->address, thread_owner(r->thread)); return 0;
     default: return apply_rare(r, ev);
     }
 }
 
-/* How many events before it is applied something is brought near for one: a step apart, since where
- * a block is must be near before the block can be fetched, and that before its site. */
-enum { SOON = 12, NEAR = 32, FAR = 64 };
-
-/* many: the sites are too many for the nearest caches. */
-static inline void prefetch_far(const struct replay *r, const struct event *ev, bool many)
+/* As replay_apply, bringing near what lies ahead. */
+static int apply_far(struct replay *r, const struct event *events, int count, struct outlook o)
 {
-    if (ev->kind == EVENT_FREE)
-        live_prefetch_page(&r->blocks, ev->index);
-    else if (many && ev->kind <= EVENT_ALLOC_ADDRESS)
-        sites_prefetch_slot(&r->sites, r->thread->lanes[ev->allocator], ev->stack);
-}
-
-static inline void prefetch_near(const struct replay *r, const struct event *ev, bool many)
-{
-    if (ev->kind == EVENT_FREE)
-        live_prefetch_block(&r->blocks, ev->index);
-    else if (ev->kind == EVENT_ALLOC_ADDRESS || ev->kind == EVENT_FREE_ADDRESS)
-        blockmap_prefetch(&r->blocks.table, ev->address, address_owner(r->thread));
-    if (many && ev->kind <= EVENT_ALLOC_ADDRESS)
-        sites_prefetch(&r->sites, r->thread->lanes[ev->allocator], ev->stack);
-}
-
-static inline void prefetch_soon(const struct replay *r, const struct event *ev)
-{
-    const struct block *block = 0;
-    if (ev->kind == EVENT_FREE)
-        block = live_find(&r->blocks, ev->index, 0);
-    else if (ev->kind == EVENT_FREE_ADDRESS)
-        block = live_find(&r->blocks, ev->address, address_owner(r->thread));
-    if (block)
-        near_bring(&r->sites.items[block->site]);
+    for (int i = 0; i < count && i < FAR; i++)
+        outlook_bring_places(r, &events[i], o);
+    for (int i = 0; i < count && i < NEAR; i++)
+        outlook_bring_blocks(r, &events[i], o);
+    for (int i = 0; i < count; i++) {
+        if (i + FAR < count)
+            outlook_bring_places(r, &events[i + FAR], o);
+        if (i + NEAR < count)
+            outlook_bring_blocks(r, &events[i + NEAR], o);
+        if (o.freed_sites && i + SOON < count)
+            outlook_bring_sites(r, &events[i + SOON]);
+        int rc = apply_one(r, &events[i]);
+        if (rc || r->stopped)
+            return rc;
+    }
+    return 0;
 }
 
 int replay_apply(struct replay *r, const struct event *events, int count)
 {
-    bool many = r->sites.count > SITES_MANY;
-    for (int i = 0; i < count && i < FAR; i++)
-        prefetch_far(r, &events[i], many);
-    for (int i = 0; i < count && i < NEAR; i++)
-        prefetch_near(r, &events[i], many);
+    struct outlook o = outlook_of(r, events, count);
+    if (o.blocks || o.sites)
+        return apply_far(r, events, count, o);
     for (int i = 0; i < count; i++) {
-        if (i + FAR < count)
-            prefetch_far(r, &events[i + FAR], many);
-        if (i + NEAR < count)
-            prefetch_near(r, &events[i + NEAR], many);
-        if (many && i + SOON < count)
-            prefetch_soon(r, &events[i + SOON]);
         int rc = apply_one(r, &events[i]);
         if (rc || r->stopped)
             return rc;

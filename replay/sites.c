@@ -160,6 +160,7 @@ static uint32_t site_new(struct sites *s, struct process *p, uint32_t lane, uint
 
 uint32_t sites_intern(struct sites *s, struct thread *t, uint32_t lane, uint32_t stack)
 {
+    s->searches++;
     if ((uint64_t)s->count * 3 > (uint64_t)s->slot_count * 2 && grow_slots(s))
         return 0;
     if (s->count == s->capacity && grow_items(s))

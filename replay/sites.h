@@ -77,6 +77,7 @@ struct sites {
     uint32_t *more_slots; /* hash: indices of mores + 1 */
     uint32_t slot_count, more_slot_count;
     unsigned id_bits;
+    uint32_t searches;          /* sites_intern so far; its reader may set it back */
     struct recent_site *recent; /* [SITES_RECENT] */
 };
 

@@ -200,6 +200,29 @@ static void test_tree__of_equal_children_the_first_defined_leads(void **state)
     assert_int_equal(scene.t.count, 2);
 }
 
+/* However they were added: reports of the same trace read the same. */
+static void test_tree__equal_ones_have_an_order(void **state)
+{
+    (void)state;
+    for (uint32_t id = 2; id < 6; id++)
+        symbols_define_stack(&scene.s, id, 0, 1, id);
+    plant(false, 0);
+    for (uint32_t process = 9; process > 6; process--) {
+        assert_int_equal(tree_process(&scene.t, process), 0);
+        add(STACK_EMPTY, 10);
+        for (uint32_t id = 5; id > 1; id--)
+            add(id, 10);
+    }
+    tree_finish(&scene.t);
+    for (int i = 0; i < 3; i++) {
+        const struct node *process = child(0, i);
+        assert_int_equal(process->function, 9 - i);
+        for (int line = 2; line < 6; line++)
+            assert_int_equal(child(index_of(process), line - 2)->line, line);
+        assert_int_equal(child(index_of(process), 4)->kind, NODE_NO_STACK);
+    }
+}
+
 static void test_tree__a_stack_may_be_a_million_deep(void **state)
 {
     (void)state;
@@ -390,6 +413,7 @@ int main(void)
             test_tree__a_process_without_stacks_leaves_nothing_to_the_next, start, stop),
         cmocka_unit_test_setup_teardown(test_tree__of_equal_children_the_first_defined_leads, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(test_tree__equal_ones_have_an_order, start, stop),
         cmocka_unit_test_setup_teardown(test_tree__a_stack_may_be_a_million_deep, start, stop),
         cmocka_unit_test_setup_teardown(test_tree__small_children_are_counted_and_chains_kept,
                                         start, stop),
