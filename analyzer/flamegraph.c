@@ -47,7 +47,7 @@ static int default_output(const struct options *o, char out[PATH_MAX], struct er
 
 static void make_title(const struct report *report, char *out, size_t capacity)
 {
-    const struct trace_header *h = trace_reader_header(report->rec->reader.trace);
+    const struct trace_header *h = report->rec->file.header;
     size_t used = 0;
     out[0] = 0;
     for (uint32_t i = 0; i < h->argument_count && used + 64 < capacity; i++) {
@@ -136,7 +136,7 @@ int flamegraph_run(const struct options *options, struct work *work, struct err 
     rc = rc ? rc : write_output(&o, rec, work, err);
     if (!rc) {
         report_notes(rec, "memreplay: note: ", work->notes);
-        work->damaged = rec->reader.damage_count > 0;
+        work->damaged = rec->file.damage_count > 0;
     }
     recording_close(rec);
     free(rec);

@@ -8,7 +8,7 @@
 
 void heading_command_text(const struct report *report, char *out, size_t capacity)
 {
-    const struct trace_header *h = trace_reader_header(report->rec->reader.trace);
+    const struct trace_header *h = report->rec->file.header;
     size_t used = 0;
     out[0] = 0;
     for (uint32_t i = 0; i < h->argument_count; i++) {

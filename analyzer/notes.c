@@ -7,8 +7,8 @@
 
 static void note_end(const struct recording *rec, const char *prefix, FILE *out)
 {
-    uint64_t cut = trace_reader_cut(rec->reader.trace);
-    if (reader_complete(&rec->reader) || rec->replay.stopped)
+    uint64_t cut = rec->file.cut_bytes;
+    if (rec->file.complete || rec->replay.stopped)
         return;
     fprintf(
         out,
@@ -21,9 +21,9 @@ static void note_end(const struct recording *rec, const char *prefix, FILE *out)
 
 static void note_damage(const struct recording *rec, const char *prefix, FILE *out)
 {
-    if (!rec->reader.damage_count)
+    if (!rec->file.damage_count)
         return;
-    uint32_t blocks = rec->reader.lost_blocks;
+    uint32_t blocks = rec->file.lost_blocks;
     fprintf(out, "%s%s is damaged", prefix, rec->name);
     if (blocks)
         fprintf(out, ", %s block%s lost", quantity_count(blocks).text, blocks == 1 ? "" : "s");

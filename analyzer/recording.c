@@ -57,6 +57,8 @@ int recording_open(struct recording *rec, const char *name, struct err *err)
     if (rc == -ERR_NOT_A_TRACE)
         return err_set(err, ERR_NOT_A_TRACE,
                        "%s is not a memrec trace; give a file that `memrec run` wrote", rec->name);
+    if (!rc)
+        rec->file.header = trace_reader_header(rec->reader.trace);
     return rc;
 }
 
@@ -233,6 +235,21 @@ static void relay(void *context, uint64_t bytes)
     r->progress(r->context, bytes, r->of_bytes);
 }
 
+/* What the reader knows at its end. */
+static void take_facts(struct recording *rec)
+{
+    const struct reader *reader = &rec->reader;
+    rec->file = (struct file_facts){.header = trace_reader_header(reader->trace),
+                                    .damage = reader->damage,
+                                    .damage_count = reader->damage_count,
+                                    .complete = reader_complete(reader),
+                                    .cut_bytes = trace_reader_cut(reader->trace),
+                                    .lost_allocations = lost_count(&rec->replay.lost),
+                                    .declared_events = reader_declared_events(reader),
+                                    .blocks = reader->blocks,
+                                    .lost_blocks = reader->lost_blocks};
+}
+
 int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
                      void *context, struct err *err)
 {
@@ -247,6 +264,7 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
     if (rc)
         return rc;
     replay_trim(&rec->replay);
+    take_facts(rec);
     if (!rec->regular)
         rec->file_bytes = trace_reader_offset(rec->reader.trace);
     rec->duration_ns = rec->replay.time_ns;
@@ -259,8 +277,8 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
 
 uint64_t recording_lost_events(const struct recording *rec)
 {
-    uint64_t declared = reader_declared_events(&rec->reader), applied = rec->replay.totals.events;
-    uint64_t damaged = rec->reader.damage_count && declared > applied && !rec->replay.stopped
+    uint64_t declared = rec->file.declared_events, applied = rec->replay.totals.events;
+    uint64_t damaged = rec->file.damage_count && declared > applied && !rec->replay.stopped
                            ? declared - applied
                            : 0;
     return damaged + model_lost_events(&rec->replay.model);
@@ -268,6 +286,6 @@ uint64_t recording_lost_events(const struct recording *rec)
 
 uint32_t recording_damaged_blocks(const struct recording *rec)
 {
-    uint32_t blocks = rec->reader.lost_blocks;
-    return blocks ? blocks : rec->reader.damage_count > 0;
+    uint32_t blocks = rec->file.lost_blocks;
+    return blocks ? blocks : rec->file.damage_count > 0;
 }

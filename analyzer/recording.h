@@ -9,13 +9,26 @@
 #include "replay/options.h"
 #include "replay/replay.h"
 
+/* What the file says of itself, from a trace's reader or as a database keeps it. The header is
+ * known once it is open, the rest once it was replayed. */
+struct file_facts {
+    const struct trace_header *header;
+    const struct trace_damage *damage; /* [damage_count], in file order */
+    size_t damage_count;
+    bool complete;      /* it ends as the recorder ended it */
+    uint64_t cut_bytes; /* of an unfinished block at its end */
+    uint64_t lost_allocations, declared_events;
+    uint32_t blocks, lost_blocks;
+};
+
 struct recording {
     const char *name; /* as typed, or "stdin" */
     int fd;
     bool regular;        /* can be read twice */
     uint64_t file_bytes; /* of a regular file; otherwise as read */
     uint64_t duration_ns;
-    struct reader reader;
+    struct file_facts file;
+    struct reader reader; /* of a trace */
     struct replay replay;
 };
 

@@ -45,7 +45,7 @@ static void title(const struct report *report, const char *text)
 
 static void print_started(const struct report *report)
 {
-    uint64_t unix_ns = trace_reader_header(report->rec->reader.trace)->started_unix_ns;
+    uint64_t unix_ns = report->rec->file.header->started_unix_ns;
     time_t seconds = (time_t)(unix_ns / 1000000000);
     struct tm tm;
     char text[64] = "unknown";
@@ -108,7 +108,7 @@ static void print_trace(const struct report *report)
     double per_event = events ? (double)rec->file_bytes / (double)events : 0;
     line(report, "trace", "%s for %s events: %.2f bytes each%s",
          quantity_size(rec->file_bytes).text, quantity_count(events).text, per_event,
-         reader_complete(&rec->reader) ? "" : "; incomplete");
+         rec->file.complete ? "" : "; incomplete");
     line(report, "holds", "%s stacks, %s functions, %s sites",
          quantity_count(rec->replay.model.symbols.defined_stacks).text,
          quantity_count(rec->replay.model.symbols.defined_functions).text,
@@ -272,7 +272,7 @@ static void print_losses(const struct report *report)
 {
     const struct recording *rec = report->rec;
     const struct totals *t = &rec->replay.totals;
-    uint64_t any = rec->reader.damage_count + t->unknown_frees + t->unknown_addresses +
+    uint64_t any = rec->file.damage_count + t->unknown_frees + t->unknown_addresses +
                    t->lost_frees + t->replaced + t->late + t->impossible;
     for (unsigned i = 0; i < REASON_COUNT; i++)
         any += rec->replay.model.lost_by_reason[i];

@@ -65,7 +65,7 @@ static void json_pid(struct json *j, const char *key, const struct process *p)
 
 static void json_trace(struct json *j, const struct recording *rec)
 {
-    const struct trace_header *h = trace_reader_header(rec->reader.trace);
+    const struct trace_header *h = rec->file.header;
     json_object(j, "trace");
     json_array(j, "command");
     for (uint32_t i = 0; i < h->argument_count; i++)
@@ -75,7 +75,7 @@ static void json_trace(struct json *j, const struct recording *rec)
     json_python(j, &rec->replay);
     json_started(j, h->started_unix_ns);
     json_number(j, "duration_ns", rec->duration_ns);
-    json_bool(j, "complete", reader_complete(&rec->reader));
+    json_bool(j, "complete", rec->file.complete);
     json_number(j, "damaged_blocks", recording_damaged_blocks(rec));
     json_number(j, "events", rec->replay.totals.events);
     json_number(j, "lost_events", recording_lost_events(rec));

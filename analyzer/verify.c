@@ -13,16 +13,16 @@ static void write_json(const struct report *report)
     struct json j;
     json_init(&j, report->terminal.out);
     json_report(&j, report);
-    json_bool(&j, "whole", reader_complete(&rec->reader) && !rec->reader.damage_count);
+    json_bool(&j, "whole", rec->file.complete && !rec->file.damage_count);
     json_number(&j, "file_bytes", rec->file_bytes);
-    json_number(&j, "cut_bytes", trace_reader_cut(rec->reader.trace));
-    json_number(&j, "blocks", rec->reader.blocks);
-    json_number(&j, "lost_blocks", rec->reader.lost_blocks);
-    json_number(&j, "lost_allocations", lost_count(&rec->replay.lost));
+    json_number(&j, "cut_bytes", rec->file.cut_bytes);
+    json_number(&j, "blocks", rec->file.blocks);
+    json_number(&j, "lost_blocks", rec->file.lost_blocks);
+    json_number(&j, "lost_allocations", rec->file.lost_allocations);
     json_number(&j, "lost_frees", rec->replay.totals.lost_frees);
     json_array(&j, "damage");
-    for (size_t i = 0; i < rec->reader.damage_count; i++) {
-        const struct trace_damage *d = &rec->reader.damage[i];
+    for (size_t i = 0; i < rec->file.damage_count; i++) {
+        const struct trace_damage *d = &rec->file.damage[i];
         json_flat_object(&j, 0);
         json_number(&j, "offset", d->offset);
         json_number(&j, "length", d->length);
@@ -36,13 +36,13 @@ static void write_json(const struct report *report)
 
 static void print_damage(const struct report *report)
 {
-    const struct reader *reader = &report->rec->reader;
+    const struct file_facts *file = &report->rec->file;
     FILE *out = report->terminal.out;
-    if (!reader->damage_count)
+    if (!file->damage_count)
         return;
     fputs("\nDamage, by offset in the file:\n", out);
-    for (size_t i = 0; i < reader->damage_count; i++) {
-        const struct trace_damage *d = &reader->damage[i];
+    for (size_t i = 0; i < file->damage_count; i++) {
+        const struct trace_damage *d = &file->damage[i];
         char what[400] = "";
         size_t used = 0;
         glyph_append(what, sizeof what, &used, d->what, strnlen(d->what, sizeof d->what),
@@ -57,15 +57,15 @@ static void print_damage(const struct report *report)
 
 static const char *verdict(const struct recording *rec)
 {
-    if (rec->reader.damage_count)
+    if (rec->file.damage_count)
         return "damaged";
-    return reader_complete(&rec->reader) ? "whole" : "incomplete, otherwise sound";
+    return rec->file.complete ? "whole" : "incomplete, otherwise sound";
 }
 
 int verify_report(struct report *report)
 {
     const struct recording *rec = report->rec;
-    const struct reader *reader = &rec->reader;
+    const struct file_facts *file = &rec->file;
     FILE *out = report->terminal.out;
     char name[512] = "";
     size_t used = 0;
@@ -76,18 +76,18 @@ int verify_report(struct report *report)
     glyph_append(name, sizeof name, &used, rec->name, strlen(rec->name), report->frames.ascii);
     fprintf(out, "%s: %s\n", name, verdict(rec));
     fprintf(out, "  %s, %s block%s, %s events read\n", quantity_size(rec->file_bytes).text,
-            quantity_count(reader->blocks).text, reader->blocks == 1 ? "" : "s",
+            quantity_count(file->blocks).text, file->blocks == 1 ? "" : "s",
             quantity_count(rec->replay.totals.events).text);
-    if (reader->lost_blocks)
+    if (file->lost_blocks)
         fprintf(out,
                 "  %s block(s) lost, with %s events; %s frees of what they allocated were passed "
                 "over\n",
-                quantity_count(reader->lost_blocks).text,
+                quantity_count(file->lost_blocks).text,
                 quantity_count(recording_lost_events(rec)).text,
                 quantity_count(rec->replay.totals.lost_frees).text);
-    if (trace_reader_cut(reader->trace))
+    if (file->cut_bytes)
         fprintf(out, "  %s of an unfinished block at the end\n",
-                quantity_size(trace_reader_cut(reader->trace)).text);
+                quantity_size(file->cut_bytes).text);
     print_damage(report);
     return 0;
 }

@@ -92,7 +92,7 @@ static int run_on(const struct options *o, struct recording *rec)
     if (rc || closed)
         return complain(&err);
     report_notes(rec, "memreplay: note: ", stderr);
-    return rec->reader.damage_count ? STATUS_FILE : STATUS_DONE;
+    return rec->file.damage_count ? STATUS_FILE : STATUS_DONE;
 }
 
 /* A tool's own run; STATUS_NONE where the command is no tool. */
