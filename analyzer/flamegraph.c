@@ -3,6 +3,7 @@
  * below its budget; what does not fit is folded, with its sum. Not here: the data
  * (flamegraph_data.h), the page's sources (analyzer/web). */
 #include "analyzer/flamegraph_data.h"
+#include "analyzer/flamegraph_time.h"
 #include "analyzer/glyph.h"
 #include "analyzer/page.h"
 #include "analyzer/tool.h"
@@ -14,21 +15,17 @@
 #define PAGE_BUDGET_BYTES 2900000u /* of the 3 MB that are promised */
 #define NODES_AT_FIRST    60000u
 #define NODES_AT_LEAST    500u
+#define MOMENTS_AT_FIRST  320u
+#define MOMENTS_AT_LEAST  20u
 #define LEAST_SCORE       1e-5f /* a hundredth of a per mille of any measure's total */
 
-static const char *const scripts[] = {web_format_js,
-                                      web_data_js,
-                                      web_tree_js,
-                                      web_color_js,
-                                      web_flame_js,
-                                      web_svg_js,
-                                      web_search_js,
-                                      web_theme_js,
-                                      web_table_js,
-                                      web_source_js,
-                                      web_timeline_js,
-                                      web_flamegraph_js,
-                                      0};
+static const char *const scripts[] = {web_format_js,     web_data_js,
+                                      web_tree_js,       web_color_js,
+                                      web_flame_js,      web_svg_js,
+                                      web_search_js,     web_theme_js,
+                                      web_table_js,      web_source_js,
+                                      web_timeline_js,   web_history_js,
+                                      web_flamegraph_js, 0};
 
 /* Where it goes without -o: beside the trace, its ending replaced. */
 static int default_output(const struct options *o, char out[PATH_MAX], struct err *err)
@@ -60,31 +57,63 @@ static void make_title(const struct report *report, char *out, size_t capacity)
     snprintf(out + used, capacity - used, "%smemory", used ? " \xc2\xb7 " : "");
 }
 
-/* Builds and packs for at most so many nodes. */
-static int pack_for(struct pack *p, const struct flamegraph *wanted, uint32_t nodes)
+static const enum measure measures[] = {MEASURE_MOMENT, MEASURE_LEAKS, MEASURE_TEMPORARY};
+
+static int build(struct graph *g, const struct report *report, const uint64_t *highest,
+                 uint32_t nodes)
 {
-    static const enum measure measures[] = {MEASURE_MOMENT, MEASURE_LEAKS, MEASURE_TEMPORARY};
     const struct graph_limits limits = {
-        .nodes = nodes, .least_score = LEAST_SCORE, .measures = measures, .measure_count = 3};
+        .nodes = nodes,
+        .least_score = LEAST_SCORE,
+        .highest_bytes = highest,
+        .highest_of_bytes = report->rec->replay.moment.bytes,
+        .measures = measures,
+        .measure_count = sizeof measures / sizeof *measures,
+    };
+    return graph_build(g, report, &limits);
+}
+
+/* Adds the history with as many moments as fit into the room. Returns 0, 1 where not even few do,
+ * or -ERR_NOMEM. */
+static int pack_history(struct pack *p, const struct flamegraph *f, size_t room_bytes)
+{
+    size_t before = p->used;
+    for (uint32_t moments = MOMENTS_AT_FIRST; moments >= MOMENTS_AT_LEAST; moments /= 2) {
+        int rc = flamegraph_pack_history(p, f, moments);
+        if (rc || pack_written_bytes(p) < room_bytes)
+            return rc;
+        p->used = before;
+    }
+    return 1;
+}
+
+/* One try with so many nodes. Returns as pack_history. */
+static int pack_for(struct pack *p, struct flamegraph *f, const uint64_t *highest, uint32_t nodes,
+                    size_t room_bytes)
+{
     struct graph graph;
-    struct flamegraph f = *wanted;
-    int rc = graph_build(&graph, f.report, &limits);
-    f.graph = &graph;
-    rc = rc ? rc : flamegraph_pack(p, &f);
+    int rc = build(&graph, f->report, highest, nodes);
+    f->graph = &graph;
+    rc = rc ? rc : flamegraph_pack(p, f);
+    rc = rc ? rc : flamegraph_pack_lines(p, f);
+    rc = rc ? rc : pack_history(p, f, room_bytes);
     graph_release(&graph);
+    f->graph = 0;
     return rc;
 }
 
-/* Folds more and more until the page fits its budget. */
-static int pack_to_fit(struct pack *p, const struct flamegraph *f, size_t beside_bytes)
+/* Folds more and more until the page fits its budget. Where nothing helps (a thousand threads with
+ * a hundred marks), the last try without a history it is. */
+static int pack_to_fit(struct pack *p, struct flamegraph *f, size_t beside_bytes)
 {
-    for (uint32_t nodes = NODES_AT_FIRST;; nodes /= 2) {
-        int rc = pack_for(p, f, nodes);
-        if (rc || nodes < NODES_AT_LEAST ||
-            pack_written_bytes(p) + beside_bytes < PAGE_BUDGET_BYTES)
-            return rc;
+    uint64_t *highest = flamegraph_highest(&f->report->rec->replay);
+    int rc = highest ? 1 : -ERR_NOMEM;
+    for (uint32_t nodes = NODES_AT_FIRST; rc > 0 && nodes >= NODES_AT_LEAST; nodes /= 2) {
         pack_release(p);
+        rc = pack_for(p, f, highest, nodes, PAGE_BUDGET_BYTES - beside_bytes);
     }
+    free(highest);
+    return rc < 0 ? rc : 0;
 }
 
 static int write_page(const struct options *o, struct report *report, FILE *out)

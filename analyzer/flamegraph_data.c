@@ -212,9 +212,32 @@ static void json_options(struct json *j, const struct report *report)
     json_flat_object(j, "options");
     json_string(j, "view", o->leaks ? "leak" : o->temporary ? "temp" : "held");
     json_bool(j, "inverted", o->inverted);
+    if (o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE) {
+        const struct moment_choice *m = &report->rec->replay.options.moment;
+        uint64_t duration_ns = report->rec->duration_ns;
+        json_number(j, "from_ns", m->from_ns);
+        json_number(j, "to_ns", m->to_ns < duration_ns ? m->to_ns : duration_ns);
+    }
     json_bool(j, "window", o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE);
     json_bool(j, "at", o->at.kind != WHEN_NONE && o->at.kind != WHEN_PEAK);
     json_number(j, "threshold", o->threshold);
+    json_end_object(j);
+}
+
+/* The maximum over all time; the moment's where there is no history. */
+static void json_peak(struct json *j, const struct replay *r)
+{
+    const struct history *h = &r->history;
+    uint64_t bytes = h->tick_count ? 0 : r->moment.bytes;
+    uint64_t time_ns = h->tick_count ? 0 : r->moment.time_ns;
+    for (uint32_t i = 0; i < h->tick_count; i++)
+        if (h->ticks[i].high_bytes > bytes) {
+            bytes = h->ticks[i].high_bytes;
+            time_ns = h->ticks[i].high_ns;
+        }
+    json_flat_object(j, "peak");
+    json_number(j, "bytes", bytes);
+    json_number(j, "time_ns", time_ns);
     json_end_object(j);
 }
 
@@ -234,6 +257,7 @@ static struct pack pack_meta(struct packing *k)
     json_report(&j, report);
     json_options(&j, report);
     holdings_json(&j, "moment", &h);
+    json_peak(&j, k->replay);
     json_sums(&j, "leak", report, MEASURE_LEAKS);
     json_sums(&j, "temp", report, MEASURE_TEMPORARY);
     json_processes(&j, report);

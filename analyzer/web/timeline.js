@@ -87,7 +87,7 @@ memreplay.Timeline = (() => {
       c.lineWidth = 1;
       c.textBaseline = "middle";
       c.textAlign = "right";
-      const step = steps(this.most, 3.2);
+      const step = steps(this.most, 4.5);
       for (let bytes = 0; bytes <= this.most; bytes += step) {
         const y = Math.round(this.y(bytes)) + 0.5;
         c.beginPath(); c.moveTo(LEFT, y); c.lineTo(this.width - RIGHT, y); c.stroke();
@@ -104,13 +104,13 @@ memreplay.Timeline = (() => {
       c.beginPath();
       c.moveTo(this.x(0), this.y(0));
       times.forEach((ns, i) => { c.lineTo(this.x(i ? times[i - 1] : 0), this.y(high[i])); c.lineTo(this.x(ns), this.y(high[i])); });
+      c.strokeStyle = colors.heap;
+      c.lineWidth = 1.5;
       c.lineTo(this.x(times[times.length - 1] ?? 0), this.y(0));
+      c.stroke();
       c.closePath();
       c.fillStyle = colors.fill;
       c.fill();
-      c.strokeStyle = colors.heap;
-      c.lineWidth = 1.5;
-      c.stroke();
     }
 
     line(c, values, color, dash) {
