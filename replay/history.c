@@ -78,22 +78,24 @@ void history_touch(struct replay *r, struct process *p)
     r->history.changed = p;
 }
 
-static void add_gap(struct replay *r, uint32_t site, uint32_t tick, uint64_t change_bytes)
+static void add_gap(struct replay *r, struct history_gap gap)
 {
     struct history *h = &r->history;
-    if (!change_bytes ||
+    if ((!gap.bytes && !gap.unsampled_bytes) ||
         !history_room(h, (void **)&h->gaps, h->gap_count, &h->gap_capacity, sizeof *h->gaps))
         return;
-    h->gaps[h->gap_count++] = (struct history_gap){site, tick, (int64_t)change_bytes};
+    h->gaps[h->gap_count++] = gap;
 }
 
-void history_gap_now(struct replay *r, uint32_t site, uint64_t change_bytes)
+void history_gap_now(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64_t unsampled_bytes)
 {
     if (on(&r->history))
-        add_gap(r, site, r->history.tick_count, change_bytes);
+        add_gap(r, (struct history_gap){site, r->history.tick_count, (int64_t)gap_bytes,
+                                        (int64_t)unsampled_bytes});
 }
 
-void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t change_bytes)
+void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t gap_bytes,
+                       uint64_t unsampled_bytes)
 {
     const struct history *h = &r->history;
     uint32_t low = 0, high = h->tick_count;
@@ -105,11 +107,11 @@ void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_
             high = middle;
     }
     if (on(h))
-        add_gap(r, site, low, change_bytes);
+        add_gap(r, (struct history_gap){site, low, (int64_t)gap_bytes, (int64_t)unsampled_bytes});
 }
 
-void history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial,
-                           uint64_t change_bytes)
+void history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial, uint64_t gap_bytes,
+                           uint64_t unsampled_bytes)
 {
     const struct history *h = &r->history;
     uint32_t low = 0, high = h->tick_count;
@@ -121,7 +123,7 @@ void history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial,
             high = middle;
     }
     if (on(h))
-        add_gap(r, site, low, change_bytes);
+        add_gap(r, (struct history_gap){site, low, (int64_t)gap_bytes, (int64_t)unsampled_bytes});
 }
 
 /* Room for the last rows of all sites there are. */
@@ -167,11 +169,13 @@ static bool add_process_row(struct history *h, struct process *p)
     struct history_process_row row = {.high_bytes = p->high_bytes,
                                       .live_bytes = p->now.live_bytes,
                                       .rss_bytes = p->now.rss_bytes,
+                                      .mapped_bytes = p->now.mapped_bytes,
+                                      .shared_bytes = p->now.shared_bytes,
+                                      .arena_bytes = p->now.arena_bytes,
                                       .tick = h->tick_count,
                                       .process = p->id};
-    bool same = row.high_bytes == p->told.live_bytes && row.live_bytes == p->told.live_bytes &&
-                row.rss_bytes == p->told.rss_bytes;
-    if (same)
+    bool same = row.high_bytes == p->told.live_bytes;
+    if (same && !memcmp(&p->told, &p->now, sizeof p->now))
         return true;
     if (!history_room(h, (void **)&h->process_rows, h->process_row_count, &h->process_row_capacity,
                       sizeof *h->process_rows))
@@ -329,7 +333,7 @@ void history_values(const struct history *h, uint32_t tick, struct site_values *
     for (uint32_t i = 0; i < h->row_count && h->rows[i].tick <= tick; i++) {
         const struct history_row *row = &h->rows[i];
         if (row->site < site_count)
-            values[row->site] =
-                (struct site_values){row->bytes, row->resident_bytes, 0, row->count};
+            values[row->site] = (struct site_values){row->bytes, row->resident_bytes,
+                                                     row->unsampled_bytes, row->count};
     }
 }

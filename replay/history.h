@@ -30,7 +30,7 @@ struct site_values;
 
 #define HISTORY_RESOLUTION_NS 10000000u /* what the collector's times are good for */
 #define HISTORY_TICKS         16384u
-#define HISTORY_ROWS          (3u << 20) /* 96 MiB; more only where there are more sites */
+#define HISTORY_ROWS          (3u << 20) /* 120 MiB; more only where there are more sites */
 #define HISTORY_MARKS         4096u      /* marks beyond these stand at the resolution */
 #define HISTORY_NONE          UINT32_MAX
 
@@ -62,20 +62,21 @@ struct history_tick {
 
 /* What a site held at the end of a tick, where that differs from its row before (none: 0). */
 struct history_row {
-    uint64_t bytes, resident_bytes;
+    uint64_t bytes, resident_bytes, unsampled_bytes;
     uint32_t tick, site, count;
 };
 
 /* The same of a process. high_bytes: the most in the tick. */
 struct history_process_row {
     uint64_t high_bytes, live_bytes, resident_bytes, rss_bytes;
+    uint64_t mapped_bytes, shared_bytes, arena_bytes;
     uint32_t tick, process; /* an id, or ID_NONE: of no known process */
 };
 
-/* A change of what is known to be untouched, before the replay has finished. */
+/* A change of what is known to be untouched, or unknown, before the replay has finished. */
 struct history_gap {
     uint32_t site, tick;
-    int64_t bytes;
+    int64_t bytes, unsampled_bytes;
 };
 
 struct history {
@@ -103,8 +104,8 @@ struct history {
 
 /* The last tick that ends at or before a time; HISTORY_NONE before the end of the first. */
 uint32_t history_tick_at(const struct history *h, uint64_t time_ns);
-/* What every site held at the end of a tick: fills values[site_count] by site id, unsampled_bytes
- * 0; HISTORY_NONE: nothing. */
+/* What every site held at the end of a tick: fills values[site_count] by site id;
+ * HISTORY_NONE: nothing. */
 void history_values(const struct history *h, uint32_t tick, struct site_values *values,
                     uint32_t site_count);
 
@@ -130,13 +131,14 @@ void history_moment(struct replay *r, uint64_t time_ns);
 void history_rss(struct replay *r, uint64_t change_bytes);
 /* A process's sums change for the first time in the open tick. */
 void history_touch(struct replay *r, struct process *p);
-/* What is untouched of a site changed by so much, now. */
-void history_gap_now(struct replay *r, uint32_t site, uint64_t change_bytes);
+/* What is untouched of a site, and what nothing is known of, changed by so much, now. */
+void history_gap_now(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64_t unsampled_bytes);
 /* The same as is known with hindsight since the birth of a block (replay.serial then). */
-void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t change_bytes);
+void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t gap_bytes,
+                       uint64_t unsampled_bytes);
 /* The same since the birth of a mapping. */
-void history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial,
-                           uint64_t change_bytes);
+void history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial, uint64_t gap_bytes,
+                           uint64_t unsampled_bytes);
 /* Merges ticks until limits hold again (history_merge.c). */
 void history_merge(struct replay *r);
 /* The trace ended and the moment is settled: what is known with hindsight goes into the rows

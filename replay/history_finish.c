@@ -13,7 +13,7 @@
 
 struct cell {
     uint64_t bytes;
-    int64_t gap_bytes;
+    int64_t gap_bytes, unsampled_bytes;
     uint32_t count;
     uint32_t row; /* its latest in the new rows, or HISTORY_NONE */
 };
@@ -47,14 +47,15 @@ static void tell_site(struct finish *f, uint32_t tick, uint32_t id, const struct
     struct history_row old = {0};
     if (cell->row != HISTORY_NONE)
         old = f->rows[cell->row];
-    if (old.bytes == v->bytes && old.count == v->count && old.resident_bytes == v->resident_bytes)
+    if (old.bytes == v->bytes && old.count == v->count && old.resident_bytes == v->resident_bytes &&
+        old.unsampled_bytes == v->unsampled_bytes)
         return;
     if (!history_room(f->history, (void **)&f->rows, f->row_count, &f->row_capacity,
                       sizeof *f->rows))
         return;
     cell->row = f->row_count;
-    f->rows[f->row_count++] =
-        (struct history_row){v->bytes, v->resident_bytes, tick, id, (uint32_t)v->count};
+    f->rows[f->row_count++] = (struct history_row){
+        v->bytes, v->resident_bytes, v->unsampled_bytes, tick, id, (uint32_t)v->count};
     f->resident_bytes += v->resident_bytes - old.resident_bytes;
     f->count += v->count - old.count;
     struct process *p = model_process(&f->replay->model, site_lane(&f->replay->sites, id)->process);
@@ -68,6 +69,7 @@ static void tell_cell(struct finish *f, uint32_t tick, uint32_t id)
     int64_t resident = (int64_t)cell->bytes - cell->gap_bytes;
     struct site_values v = {.bytes = cell->bytes, .count = cell->count};
     v.resident_bytes = resident < 0 ? 0 : (uint64_t)resident;
+    v.unsampled_bytes = cell->unsampled_bytes < 0 ? 0 : (uint64_t)cell->unsampled_bytes;
     tell_site(f, tick, id, &v);
 }
 
@@ -80,10 +82,22 @@ static void take_process_rows(struct finish *f, uint32_t tick)
         const struct history_process_row *row = &h->process_rows[f->next_process_row];
         struct process *p = model_process(&f->replay->model, row->process);
         change_process(f, p);
-        p->told.live_bytes = row->live_bytes;
-        p->told.rss_bytes = row->rss_bytes;
+        p->told = (struct sums){row->live_bytes, row->mapped_bytes, row->shared_bytes,
+                                row->arena_bytes, row->rss_bytes};
         p->high_bytes = row->high_bytes;
     }
+}
+
+static bool says_nothing_new(const struct finish *f, const struct process *p,
+                             const struct history_process_row *row)
+{
+    struct history_process_row old = {0};
+    if (p->told_row != HISTORY_NONE)
+        old = f->process_rows[p->told_row];
+    old.high_bytes = old.live_bytes;
+    old.tick = row->tick;
+    old.process = row->process;
+    return !memcmp(&old, row, sizeof old);
 }
 
 /* Writes the rows of what changed; then: as of the moment. */
@@ -92,21 +106,22 @@ static void tell_processes(struct finish *f, uint32_t tick, bool then)
     while (f->changed) {
         struct process *p = f->changed;
         const struct sums sums = then ? process_then(f->replay, p) : p->told;
-        uint64_t high = then ? sums.live_bytes : p->high_bytes;
-        struct history_process_row old = {0}, row = {.high_bytes = high,
-                                                     .live_bytes = sums.live_bytes,
-                                                     .resident_bytes = p->told_resident_bytes,
-                                                     .rss_bytes = sums.rss_bytes,
-                                                     .tick = tick,
-                                                     .process = p->id};
+        struct history_process_row row = {
+            .high_bytes = then ? sums.live_bytes : p->high_bytes,
+            .live_bytes = sums.live_bytes,
+            .resident_bytes = p->told_resident_bytes,
+            .rss_bytes = sums.rss_bytes,
+            .mapped_bytes = sums.mapped_bytes,
+            .shared_bytes = sums.shared_bytes,
+            .arena_bytes = sums.arena_bytes,
+            .tick = tick,
+            .process = p->id,
+        };
         f->changed = p->next_changed;
         p->changed = false;
-        if (p->told_row != HISTORY_NONE)
-            old = f->process_rows[p->told_row];
-        bool same = old.live_bytes == row.live_bytes && old.rss_bytes == row.rss_bytes &&
-                    old.resident_bytes == row.resident_bytes && high == old.live_bytes;
-        if (same || !history_room(f->history, (void **)&f->process_rows, f->process_row_count,
-                                  &f->process_row_capacity, sizeof *f->process_rows))
+        if (says_nothing_new(f, p, &row) ||
+            !history_room(f->history, (void **)&f->process_rows, f->process_row_count,
+                          &f->process_row_capacity, sizeof *f->process_rows))
             continue;
         p->told_row = f->process_row_count;
         f->process_rows[f->process_row_count++] = row;
@@ -133,8 +148,11 @@ static void take_tick(struct finish *f, uint32_t tick, bool all)
         f->cells[h->rows[f->next_row].site].bytes = h->rows[f->next_row].bytes;
         f->cells[h->rows[f->next_row].site].count = h->rows[f->next_row].count;
     }
-    for (; f->next_gap < h->gap_count && h->gaps[f->next_gap].tick == tick; f->next_gap++)
-        f->cells[h->gaps[f->next_gap].site].gap_bytes += h->gaps[f->next_gap].bytes;
+    for (; f->next_gap < h->gap_count && h->gaps[f->next_gap].tick == tick; f->next_gap++) {
+        struct cell *cell = &f->cells[h->gaps[f->next_gap].site];
+        cell->gap_bytes += h->gaps[f->next_gap].bytes;
+        cell->unsampled_bytes += h->gaps[f->next_gap].unsampled_bytes;
+    }
     if (all)
         change_all(f);
     for (uint32_t id = 1; all && id < f->replay->sites.count; id++)

@@ -103,6 +103,12 @@ static int by_site(const void *a, const void *b)
     return left->tick < right->tick ? -1 : left->tick > right->tick;
 }
 
+static void add(struct history_gap *to, const struct history_gap *gap)
+{
+    to->bytes += gap->bytes;
+    to->unsampled_bytes += gap->unsampled_bytes;
+}
+
 static void join_gaps(struct history *h, const uint32_t *map)
 {
     uint32_t kept = 0;
@@ -113,7 +119,7 @@ static void join_gaps(struct history *h, const uint32_t *map)
     for (uint32_t i = 0; i < h->gap_count; i++) {
         struct history_gap *last = kept ? &h->gaps[kept - 1] : 0;
         if (last && last->site == h->gaps[i].site && last->tick == h->gaps[i].tick)
-            last->bytes += h->gaps[i].bytes;
+            add(last, &h->gaps[i]);
         else
             h->gaps[kept++] = h->gaps[i];
     }

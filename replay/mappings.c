@@ -98,7 +98,7 @@ static void add_to_site(const struct change *c, uint32_t id, const struct share 
         site_more_touch(sites, more);
         more->live_gap_bytes += s->gap_bytes;
         more->live_unsampled_bytes += s->unsampled_bytes;
-        history_gap_now(c->replay, id, s->gap_bytes);
+        history_gap_now(c->replay, id, s->gap_bytes, s->unsampled_bytes);
     }
 }
 
@@ -120,7 +120,8 @@ static void correct(const struct change *c, uint64_t tag, const struct share *s)
         site_more_touch(&c->replay->sites, more);
     more->live_gap_bytes += s->gap_bytes;
     more->live_unsampled_bytes += s->unsampled_bytes;
-    history_gap_since_map(c->replay, (uint32_t)tag, (uint32_t)(tag >> 32), s->gap_bytes);
+    history_gap_since_map(c->replay, (uint32_t)tag, (uint32_t)(tag >> 32), s->gap_bytes,
+                          s->unsampled_bytes);
     if (more->epoch < c->replay->sites.moment_epoch || !existed)
         return;
     int64_t gap = (int64_t)(more->then_gap_bytes + s->gap_bytes);

@@ -214,7 +214,7 @@ static void close_sites(struct replay *r, struct process *p, bool leaks)
             site->live_bytes = site->live_count = 0;
         if (!more)
             continue;
-        history_gap_now(r, id, 0 - more->live_gap_bytes);
+        history_gap_now(r, id, 0 - more->live_gap_bytes, 0 - more->live_unsampled_bytes);
         site_more_touch(&r->sites, more);
         if (!leaks)
             more->live_gap_bytes = more->live_unsampled_bytes = 0;

@@ -15,7 +15,7 @@ static void count(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64_t 
     site_more_touch(&r->sites, more);
     more->live_gap_bytes += gap_bytes;
     more->live_unsampled_bytes += unsampled_bytes;
-    history_gap_now(r, site, gap_bytes);
+    history_gap_now(r, site, gap_bytes, unsampled_bytes);
 }
 
 int residency_add(struct replay *r, const struct slot *slot, const struct block *known)
@@ -52,7 +52,7 @@ static void correct(struct replay *r, uint32_t site, uint64_t born, uint64_t gap
     struct site_more *more = sites_more(&r->sites, site);
     more->live_gap_bytes += gap_change;
     more->live_unsampled_bytes += unsampled_change;
-    history_gap_since(r, site, born, gap_change);
+    history_gap_since(r, site, born, gap_change, unsampled_change);
     if (more->epoch < r->sites.moment_epoch || !existed)
         return;
     more->then_gap_bytes += gap_change;

@@ -58,6 +58,7 @@ static int event_of(const struct world *w, const struct replay *r, uint32_t tick
 
 struct expected {
     struct cell cells[STACKS][ALLOCATORS][THREADS];
+    uint64_t unsampled[STACKS][ALLOCATORS][THREADS];
     bool unsure[STACKS][ALLOCATORS][THREADS]; /* a block that was freed and came back */
 };
 
@@ -75,6 +76,8 @@ static struct expected *expect(const struct world *w, int event)
             continue;
         c->bytes += b->size;
         c->blocks++;
+        if (b->size >= BIG && !b->sampled)
+            x.unsampled[b->stack][b->allocator][b->thread] += b->size;
         c->resident += b->size >= BIG && b->sampled && b->sample < b->size ? b->sample : b->size;
     }
     return &x;
@@ -102,8 +105,10 @@ static void compare(const struct world *w, const struct replay *r, uint32_t tick
         const struct cell *c = &x->cells[stack][lane->allocator][thread];
         assert_int_equal(values[id].bytes, c->bytes);
         assert_int_equal(values[id].count, c->blocks);
-        if (!x->unsure[stack][lane->allocator][thread])
-            assert_int_equal(values[id].resident_bytes, c->resident);
+        if (x->unsure[stack][lane->allocator][thread])
+            continue;
+        assert_int_equal(values[id].resident_bytes, c->resident);
+        assert_int_equal(values[id].unsampled_bytes, x->unsampled[stack][lane->allocator][thread]);
     }
     assert_int_equal(sum.bytes, w->at_event[event].bytes);
     assert_int_equal(t->live_bytes, sum.bytes);
