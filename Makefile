@@ -50,7 +50,7 @@ preload_flags := $(own_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
 preload_ldflags := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -static-libgcc
 
-TOOL_LIBS ?= -llz4 -lsqlite3 -lm -lpthread
+TOOL_LIBS ?= -llz4 -lz -lsqlite3 -lm -lpthread
 TEST_LIBS ?= -lcmocka
 
 # recorder/preload/preload.mk may set PRELOAD_CFLAGS and PRELOAD_LIBS.

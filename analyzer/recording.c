@@ -151,10 +151,11 @@ static int make_options(struct recording *rec, const struct options *o, struct r
         .moment = choose(o, duration_ns), .has_pid = o->has_pid, .pid = o->pid};
     made->stop_at_moment = stops;
     bool page = o->command == COMMAND_flamegraph;
-    made->temporary_threshold = page || o->command == COMMAND_temporary ? o->threshold : 0;
+    bool temporary = page || o->command == COMMAND_temporary || o->temporary;
+    made->temporary_threshold = temporary ? o->threshold : 0;
     if (page && !o->svg)
         made->history.resolution_ns = HISTORY_RESOLUTION_NS;
-    made->totals = o->totals;
+    made->totals = o->totals || o->command == COMMAND_export;
     if (made->moment.from_ns > made->moment.to_ns)
         return err_set(err, ERR_USAGE, "--from lies after --to");
     return 0;

@@ -49,16 +49,21 @@ struct site_values measure_values(const struct sites *sites, enum measure measur
     }
 }
 
+bool report_lets(const struct report *report, uint32_t site)
+{
+    const struct sites *sites = &report->rec->replay.sites;
+    const char *thread = report->options->thread;
+    return !thread || recording_thread_is(report->rec, site_lane(sites, site)->thread, thread);
+}
+
 bool selection_next(struct selection *s)
 {
-    const struct recording *rec = s->report->rec;
-    const char *thread = s->report->options->thread;
+    const struct sites *sites = &s->report->rec->replay.sites;
     while (next_site(s)) {
-        s->values = measure_values(&rec->replay.sites, s->measure, s->site);
+        s->values = measure_values(sites, s->measure, s->site);
         if (!s->values.count && !s->values.bytes)
             continue;
-        if (!thread ||
-            recording_thread_is(rec, site_lane(&rec->replay.sites, s->site)->thread, thread))
+        if (report_lets(s->report, s->site))
             return true;
     }
     return false;

@@ -39,6 +39,8 @@ void selection_of_process(struct selection *s, const struct report *report, enum
                           const struct process *process);
 /* Moves to the next site with something to show that the options let through; false at the end. */
 bool selection_next(struct selection *s);
+/* Do the options let the site through? */
+bool report_lets(const struct report *report, uint32_t site);
 /* The sum over all of them. */
 struct site_values selection_total(const struct report *report, enum measure measure);
 

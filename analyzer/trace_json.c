@@ -2,6 +2,7 @@
  * only the order of the stacks is kept in memory. */
 #include "analyzer/trace_json.h"
 
+#include "analyzer/callers.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -139,56 +140,22 @@ static void json_frame(struct json *j, const struct symbols *s, const struct fra
     json_end_object(j);
 }
 
-/* Frames from the outermost: the walk goes the other way, so it is collected first. Stacks share
- * their outer frames but are written out whole, so a small hostile file could ask for terabytes;
- * beyond a hundred frames for each that the trace defines, stacks keep their innermost ones only.
- */
-#define FRAMES_PER_NODE      100
-#define FRAMES_AT_LEAST      200000u
-#define FRAMES_BEYOND_BUDGET 64
-
-struct walk {
-    const struct stack_node **nodes;
-    size_t capacity;
-    uint64_t budget; /* frames to be written before stacks are cut */
-};
-
-static int walk_reserve(struct walk *w, size_t depth)
+/* Frames from the outermost: the walk went the other way. */
+static int json_frames(struct json *j, struct callers *c, uint32_t stack)
 {
-    if (depth < w->capacity)
-        return 0;
-    size_t capacity = w->capacity ? w->capacity * 2 : 256;
-    const struct stack_node **grown = realloc(w->nodes, capacity * sizeof *grown);
-    if (!grown)
-        return -ERR_NOMEM;
-    w->nodes = grown;
-    w->capacity = capacity;
-    return 0;
-}
-
-static int json_frames(struct json *j, const struct symbols *s, uint32_t stack, struct walk *w)
-{
-    size_t depth = 0;
-    const struct stack_node *n;
-    while ((n = symbols_stack(s, stack)) && (w->budget || depth < FRAMES_BEYOND_BUDGET)) {
-        if (walk_reserve(w, depth))
-            return -ERR_NOMEM;
-        w->nodes[depth++] = n;
-        w->budget -= w->budget > 0;
-        stack = n->parent_plus_1 - 1;
-    }
-    if (n)
+    int rc = callers_of(c, stack);
+    if (c->left_out)
         json_bool(j, "outer_frames_left_out", true);
-    else if (stack != STACK_EMPTY)
+    else if (c->unknown)
         json_bool(j, "outer_frames_unknown", true);
     json_array(j, "frames");
-    while (depth)
-        json_frame(j, s, symbols_frame(s, w->nodes[--depth]));
+    for (size_t i = c->depth; i-- && !rc;)
+        json_frame(j, c->symbols, &c->symbols->frames[c->frames[i]]);
     json_end_array(j);
-    return 0;
+    return rc;
 }
 
-static int json_stack(struct json *j, const struct selection *s, struct walk *w)
+static int json_stack(struct json *j, const struct selection *s, struct callers *c)
 {
     struct replay *r = &s->report->rec->replay;
     const struct lane *lane = site_lane(&r->sites, s->site);
@@ -210,7 +177,7 @@ static int json_stack(struct json *j, const struct selection *s, struct walk *w)
         json_number(j, "tid", t->tid);
     else
         json_null(j, "tid");
-    int rc = json_frames(j, &r->model.symbols, site_stack(&r->sites, s->site), w);
+    int rc = json_frames(j, c, site_stack(&r->sites, s->site));
     json_end_object(j);
     return rc;
 }
@@ -231,8 +198,7 @@ static int by_bytes(const void *a, const void *b)
 int json_stacks(struct json *j, const struct report *report, enum measure measure)
 {
     struct selection s;
-    struct walk walk = {.budget = FRAMES_AT_LEAST};
-    walk.budget += FRAMES_PER_NODE * (uint64_t)report->rec->replay.model.symbols.defined_stacks;
+    struct callers callers;
     size_t count = 0;
     int rc = 0;
     struct ranked *ranked = malloc(report->rec->replay.sites.count * sizeof *ranked);
@@ -241,16 +207,17 @@ int json_stacks(struct json *j, const struct report *report, enum measure measur
     for (selection_start(&s, report, measure); selection_next(&s);)
         ranked[count++] = (struct ranked){s.values.bytes, s.site};
     qsort(ranked, count, sizeof *ranked, by_bytes);
+    callers_init(&callers, &report->rec->replay.model.symbols);
     json_array(j, "stacks");
     for (size_t i = 0; i < count && !rc; i++) {
         selection_start(&s, report, measure);
         s.site = ranked[i].site - 1;
         selection_next(&s);
-        rc = json_stack(j, &s, &walk);
+        rc = json_stack(j, &s, &callers);
     }
     json_end_array(j);
     free(ranked);
-    free(walk.nodes);
+    callers_release(&callers);
     return rc;
 }
 

@@ -109,7 +109,7 @@ static inline int apply_alloc(struct replay *r, const struct event *ev, uint64_t
     make_way(r, key, owner);
     r->serial++;
     count_alloc(r, allocator, size);
-    if (r->inside)
+    if (r->sites.totals && r->inside)
         site_add_total(&r->sites, site, size, 1);
     return site ? add(r, &slot, 0) : -ERR_NOMEM;
 }
