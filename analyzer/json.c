@@ -8,6 +8,20 @@
 
 void json_init(struct json *j, FILE *out) { *j = (struct json){.out = out, .first = true}; }
 
+void json_init_at(struct json *j, FILE *out, int depth)
+{
+    json_init(j, out);
+    j->depth = depth;
+}
+
+void json_part(struct json *j, const char *part)
+{
+    if (!j->first)
+        fputc(',', j->out);
+    fputs(part, j->out);
+    j->first = false;
+}
+
 static void newline(struct json *j)
 {
     if (j->depth && j->flat[j->depth - 1]) {

@@ -45,5 +45,9 @@ void json_null(struct json *j, const char *key);
 void json_text(struct json *j, const char *key, const char *bytes, size_t length);
 /* A NUL-terminated text. */
 void json_string(struct json *j, const char *key, const char *text);
+/* Fields written before, to memory, by a writer that began at the same depth (json_init_at). */
+void json_part(struct json *j, const char *part);
+/* Starts in the middle: what is written are fields of an object at this depth (1: the top's). */
+void json_init_at(struct json *j, FILE *out, int depth);
 
 #endif

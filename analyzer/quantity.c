@@ -68,3 +68,23 @@ struct quantity quantity_count(uint64_t count)
     q.text[out] = 0;
     return q;
 }
+
+struct quantity quantity_change(int64_t bytes)
+{
+    struct quantity q, size = quantity_size(bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes);
+    snprintf(q.text, sizeof q.text, "%s%.30s", bytes < 0 ? "-" : bytes ? "+" : "", size.text);
+    return q;
+}
+
+struct quantity quantity_growth(uint64_t before, uint64_t after)
+{
+    struct quantity q = {""};
+    double percent = before ? 100.0 * ((double)after - (double)before) / (double)before : 0;
+    if (before && before != after && percent > -0.05 && percent < 0.05)
+        snprintf(q.text, sizeof q.text, "<0.1%%");
+    else if (before && percent >= 1000)
+        snprintf(q.text, sizeof q.text, "%.3g times", (double)after / (double)before);
+    else if (before)
+        snprintf(q.text, sizeof q.text, "%s%.1f%%", after > before ? "+" : "", percent);
+    return q;
+}

@@ -19,5 +19,8 @@ struct quantity quantity_size(uint64_t bytes);                 /* "17 B", "1.27 
 struct quantity quantity_share(uint64_t part, uint64_t whole); /* "94.5%"; of nothing "-" */
 struct quantity quantity_time(uint64_t ns);     /* "12.5 s", "3 min 20 s", "1 h 02 min" */
 struct quantity quantity_count(uint64_t count); /* "1,234,567" */
+struct quantity quantity_change(int64_t bytes); /* "-462 MiB", "+1.27 GiB", "0 B" */
+/* Of a change from before to after, "-35.5%", "<0.1%" either way; from nothing "". */
+struct quantity quantity_growth(uint64_t before, uint64_t after);
 
 #endif

@@ -20,7 +20,7 @@ struct terminal {
  * no_color or NO_COLOR; UTF-8 as the locale says (setlocale was called). */
 void terminal_init(struct terminal *t, FILE *out, bool no_color);
 
-enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_HOT, STYLE_WARM, STYLE_LINE };
+enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_HOT, STYLE_WARM, STYLE_LINE, STYLE_COOL };
 
 struct row {
     const struct terminal *t;

@@ -64,7 +64,7 @@ static void json_pid(struct json *j, const char *key, const struct process *p)
         json_null(j, key);
 }
 
-static void json_trace(struct json *j, const struct recording *rec)
+void json_trace(struct json *j, const struct recording *rec)
 {
     const struct trace_header *h = rec->file.header;
     json_object(j, "trace");

@@ -8,6 +8,8 @@
 
 /* Opens the top object with "schema" and "trace". The caller ends it. */
 void json_report(struct json *j, const struct report *report);
+/* The object "trace" alone. */
+void json_trace(struct json *j, const struct recording *rec);
 /* The array "processes": those in scope, in the order they began. */
 void json_processes(struct json *j, const struct report *report);
 /* Returns 0 or -ERR_NOMEM (nothing written). */

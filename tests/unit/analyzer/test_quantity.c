@@ -52,11 +52,27 @@ static void test_quantity__counts_are_grouped(void **state)
     assert_string_equal(quantity_count(UINT64_MAX).text, "18,446,744,073,709,551,615");
 }
 
+static void test_quantity__changes_have_signs(void **state)
+{
+    (void)state;
+    assert_string_equal(quantity_change(0).text, "0 B");
+    assert_string_equal(quantity_change(-484442112).text, "-462 MiB");
+    assert_string_equal(quantity_change(1024).text, "+1.00 KiB");
+    assert_string_equal(quantity_change(INT64_MIN).text, "-8.00 EiB");
+    assert_string_equal(quantity_growth(1000, 645).text, "-35.5%");
+    assert_string_equal(quantity_growth(1000, 1355).text, "+35.5%");
+    assert_string_equal(quantity_growth(1000000, 1000001).text, "<0.1%");
+    assert_string_equal(quantity_growth(1000, 64000).text, "64 times");
+    assert_string_equal(quantity_growth(1000, 1000).text, "0.0%");
+    assert_string_equal(quantity_growth(0, 5).text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quantity__sizes_have_three_digits),
         cmocka_unit_test(test_quantity__a_small_share_is_never_0),
+        cmocka_unit_test(test_quantity__changes_have_signs),
         cmocka_unit_test(test_quantity__times_choose_their_unit),
         cmocka_unit_test(test_quantity__counts_are_grouped),
     };

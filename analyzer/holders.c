@@ -1,0 +1,81 @@
+/* Summing up by the program's own functions (holders.h). Why downwards: a path's holder is its
+ * parent's unless it is the program's own code itself. */
+#include "analyzer/holders.h"
+
+#include <stdlib.h>
+
+/* The path's innermost own function, else its innermost one. */
+static uint32_t holder_of(const struct paths *p, const uint32_t *own, uint32_t node)
+{
+    return own[node] ? own[node] : p->nodes[node].function;
+}
+
+static void add_up(struct holders *h, const struct comparison *c, uint32_t *own)
+{
+    const struct paths *p = c->paths;
+    for (uint32_t node = PATH_ROOT; node < p->node_count; node++) {
+        uint32_t function = p->nodes[node].function;
+        if (node > PATH_UNKNOWN)
+            own[node] =
+                path_function_own(&p->functions[function]) ? function : own[p->nodes[node].parent];
+        struct holder *holder = &h->items[holder_of(p, own, node)];
+        holder->bytes[0] += c->nodes[node].bytes[0];
+        holder->bytes[1] += c->nodes[node].bytes[1];
+    }
+}
+
+/* Keeps the list in falling order of its differences. */
+static void insert(struct holder *list, uint32_t *count, const struct holder *holder)
+{
+    uint64_t size = magnitude(difference(holder->bytes[0], holder->bytes[1]));
+    uint32_t at = *count;
+    while (at > 0 && magnitude(difference(list[at - 1].bytes[0], list[at - 1].bytes[1])) < size)
+        at--;
+    if (at == HOLDERS_TOLD)
+        return;
+    *count += *count < HOLDERS_TOLD;
+    for (uint32_t i = *count - 1; i > at; i--)
+        list[i] = list[i - 1];
+    list[at] = *holder;
+}
+
+static void sort_out(struct holders *h)
+{
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct holder *holder = &h->items[i];
+        int64_t delta = difference(holder->bytes[0], holder->bytes[1]);
+        if (delta < 0) {
+            h->lost_bytes += magnitude(delta);
+            insert(h->lost, &h->lost_count, holder);
+        } else if (delta > 0) {
+            h->gained_bytes += magnitude(delta);
+            insert(h->gained, &h->gained_count, holder);
+        }
+    }
+}
+
+int holders_init(struct holders *h, const struct comparison *c)
+{
+    *h = (struct holders){.count = c->paths->function_count};
+    uint32_t *own = calloc(c->paths->node_count, sizeof *own);
+    h->items = calloc(h->count, sizeof *h->items);
+    if (!own || !h->items) {
+        free(own);
+        return -ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < h->count; i++)
+        h->items[i].function = i;
+    add_up(h, c, own);
+    free(own);
+    sort_out(h);
+    h->moved = h->lost_bytes > c->noise_bytes && h->gained_bytes > c->noise_bytes &&
+               h->lost_bytes >= c->sides[0].middle->held.values.bytes / 10 &&
+               h->gained_bytes >= c->sides[1].middle->held.values.bytes / 10;
+    return 0;
+}
+
+void holders_release(struct holders *h)
+{
+    free(h->items);
+    *h = (struct holders){0};
+}
