@@ -6,6 +6,7 @@
 #include "analyzer/flamegraph_time.h"
 #include "analyzer/glyph.h"
 #include "analyzer/page.h"
+#include "analyzer/code.h"
 #include "analyzer/tool.h"
 
 #include <limits.h>
@@ -87,6 +88,19 @@ static int pack_history(struct pack *p, const struct flamegraph *f, size_t room_
     return 1;
 }
 
+static int pack_source(struct pack *p, const struct flamegraph *f)
+{
+    const struct recording *rec = f->report->rec;
+    struct code code;
+    if (f->report->options->no_source)
+        return 0;
+    int rc =
+        code_read(&code, f->graph, &rec->replay.model.symbols, rec->file.header->started_unix_ns);
+    rc = rc ? rc : code_pack(&code, p);
+    code_release(&code);
+    return rc;
+}
+
 /* One try with so many nodes. Returns as pack_history. */
 static int pack_for(struct pack *p, struct flamegraph *f, const uint64_t *highest, uint32_t nodes,
                     size_t room_bytes)
@@ -95,6 +109,7 @@ static int pack_for(struct pack *p, struct flamegraph *f, const uint64_t *highes
     int rc = build(&graph, f->report, highest, nodes);
     f->graph = &graph;
     rc = rc ? rc : flamegraph_pack(p, f);
+    rc = rc ? rc : pack_source(p, f);
     rc = rc ? rc : flamegraph_pack_lines(p, f);
     rc = rc ? rc : pack_history(p, f, room_bytes);
     graph_release(&graph);

@@ -1,5 +1,5 @@
 // The lines of source around a frame, where the page has them: only files that were still the recorded ones when it was
-// written (analyzer/source.h).
+// written (analyzer/code.h).
 memreplay.Source = (() => {
   const element = memreplay.format.element;
 
