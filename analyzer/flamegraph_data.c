@@ -213,10 +213,8 @@ static void json_options(struct json *j, const struct report *report)
     json_string(j, "view", o->leaks ? "leak" : o->temporary ? "temp" : "held");
     json_bool(j, "inverted", o->inverted);
     if (o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE) {
-        const struct moment_choice *m = &report->rec->replay.options.moment;
-        uint64_t duration_ns = report->rec->duration_ns;
-        json_number(j, "from_ns", m->from_ns);
-        json_number(j, "to_ns", m->to_ns < duration_ns ? m->to_ns : duration_ns);
+        json_number(j, "from_ns", report->rec->replay.window.from_ns);
+        json_number(j, "to_ns", report->rec->replay.window.to_ns);
     }
     json_bool(j, "window", o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE);
     json_bool(j, "at", o->at.kind != WHEN_NONE && o->at.kind != WHEN_PEAK);

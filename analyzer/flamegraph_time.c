@@ -145,9 +145,9 @@ uint64_t *flamegraph_highest(const struct replay *r)
 }
 
 /* The end of a window that was asked for is worth storing. */
-static void choose_asked(uint8_t *chosen, const struct history *h, const struct moment_choice *m)
+static void choose_asked(uint8_t *chosen, const struct history *h, const struct window *w)
 {
-    uint32_t from = history_tick_at(h, m->from_ns), to = history_tick_at(h, m->to_ns);
+    uint32_t from = history_tick_at(h, w->from_ns), to = history_tick_at(h, w->to_ns);
     if (from < h->tick_count)
         chosen[from] = 1;
     if (to < h->tick_count)
@@ -178,7 +178,7 @@ static uint8_t *choose_ticks(const struct replay *r, uint32_t moments)
     if (chosen && h->tick_count)
         chosen[h->tick_count - 1] = 1;
     if (chosen)
-        choose_asked(chosen, h, &r->options.moment);
+        choose_asked(chosen, h, &r->window);
     return chosen;
 }
 

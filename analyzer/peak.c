@@ -7,6 +7,7 @@
 #include "analyzer/heading.h"
 #include "analyzer/holdings.h"
 #include "analyzer/quantity.h"
+#include "analyzer/span.h"
 #include "analyzer/table_view.h"
 #include "analyzer/trace_json.h"
 #include "analyzer/tree_view.h"
@@ -17,8 +18,7 @@ static int write_json(struct report *report, const struct holdings *h)
     struct json j;
     json_init(&j, report->terminal.out);
     json_report(&j, report);
-    if (report->options->at.kind != WHEN_NONE)
-        json_string(&j, "at", report->options->at.text);
+    span_json(&j, report);
     holdings_json(&j, "peak", h);
     json_processes(&j, report);
     int rc = json_stacks(&j, report, MEASURE_MOMENT);
@@ -26,17 +26,19 @@ static int write_json(struct report *report, const struct holdings *h)
     return rc;
 }
 
-static const char *moment_words(const struct options *o)
+/* "live at the peak", "live at mark loaded", "live at the maximum between …". */
+static struct span moment_words(const struct report *report)
 {
-    switch (o->at.kind) {
-    case WHEN_NONE:
-    case WHEN_PEAK:
-        return o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE
-                   ? "live at the maximum of the window"
-                   : "live at the peak";
-    case WHEN_END: return "live at the end";
-    default: return "live";
-    }
+    const struct options *o = report->options;
+    struct span words, where = span_window(report);
+    bool peak = o->at.kind == WHEN_NONE || o->at.kind == WHEN_PEAK;
+    if (!peak)
+        where = span_at(report);
+    const char *how = !peak           ? (where.text[0] ? "at " : "")
+                      : where.text[0] ? "at the maximum "
+                                      : "at the peak";
+    snprintf(words.text, sizeof words.text, "live%s%s%.370s", how[0] ? " " : "", how, where.text);
+    return words;
 }
 
 static void print_requested(const struct report *report, const struct holdings *h)
@@ -49,7 +51,7 @@ static void print_requested(const struct report *report, const struct holdings *
                      strlen(report->options->thread), report->frames.ascii);
     }
     heading_bytes(report, STYLE_HOT, h->values.bytes, "%s%s, %s into %s, in %s block%s",
-                  moment_words(report->options), thread, quantity_time(h->time_ns).text,
+                  moment_words(report).text, thread, quantity_time(h->time_ns).text,
                   quantity_time(report->rec->duration_ns).text,
                   quantity_count(h->values.count).text, h->values.count == 1 ? "" : "s");
 }

@@ -1,7 +1,8 @@
 /* Opening a trace, turning options into a replay, and telling what this trace does not have
- * (recording.h). Why shares of the duration read the file twice: the duration stands at its end. */
+ * (recording.h). */
 #include "analyzer/recording.h"
 
+#include "analyzer/choice.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -69,121 +70,6 @@ void recording_close(struct recording *rec)
     if (rec->fd >= 0)
         close(rec->fd);
     rec->fd = -1;
-}
-
-static int last_time(struct reader *reader, uint64_t *time_ns, struct err *err)
-{
-    struct batch batch;
-    if (batch_init(&batch, BATCH_EVENTS)) {
-        batch_release(&batch);
-        return err_set(err, ERR_NOMEM, "out of memory");
-    }
-    int rc;
-    while ((rc = reader_read(reader, &batch, err)) > 0)
-        for (int i = 0; i < batch.count; i++)
-            if (batch.events[i].kind == EVENT_TIME && batch.events[i].time_ns > *time_ns)
-                *time_ns = batch.events[i].time_ns;
-    batch_release(&batch);
-    return rc;
-}
-
-/* Reads the trace once for its last time alone. */
-static int scan_duration(struct recording *rec, uint64_t *duration_ns, struct err *err)
-{
-    struct reader *reader = &rec->reader;
-    *duration_ns = 0;
-    int rc = last_time(reader, duration_ns, err);
-    if (rc)
-        return rc;
-    if (reader->has_trailer && reader->trailer.end_ns > *duration_ns)
-        *duration_ns = reader->trailer.end_ns;
-    reader_close(reader);
-    if (lseek(rec->fd, 0, SEEK_SET) < 0)
-        return err_set(err, ERR_IO, "%s cannot be read twice: %s", rec->name, strerror(errno));
-    return reader_open(reader, rec->fd, rec->name, err);
-}
-
-static bool needs_duration(const struct options *o)
-{
-    return o->at.kind == WHEN_SHARE || o->from.kind == WHEN_SHARE || o->to.kind == WHEN_SHARE;
-}
-
-static uint64_t when_ns(const struct when *when, uint64_t duration_ns, uint64_t otherwise)
-{
-    switch (when->kind) {
-    case WHEN_START: return 0;
-    case WHEN_TIME: return when->time_ns;
-    case WHEN_SHARE: return (uint64_t)((__uint128_t)duration_ns * when->share_ppm / 1000000);
-    default: return otherwise;
-    }
-}
-
-static struct moment_choice choose(const struct options *o, uint64_t duration_ns)
-{
-    static const enum moment_kind kinds[] = {
-        [WHEN_NONE] = MOMENT_PEAK, [WHEN_PEAK] = MOMENT_PEAK, [WHEN_START] = MOMENT_TIME,
-        [WHEN_END] = MOMENT_END,   [WHEN_TIME] = MOMENT_TIME, [WHEN_SHARE] = MOMENT_TIME,
-        [WHEN_MARK] = MOMENT_MARK};
-    return (struct moment_choice){.kind = kinds[o->at.kind],
-                                  .time_ns = when_ns(&o->at, duration_ns, 0),
-                                  .from_ns = when_ns(&o->from, duration_ns, 0),
-                                  .to_ns = when_ns(&o->to, duration_ns, UINT64_MAX),
-                                  .mark = o->at.text};
-}
-
-static int make_options(struct recording *rec, const struct options *o, struct replay_options *made,
-                        struct err *err)
-{
-    uint64_t duration_ns = 0;
-    bool stops = o->command == COMMAND_leaks || o->command == COMMAND_temporary;
-    if (stops && o->at.kind == WHEN_PEAK)
-        return err_set(err, ERR_USAGE, "what was alive at the peak is what `memreplay peak` shows");
-    if (needs_duration(o)) {
-        if (!rec->regular)
-            return err_set(
-                err, ERR_USAGE,
-                "a share of the duration needs a file, not a pipe; give a time such as 12.5s");
-        int rc = scan_duration(rec, &duration_ns, err);
-        if (rc)
-            return rc;
-    }
-    *made = (struct replay_options){
-        .moment = choose(o, duration_ns), .has_pid = o->has_pid, .pid = o->pid};
-    made->stop_at_moment = stops;
-    bool page = o->command == COMMAND_flamegraph;
-    bool temporary = page || o->command == COMMAND_temporary || o->temporary;
-    made->temporary_threshold = temporary ? o->threshold : 0;
-    if (page && !o->svg)
-        made->history.resolution_ns = HISTORY_RESOLUTION_NS;
-    made->totals = o->totals || o->command == COMMAND_export;
-    if (made->moment.from_ns > made->moment.to_ns)
-        return err_set(err, ERR_USAGE, "--from lies after --to");
-    return 0;
-}
-
-static int no_such_mark(const struct recording *rec, const char *wanted, struct err *err)
-{
-    const struct model *m = &rec->replay.model;
-    char known[300] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < m->mark_count && used < sizeof known - 64; i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%.40s", i ? ", " : "",
-                                 m->marks[i].name->bytes);
-    return err_set(err, ERR_USAGE,
-                   "%s has no mark named %s (%s%s); a time is written 12.5s or 80%%", rec->name,
-                   wanted, used ? "its marks: " : "it has none", known);
-}
-
-static int check_moment(const struct recording *rec, const struct options *o, struct err *err)
-{
-    uint64_t last_ms = rec->replay.time_ns / 1000000;
-    if (rec->replay.moment.chosen)
-        return 0;
-    if (o->at.kind == WHEN_MARK)
-        return no_such_mark(rec, o->at.text, err);
-    return err_set(err, ERR_USAGE,
-                   "%s ends %" PRIu64 ".%03" PRIu64 " s after its start, before the time asked for",
-                   rec->name, last_ms / 1000, last_ms % 1000);
 }
 
 static int check_pid(const struct recording *rec, const struct options *o, struct err *err)
@@ -258,7 +144,7 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
 {
     struct replay_options made;
     struct relay relayed = {progress, context, rec->file_bytes};
-    int rc = make_options(rec, o, &made, err);
+    int rc = choice_make(rec, o, &made, err);
     if (rc)
         return rc;
     if (replay_init(&rec->replay, &made))
@@ -273,7 +159,7 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
     rec->duration_ns = rec->replay.time_ns;
     if (rec->reader.has_trailer && rec->reader.trailer.end_ns > rec->duration_ns)
         rec->duration_ns = rec->reader.trailer.end_ns;
-    rc = check_moment(rec, o, err);
+    rc = choice_check(rec, o, err);
     rc = rc ? rc : check_pid(rec, o, err);
     return rc ? rc : check_thread(rec, o, err);
 }

@@ -33,12 +33,20 @@ static bool next_site(struct selection *s)
     return s->site && s->site < sites->count;
 }
 
+/* What was never freed; where the options ask for an interval, of what it allocated. */
+static struct site_values leak_of(const struct sites *sites, uint32_t id)
+{
+    if (sites->parted && !site_lane(sites, id)->inside)
+        return (struct site_values){0};
+    return site_leak(sites, id);
+}
+
 struct site_values measure_values(const struct sites *sites, enum measure measure, uint32_t id)
 {
     struct site_temporary temporary;
     struct site_total total;
     switch (measure) {
-    case MEASURE_LEAKS: return site_leak(sites, id);
+    case MEASURE_LEAKS: return leak_of(sites, id);
     case MEASURE_TEMPORARY:
         temporary = site_temporary(sites, id);
         return (struct site_values){temporary.bytes, temporary.bytes, 0, temporary.count};

@@ -6,6 +6,7 @@
 #include "analyzer/holdings.h"
 #include "analyzer/losses.h"
 #include "analyzer/quantity.h"
+#include "analyzer/span.h"
 #include "analyzer/summary_json.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -80,6 +81,9 @@ static void print_end(const struct report *report)
 static void print_peak(const struct report *report, const struct holdings *h)
 {
     const struct site_values *v = &h->values;
+    struct span window = span_window(report);
+    if (window.text[0])
+        line(report, "shown", "what happened %s", window.text);
     line(report, report->options->at.kind == WHEN_NONE ? "peak" : "live", "%s in %s blocks, at %s",
          quantity_size(v->bytes).text, quantity_count(v->count).text,
          quantity_time(h->time_ns).text);
@@ -92,13 +96,17 @@ static void print_peak(const struct report *report, const struct holdings *h)
 
 static void print_totals(const struct report *report)
 {
-    const struct totals *t = &report->rec->replay.totals;
-    struct site_values leaks = selection_total(report, MEASURE_LEAKS);
+    const struct totals *t = &report->rec->replay.totals_inside;
+    struct site_values leaks = summary_leaks(report);
     line(report, "allocated", "%s in %s allocations", quantity_size(t->allocated_bytes).text,
          quantity_count(t->allocations).text);
     line(report, "freed", "%s allocations", quantity_count(t->frees - t->unfrees).text);
-    line(report, "never freed", "%s in %s blocks", quantity_size(leaks.bytes).text,
-         quantity_count(leaks.count).text);
+    if (span_window(report).text[0])
+        line(report, "kept", "%s in %s blocks that were allocated in it and not freed by its end",
+             quantity_size(leaks.bytes).text, quantity_count(leaks.count).text);
+    else
+        line(report, "never freed", "%s in %s blocks", quantity_size(leaks.bytes).text,
+             quantity_count(leaks.count).text);
 }
 
 static void print_trace(const struct report *report)
@@ -117,7 +125,7 @@ static void print_trace(const struct report *report)
 
 static void print_allocators(const struct report *report)
 {
-    const struct allocator_total *all = report->rec->replay.totals.allocators;
+    const struct allocator_total *all = report->rec->replay.totals_inside.allocators;
     uint64_t most = 1;
     struct row row;
     title(report, "Allocators");
@@ -172,8 +180,8 @@ static void print_size(const struct report *report, unsigned class, uint64_t cou
 
 static void print_sizes(const struct report *report)
 {
-    const uint64_t *sizes = report->rec->replay.totals.sizes;
-    enum { CLASSES = sizeof report->rec->replay.totals.sizes / sizeof *sizes };
+    const uint64_t *sizes = report->rec->replay.totals_inside.sizes;
+    enum { CLASSES = sizeof report->rec->replay.totals_inside.sizes / sizeof *sizes };
     uint64_t most = 0;
     for (unsigned i = 0; i < CLASSES; i++)
         most = sizes[i] > most ? sizes[i] : most;
@@ -255,7 +263,7 @@ static void print_count(const struct report *report, const char *what, uint64_t 
 
 static void print_events(const struct report *report)
 {
-    const struct totals *t = &report->rec->replay.totals;
+    const struct totals *t = &report->rec->replay.totals_inside;
     title(report, "Events");
     print_count(report, "allocations", t->allocations);
     print_count(report, "frees", t->frees);

@@ -3,12 +3,32 @@
 #include "analyzer/summary_json.h"
 
 #include "analyzer/losses.h"
+#include "analyzer/span.h"
 #include "analyzer/trace_json.h"
+
+struct site_values summary_leaks(const struct report *report)
+{
+    const struct window *w = &report->rec->replay.window;
+    const struct sites *s = &report->rec->replay.sites;
+    const char *thread = report->options->thread;
+    struct site_values sum = {0};
+    if (!w->kept)
+        return selection_total(report, MEASURE_LEAKS);
+    for (uint32_t lane = 1; lane < w->kept_count; lane++) {
+        if (thread && !recording_thread_is(report->rec, s->lanes[lane].thread, thread))
+            continue;
+        sum.bytes += w->kept[lane].bytes;
+        sum.resident_bytes += w->kept[lane].resident_bytes;
+        sum.unsampled_bytes += w->kept[lane].unsampled_bytes;
+        sum.count += w->kept[lane].count;
+    }
+    return sum;
+}
 
 static void write_totals(struct json *j, const struct report *report)
 {
-    const struct totals *t = &report->rec->replay.totals;
-    struct site_values leaks = selection_total(report, MEASURE_LEAKS);
+    const struct totals *t = &report->rec->replay.totals_inside;
+    struct site_values leaks = summary_leaks(report);
     json_object(j, "totals");
     json_number(j, "allocations", t->allocations);
     json_number(j, "allocated_bytes", t->allocated_bytes);
@@ -117,14 +137,13 @@ void summary_json(struct report *report, const struct holdings *h)
     struct json j;
     json_init(&j, report->terminal.out);
     json_report(&j, report);
-    if (report->options->at.kind != WHEN_NONE)
-        json_string(&j, "at", report->options->at.text);
+    span_json(&j, report);
     holdings_json(&j, "peak", h);
     json_processes(&j, report);
     write_totals(&j, report);
-    write_allocators(&j, &r->totals);
-    write_sizes(&j, &r->totals);
-    write_events(&j, &r->totals);
+    write_allocators(&j, &r->totals_inside);
+    write_sizes(&j, &r->totals_inside);
+    write_events(&j, &r->totals_inside);
     write_losses(&j, &r->model);
     write_stop(&j, &r->model);
     write_marks(&j, &r->model);

@@ -5,6 +5,9 @@
 #include "analyzer/holdings.h"
 
 /* Writes the whole object. */
+/* What was never freed; of what a window allocated, by its end. */
+struct site_values summary_leaks(const struct report *report);
+/* Writes it. */
 void summary_json(struct report *report, const struct holdings *h);
 
 #endif

@@ -45,6 +45,7 @@ enum history_flag {
     HISTORY_MARK = 2,   /* ends at a mark */
     HISTORY_END = 4,    /* ends where the first process (or that of --pid) ended */
     HISTORY_MOMENT = 8, /* ends at the moment that the replay was asked for: the peak */
+    HISTORY_EDGE = 16   /* ends where the window begins or ends */
 };
 
 struct history_tick {
@@ -121,7 +122,8 @@ void history_release(struct history *h);
 void history_rise(struct replay *r);
 /* Time moves on to time_ns: ends the ticks before it. What is live must be settled. */
 void history_advance(struct replay *r, uint64_t time_ns);
-/* Ends the open tick at time_ns, for one of MARK, END, MOMENT. What is live must be settled. */
+/* Ends the open tick at time_ns, for one of MARK, END, MOMENT, EDGE. What is live must be settled.
+ */
 void history_stop(struct replay *r, uint64_t time_ns, enum history_flag why);
 /* A mark was set now. */
 void history_mark(struct replay *r);
@@ -152,7 +154,7 @@ bool history_room(struct history *h, void **items, uint32_t count, uint32_t *cap
 /* Is the flag's tick one that must stay? */
 static inline bool history_stays(const struct history_tick *t)
 {
-    return t->flags & (HISTORY_MARK | HISTORY_END | HISTORY_MOMENT);
+    return t->flags & (HISTORY_MARK | HISTORY_END | HISTORY_MOMENT | HISTORY_EDGE);
 }
 
 #endif

@@ -241,7 +241,8 @@ int mappings_apply(struct replay *r, const struct record *record)
 {
     struct process *p = r->thread->process;
     struct change c = {r, p, false, 0};
-    replay_settle(r);
+    if (replay_settle(r))
+        return 0;
     if (record->type == RECORD_RESIDENT_RANGE)
         return apply_sample(r, record);
     if (!p->active)

@@ -24,10 +24,11 @@ struct process {
     bool active;    /* in scope and not ended: its events count */
     int64_t status; /* raw wait status, -1 unknown */
     uint64_t started_ns, ended_ns;
-    uint64_t peak_bytes;   /* its own */
-    uint64_t high_bytes;   /* of the open tick of a history, else of all so far; before the end
-                              peak_bytes may be less */
-    uint64_t pooled_bytes; /* scratch of reports: live in pools at the moment */
+    uint64_t peak_bytes;        /* its own, inside the window */
+    uint64_t high_bytes;        /* of the open tick of a history, else of all so far; before the end
+                                   peak_bytes may be less */
+    uint64_t window_peak_bytes; /* peak_bytes, kept when the window closes */
+    uint64_t pooled_bytes;      /* scratch of reports: live in pools at the moment */
     struct sums now, then;
     struct sums told; /* at the end of the last tick */
     uint64_t told_resident_bytes;

@@ -2,35 +2,47 @@
  * a window, or for another kind of moment, no sum may become a candidate. */
 #include "replay/replay.h"
 
-#include <string.h>
-
-static bool inside(const struct moment_choice *choice, uint64_t time_ns)
+/* Is the highest sum so far what is looked for? */
+static bool wants_highest(const struct replay *r)
 {
-    return time_ns >= choice->from_ns && time_ns <= choice->to_ns;
+    return r->options.moment.kind == MOMENT_PEAK && r->inside;
 }
 
-/* From when on may a higher sum be a candidate? */
+/* From when on may a higher sum be a candidate, or what a window waits for? */
 void moment_gate(struct replay *r)
 {
-    bool open = r->options.moment.kind == MOMENT_PEAK && r->inside;
-    r->gate_bytes = open ? r->moment.bytes : UINT64_MAX;
+    uint64_t peak_bytes = r->options.moment.window.peak_bytes;
+    r->gate_bytes = wants_highest(r) ? r->moment.bytes : UINT64_MAX;
+    if (window_waits_for_peak(r) && peak_bytes && peak_bytes - 1 < r->gate_bytes)
+        r->gate_bytes = peak_bytes - 1;
     r->high_bytes = r->gate_bytes;
     if (r->history.resolution_ns && r->history.open.high_bytes < r->gate_bytes)
         r->high_bytes = r->history.open.high_bytes;
 }
 
-void replay_rise(struct replay *r)
+/* The state is higher than any before, or as high as a window waits for. */
+static void pass_gate(struct replay *r)
+{
+    if (wants_highest(r) && r->live_bytes > r->moment.bytes)
+        moment_candidate(r, r->time_ns);
+    if (window_waits_for_peak(r) && r->live_bytes >= r->options.moment.window.peak_bytes)
+        window_peak(r);
+}
+
+bool replay_rise(struct replay *r)
 {
     history_rise(r);
     if (r->live_bytes > r->gate_bytes)
-        moment_candidate(r, r->time_ns);
+        pass_gate(r);
     moment_gate(r);
+    return r->stopped;
 }
 
 void moment_start(struct replay *r)
 {
-    r->inside = inside(&r->options.moment, 0);
-    r->moment.chosen = r->options.moment.kind == MOMENT_PEAK && r->inside;
+    window_start(r);
+    if (window_waits_for_peak(r) && !r->options.moment.window.peak_bytes)
+        window_peak(r);
     moment_gate(r);
 }
 
@@ -46,30 +58,41 @@ void moment_candidate(struct replay *r, uint64_t time_ns)
 void moment_advance(struct replay *r, uint64_t time_ns)
 {
     const struct moment_choice *choice = &r->options.moment;
-    replay_settle(r);
+    if (replay_settle(r))
+        return;
     if (choice->kind == MOMENT_TIME && !r->moment.chosen && time_ns > choice->time_ns) {
         history_advance(r, choice->time_ns);
         moment_candidate(r, choice->time_ns);
         r->stopped = r->options.stop_at_moment;
     }
-    if (choice->kind == MOMENT_PEAK && r->time_ns < choice->from_ns && time_ns >= choice->from_ns) {
-        history_advance(r, choice->from_ns);
-        moment_candidate(r, choice->from_ns);
-    }
+    window_advance(r, time_ns);
     history_advance(r, time_ns);
     r->time_ns = time_ns;
-    r->inside = inside(choice, time_ns);
     moment_gate(r);
 }
 
 void moment_mark(struct replay *r, const struct name *name)
 {
     const struct moment_choice *choice = &r->options.moment;
-    if (choice->kind != MOMENT_MARK || r->moment.chosen)
-        return;
-    if (name->length != strlen(choice->mark) || memcmp(name->bytes, choice->mark, name->length))
+    window_mark(r, name);
+    moment_gate(r);
+    if (choice->kind != MOMENT_MARK || r->moment.chosen || !window_named(name, choice->mark))
         return;
     moment_candidate(r, r->time_ns);
+    r->stopped = r->options.stop_at_moment;
+}
+
+void moment_window_opens(struct replay *r, uint64_t time_ns)
+{
+    if (r->options.moment.kind == MOMENT_PEAK)
+        moment_candidate(r, time_ns);
+}
+
+void moment_window_closes(struct replay *r, uint64_t time_ns)
+{
+    if (r->options.moment.kind != MOMENT_CLOSE)
+        return;
+    moment_candidate(r, time_ns);
     r->stopped = r->options.stop_at_moment;
 }
 
@@ -92,4 +115,5 @@ void moment_finish(struct replay *r)
                    (choice->kind == MOMENT_TIME && choice->time_ns <= r->time_ns);
     if (reached && !r->moment.chosen)
         moment_candidate(r, choice->kind == MOMENT_TIME ? choice->time_ns : r->time_ns);
+    window_finish(r);
 }

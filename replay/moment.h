@@ -1,26 +1,26 @@
 /* The moment that a report is about: the peak, the end, a time, a mark, or the maximum inside a
- * window. Why a choice with candidates: one pass must do, and only the peak's successor tells that
- * it was the peak (sites.h has the epochs). Invariants: the peak is the earliest moment of the
- * highest sum; a state lasts from its last event to the next TIME. Not here: parsing what people
- * type (options.h), sums (replay.h). Not thread-safe. */
+ * window or its end. Why a choice with candidates: one pass must do, and only the peak's successor
+ * tells that it was the peak (sites.h has the epochs). Invariants: the peak is the earliest moment
+ * of the highest sum; a state lasts from its last event to the next TIME. Not here: parsing what
+ * people type (options.h), where a window begins and ends (window.h), sums (replay.h). Not
+ * thread-safe. */
 #ifndef REPLAY_MOMENT_H
 #define REPLAY_MOMENT_H
 
+#include "replay/window.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-struct replay;
 struct process;
-struct name;
 
-enum moment_kind { MOMENT_PEAK, MOMENT_END, MOMENT_TIME, MOMENT_MARK };
+enum moment_kind { MOMENT_PEAK, MOMENT_END, MOMENT_TIME, MOMENT_MARK, MOMENT_CLOSE };
 
 struct moment_choice {
     enum moment_kind kind;
-    uint64_t time_ns;        /* TIME: the state after all events up to and with it */
-    uint64_t from_ns, to_ns; /* PEAK: the maximum inside [from, to], older blocks included; and the
-                                window of `temporary` */
-    const char *mark;        /* MARK: borrowed; the first mark of that name */
+    uint64_t time_ns;            /* TIME: the state after all events up to and with it */
+    const char *mark;            /* MARK: borrowed; the first mark of that name */
+    struct window_choice window; /* PEAK: the maximum inside it, older blocks included; CLOSE: the
+                                    state when it closes; what `temporary` and totals count */
 };
 
 struct moment {
@@ -40,6 +40,10 @@ void moment_candidate(struct replay *r, uint64_t time_ns);
 void moment_advance(struct replay *r, uint64_t time_ns);
 /* A mark with this name was set. */
 void moment_mark(struct replay *r, const struct name *name);
+/* The window opens, or closes, in the state before now; time_ns is what the report will say. */
+void moment_window_opens(struct replay *r, uint64_t time_ns);
+/* The same for its end. */
+void moment_window_closes(struct replay *r, uint64_t time_ns);
 /* A process is about to end, but not by exec. */
 void moment_process_end(struct replay *r, const struct process *p);
 /* The trace ended. */

@@ -58,13 +58,12 @@ static const char *const later_table[] = {
 
 const char *command_name(enum command_id command) { return command_table[command].name; }
 
-static int parse_window(struct when *when, const char *name, const char *text, struct err *err)
+static int parse_from(struct when *when, const char *text, struct err *err)
 {
     int rc = when_parse(when, text, err);
-    if (rc || (when->kind != WHEN_MARK && when->kind != WHEN_PEAK))
+    if (rc || when->kind != WHEN_END)
         return rc;
-    return err_set(err, ERR_USAGE, "--%s %s: give a time such as 12.5s or a share such as 80%%",
-                   name, text);
+    return err_set(err, ERR_USAGE, "--from end: nothing follows the end");
 }
 
 static int parse_number(uint64_t *value, const char *name, const char *text, uint64_t limit,
@@ -137,8 +136,8 @@ static int set_valued(struct options *o, enum option_id id, const char *value, s
         *text = value;
     switch (id) {
     case OPTION_AT: return when_parse(&o->at, value, err);
-    case OPTION_FROM: return parse_window(&o->from, name, value, err);
-    case OPTION_TO: return parse_window(&o->to, name, value, err);
+    case OPTION_FROM: return parse_from(&o->from, value, err);
+    case OPTION_TO: return when_parse(&o->to, value, err);
     case OPTION_PID: return set_pid(o, value, err);
     case OPTION_THRESHOLD: return set_threshold(o, value, err);
     case OPTION_LIMIT: return add_word(&o->limits, name, value, err);

@@ -59,32 +59,34 @@ static inline void count_alloc(struct replay *r, unsigned allocator, uint64_t si
     r->totals.sizes[size_class(size_bytes)]++;
 }
 
-/* A block that is still live under the key of a new one: its free was missed. */
-static void replace(struct replay *r, uint64_t key, uint64_t owner, struct block *old)
+/* A block that is still live under the key of a new one: its free was missed. Returns false when
+ * the replay stops before it. */
+static bool replace(struct replay *r, uint64_t key, uint64_t owner, struct block *old)
 {
     struct slot slot = {key, owner, *old};
     if (r->sites.items[old->site].ended) {
         r->dead_blocks--;
     } else {
-        replay_settle(r);
+        if (replay_settle(r))
+            return false;
         if (old->size_bytes >= BIG_BLOCK_BYTES)
             residency_remove(r, &slot);
         subtract(r, &slot.block);
         r->totals.replaced++;
     }
     live_remove(&r->blocks, key, owner, old);
+    return true;
 }
 
-/* Removes what stands under the key of a new block, if anything does. */
-static inline void make_way(struct replay *r, uint64_t key, uint64_t owner)
+/* Removes what stands under the key of a new block, if anything does; as replace. */
+static inline bool make_way(struct replay *r, uint64_t key, uint64_t owner)
 {
     if (!owner && key >= r->next_index) {
         r->next_index = key + 1;
-        return;
+        return true;
     }
     struct block *old = live_find(&r->blocks, key, owner);
-    if (old)
-        replace(r, key, owner, old);
+    return !old || replace(r, key, owner, old);
 }
 
 static inline int apply_alloc(struct replay *r, const struct event *ev, uint64_t key,
@@ -101,12 +103,13 @@ static inline int apply_alloc(struct replay *r, const struct event *ev, uint64_t
         r->totals.impossible++;
         size = 0;
     }
-    if (!size)
-        replay_settle(r);
+    if (!size && replay_settle(r))
+        return 0;
     unsigned allocator = ev->allocator % ALLOCATOR_LIMIT;
     uint32_t site = sites_find(&r->sites, t, allocator, ev->stack);
     struct slot slot = {key, owner, {size, ++t->allocs, site}};
-    make_way(r, key, owner);
+    if (!make_way(r, key, owner))
+        return 0;
     r->serial++;
     count_alloc(r, allocator, size);
     if (r->sites.totals && r->inside)
@@ -146,7 +149,8 @@ static inline void apply_free(struct replay *r, uint64_t key, uint64_t owner)
         r->totals.late += t->process->ended;
         return;
     }
-    replay_settle(r);
+    if (replay_settle(r))
+        return;
     struct block *block = live_find(&r->blocks, key, owner);
     if (!block || r->sites.items[block->site].ended) {
         unknown_free(r, key, owner);
@@ -176,8 +180,8 @@ static int apply_unfree(struct replay *r)
         r->sites.temporaries[block->site].bytes -= block->size_bytes;
         r->sites.temporaries[block->site].count--;
     }
-    if (!block->size_bytes)
-        replay_settle(r);
+    if (!block->size_bytes && replay_settle(r))
+        return 0;
     if (freed->epoch < r->sites.moment_epoch)
         freed->big.serial = ++r->serial; /* it was not there at the moment since */
     r->totals.unfrees++;
@@ -226,7 +230,8 @@ static int apply_process_end(struct replay *r, const struct record *record)
     struct process *p = model_process_at(&r->model, record->process_end.process);
     if (!p || p->ended)
         return 0;
-    replay_settle(r);
+    if (replay_settle(r))
+        return 0;
     if (record->process_end.reason != PROCESS_EXECED)
         moment_process_end(r, p);
     process_settle(p);
@@ -259,9 +264,8 @@ static int apply_process(struct replay *r, const struct record *record)
 static void apply_rss(struct replay *r, const struct record *record)
 {
     struct process *p = model_process_at(&r->model, record->rss.process);
-    if (!p || !p->active)
+    if (!p || !p->active || replay_settle(r))
         return;
-    replay_settle(r);
     process_touch(r, p);
     history_rss(r, record->rss.rss_bytes - p->now.rss_bytes);
     p->now.rss_bytes = record->rss.rss_bytes;
@@ -279,7 +283,8 @@ static int apply_mark(struct replay *r, const struct record *record)
     int rc = model_note(&r->model, record, r->time_ns);
     if (rc)
         return rc;
-    replay_settle(r);
+    if (replay_settle(r))
+        return 0;
     moment_mark(r, r->model.marks[r->model.mark_count - 1].name);
     history_mark(r);
     return 0;
@@ -399,6 +404,7 @@ void replay_release(struct replay *r)
     sites_release(&r->sites);
     live_release(&r->blocks);
     lost_release(&r->lost);
+    window_release(&r->window);
     blockmap_release(&r->big);
     history_release(&r->history);
 }
@@ -420,6 +426,7 @@ int replay_finish(struct replay *r)
     }
     finish_process(&r->model.nobody);
     history_finish(r);
+    window_own_peaks(r);
     return r->history.failed ? -ERR_NOMEM : 0;
 }
 
@@ -434,8 +441,7 @@ void replay_trim(struct replay *r)
  * less. */
 static enum feed_mode feed_mode(const struct replay_options *o)
 {
-    bool stops =
-        o->stop_at_moment && (o->moment.kind == MOMENT_TIME || o->moment.kind == MOMENT_MARK);
+    bool stops = o->stop_at_moment && o->moment.kind != MOMENT_PEAK && o->moment.kind != MOMENT_END;
     return stops ? FEED_ALONE : o->feed;
 }
 

@@ -6,7 +6,8 @@
  * Why the maximum is settled late: while bytes only rise, nothing needs to be kept. Before anything
  * that can lower them (or change what stands beside them) replay_settle() takes the state so far as
  * a candidate if it is higher than the last. Not here: the file (reader.h), choosing the moment
- * (moment.h), mappings (mappings.h), residency (residency.h). Not thread-safe. */
+ * (moment.h) and the window (window.h), mappings (mappings.h), residency (residency.h). Not
+ * thread-safe. */
 #ifndef REPLAY_REPLAY_H
 #define REPLAY_REPLAY_H
 
@@ -18,7 +19,7 @@
 
 struct replay_options {
     struct moment_choice moment;
-    bool stop_at_moment; /* reads no further than a TIME or MARK moment: `leaks --at` */
+    bool stop_at_moment; /* reads no further than a TIME, MARK or CLOSE: `leaks --at` */
     bool has_pid;        /* only processes with this pid count */
     uint32_t pid;
     bool totals;                    /* count what every site ever allocated */
@@ -54,11 +55,13 @@ struct replay {
     struct live blocks;
     struct blockmap big; /* residency of big blocks that have an index */
     struct moment moment;
+    struct window window;
     struct history history;
     struct totals totals;
-    struct lost lost;      /* allocations that could not be read */
-    struct thread *thread; /* the current one, never NULL */
-    uint64_t next_index;   /* indices from here on were not used */
+    struct totals totals_before, totals_inside; /* when the window opened; what came in it */
+    struct lost lost;                           /* allocations that could not be read */
+    struct thread *thread;                      /* the current one, never NULL */
+    uint64_t next_index;                        /* indices from here on were not used */
     uint64_t time_ns, live_bytes;
     uint64_t gate_bytes;  /* what live_bytes must exceed to be a candidate; UINT64_MAX: nothing is
                              one now */
@@ -95,14 +98,15 @@ void replay_trim(struct replay *r);
 int replay_run(struct replay *r, struct reader *reader,
                void (*progress)(void *context, uint64_t bytes), void *context, struct err *err);
 
-/* The state before the next event is the highest so far: of all candidates, or of the open tick. */
-void replay_rise(struct replay *r);
+/* The state before the next event is the highest so far: of all candidates, of the open tick, or as
+ * high as the window waits for. Returns stopped. */
+bool replay_rise(struct replay *r);
 
-/* Takes the state before the next event as the moment's candidate, if it is the highest so far. */
-static inline void replay_settle(struct replay *r)
+/* Takes the state before the next event as the moment's candidate, if it is the highest so far.
+ * Returns true when it was the last state to be replayed: the event must not be applied. */
+static inline bool replay_settle(struct replay *r)
 {
-    if (r->live_bytes > r->high_bytes)
-        replay_rise(r);
+    return r->live_bytes > r->high_bytes && replay_rise(r);
 }
 
 /* Before the first change of a process's sums after a candidate or in a tick. */

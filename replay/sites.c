@@ -84,7 +84,7 @@ uint32_t sites_lane(struct sites *s, struct thread *t, unsigned allocator)
         grow((void **)&s->lanes, &s->lane_capacity, sizeof *s->lanes))
         return 0;
     s->lanes[s->lane_count] =
-        (struct lane){t->id, t->process->id, t->origin_stack, (uint8_t)allocator};
+        (struct lane){t->id, t->process->id, t->origin_stack, (uint8_t)allocator, s->inside};
     return t->lanes[allocator] = s->lane_count++;
 }
 

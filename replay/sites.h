@@ -32,6 +32,7 @@ struct site {
 struct lane {
     uint32_t thread, process, origin_stack;
     uint8_t allocator;
+    bool inside; /* made while the window was open; tells something where windows part sites */
 };
 
 /* What mappings and big blocks have beside. `gap`: bytes that were never touched. */
@@ -77,6 +78,8 @@ struct sites {
     uint32_t *more_slots; /* hash: indices of mores + 1 */
     uint32_t slot_count, more_slot_count;
     unsigned id_bits;
+    bool inside;                /* of the lanes to be made */
+    bool parted;                /* blocks of the window have lanes of their own (window.h) */
     uint32_t searches;          /* sites_intern so far; its reader may set it back */
     struct recent_site *recent; /* [SITES_RECENT] */
 };

@@ -29,19 +29,13 @@ static enum when_kind when_word(const char *text)
                                     : WHEN_NONE;
 }
 
-int when_parse(struct when *when, const char *text, struct err *err)
+/* A time or a share; what is none of them stays the mark that it is. */
+static int parse_figure(struct when *when, const char *text, struct err *err)
 {
-    char *unit = 0;
-    double ns = 0;
-    *when = (struct when){.kind = when_word(text), .text = text};
-    if (when->kind != WHEN_NONE)
-        return 0;
-    when->kind = WHEN_MARK;
-    double value = text[0] >= '0' && text[0] <= '9' ? strtod(text, &unit) : -1;
-    if (value < 0 || !unit)
-        return 0;
+    char *unit;
+    double ns = 0, value = strtod(text, &unit);
     if (!strcmp(unit, "%")) {
-        when->kind = WHEN_SHARE;
+        *when = (struct when){.kind = WHEN_SHARE, .text = text};
         when->share_ppm = value <= 100 ? (uint32_t)(value * 1e4 + 0.5) : 0;
         return value <= 100 ? 0
                             : err_set(err, ERR_USAGE,
@@ -49,11 +43,23 @@ int when_parse(struct when *when, const char *text, struct err *err)
     }
     if (!unit_ns(unit, &ns))
         return 0;
-    when->kind = WHEN_TIME;
+    *when = (struct when){.kind = WHEN_TIME, .text = text};
     if (value * ns >= 1e19)
         return err_set(err, ERR_USAGE, "%s is too long a time", text);
     when->time_ns = (uint64_t)(value * ns + 0.5);
     return 0;
+}
+
+int when_parse(struct when *when, const char *text, struct err *err)
+{
+    *when = (struct when){.kind = when_word(text), .text = text};
+    if (when->kind != WHEN_NONE)
+        return 0;
+    when->kind = WHEN_MARK;
+    when->mark = strncmp(text, "mark:", 5) || !text[5] ? text : text + 5;
+    if (when->mark != text || text[0] < '0' || text[0] > '9')
+        return 0;
+    return parse_figure(when, text, err);
 }
 
 static bool share_parse(const char *text, uint32_t *share_ppm)

@@ -16,6 +16,7 @@ struct when {
     uint64_t time_ns;   /* TIME */
     uint32_t share_ppm; /* SHARE: of the duration, 0..1,000,000 */
     const char *text;   /* as typed */
+    const char *mark;   /* MARK: the name, within text */
 };
 
 /* A bound as typed: bytes, or a share. */
@@ -26,7 +27,8 @@ struct bound {
 };
 
 /* A moment: a word of CLI.md, a time with a unit (12.5s, 300ms, 2m, 1h), a share (80%), else a
- * mark's name. Returns 0 or -ERR_USAGE (a share above 100%, a time that does not fit). */
+ * mark's name; `mark:` before it for a name that reads like one of the others. Returns 0 or
+ * -ERR_USAGE (a share above 100%, a time that does not fit). */
 int when_parse(struct when *when, const char *text, struct err *err);
 /* A bound: a size (format/size.h), or where shares make sense (2%) a share of any height. name: the
  * option's, for the sentence. Returns 0 or -ERR_USAGE. */

@@ -392,7 +392,7 @@ def test_stdin_is_a_trace(memreplay):
     ([], "command"), (["nonsense", "x"], "nonsense"), (["peak"], "trace"), (["peak", "a", "b"], "one trace"),
     (["peak", "--nonsense", "a"], "--nonsense"), (["verify", "--at", "1s", "a"], "--at"), (["peak", "--pid", "x", "a"], "number"),
     (["peak", "--at", "101%", "a"], "100%"), (["peak", "--threshold", "2", "a"], "--threshold"), (["temporary", "--threshold", "0", "a"], "1"),
-    (["peak", "--at", "1s", "--from", "2s", "a"], "window"), (["peak", "--from", "lunch", "a"], "12.5s"), (["peak", "-o"], "FILE"),
+    (["peak", "--at", "1s", "--from", "2s", "a"], "window"), (["peak", "--from", "end", "a"], "nothing follows"), (["peak", "-o"], "FILE"),
     (["diff", "a"], "second trace"), (["flamegraph", "-"], "-o"), (["flamegraph"], "trace"), (["flamegraph", "a", "b"], "one trace"),
     (["timeline", "a"], "timeline"), (["sqlite", "a"], "sqlite"),
     (["export", "a"], "export"), (["check", "a"], "check")])

@@ -15,7 +15,7 @@ struct player {
 
 static inline struct replay_options player_peak(void)
 {
-    return (struct replay_options){.moment = {.kind = MOMENT_PEAK, .to_ns = UINT64_MAX},
+    return (struct replay_options){.moment = {.kind = MOMENT_PEAK, .window = window_all()},
                                    .temporary_threshold = 1};
 }
 

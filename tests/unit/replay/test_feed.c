@@ -68,7 +68,7 @@ static char *tell(int fd, enum feed_mode mode, int batch_events)
 {
     struct reader reader;
     struct replay replay;
-    struct replay_options options = {.moment = {.kind = MOMENT_PEAK, .to_ns = UINT64_MAX},
+    struct replay_options options = {.moment = {.kind = MOMENT_PEAK, .window = window_all()},
                                      .temporary_threshold = 2,
                                      .feed = mode,
                                      .batch_events = batch_events};

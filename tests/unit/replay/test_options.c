@@ -66,7 +66,7 @@ static void test_options__what_a_command_does_not_take_is_wrong_usage(void **sta
                                         "peak --pid 1x a",
                                         "peak a --at",
                                         "peak --at= a",
-                                        "leaks --from 1s a",
+                                        "leaks --from end a",
                                         "peak --threshold 2 a",
                                         "peak --json --table a",
                                         "peak --pid 99999999999999999999 a"};
@@ -112,6 +112,11 @@ static void test_when__knows_words_times_shares_and_marks(void **state)
     assert_int_equal(when("loaded").kind, WHEN_MARK);
     assert_int_equal(when("12 monkeys").kind, WHEN_MARK);
     assert_int_equal(when("-3s").kind, WHEN_MARK);
+    assert_string_equal(when("loaded").mark, "loaded");
+    assert_string_equal(when("mark:peak").mark, "peak");
+    assert_string_equal(when("mark:12.5s").mark, "12.5s");
+    assert_string_equal(when("mark:").mark, "mark:");
+    assert_null(when("12.5s").mark);
 }
 
 static void test_when__refuses_what_cannot_be(void **state)

@@ -34,7 +34,7 @@ static void done(struct replay *r)
 
 static struct replay_options peak_options(void)
 {
-    return (struct replay_options){.moment = {.kind = MOMENT_PEAK, .to_ns = UINT64_MAX},
+    return (struct replay_options){.moment = {.kind = MOMENT_PEAK, .window = window_all()},
                                    .temporary_threshold = 2};
 }
 
@@ -144,8 +144,8 @@ static void check_window(struct world *w)
 {
     struct replay_options options = peak_options();
     uint64_t from = draw(w, w->now_ns + 1), to = from + draw(w, w->now_ns - from + 1);
-    options.moment.from_ns = from;
-    options.moment.to_ns = to;
+    options.moment.window.from.time_ns = from;
+    options.moment.window.to.time_ns = to;
     struct replay *r = play(w, &options);
     int e = find_peak(w, -1, from, to);
     uint64_t time = w->at_event[e].time_ns < from ? from : w->at_event[e].time_ns;
@@ -210,8 +210,8 @@ static void check_totals(struct world *w)
     uint64_t from = draw(w, 2) ? draw(w, w->now_ns + 1) : 0, to = UINT64_MAX, expected = 0;
     uint64_t expected_count = 0, bytes = 0, count = 0;
     options.totals = true;
-    options.moment.from_ns = from;
-    options.moment.to_ns = to = from ? from + draw(w, w->now_ns - from + 1) : to;
+    options.moment.window.from.time_ns = from;
+    options.moment.window.to.time_ns = to = from ? from + draw(w, w->now_ns - from + 1) : to;
     for (int i = 0; i < w->block_count; i++) {
         const struct life *b = &w->blocks[i];
         bool counts = !b->again && b->born_ns >= from && b->born_ns <= to;

@@ -16,7 +16,10 @@ enum {
     STEPS = 700,
     MARKS = 100
 };
-enum { PAGE = 4096, BIG = 1 << 20 };
+#ifndef TESTS_SCENE_H
+enum { PAGE = 4096 };
+#endif
+enum { BIG = 1 << 20 };
 
 struct life {
     uint64_t size, key, born_alloc, sample; /* born_alloc: its thread's allocations then */
@@ -25,6 +28,7 @@ struct life {
     bool by_address, sampled, temporary, leaked;
     bool again; /* a free was taken back: no new allocation */
     uint64_t born_ns;
+    int allocated; /* the event that made it, before any free that was taken back */
 };
 
 struct page {
@@ -43,6 +47,12 @@ struct snapshot {
     struct cell cells[STACKS][ALLOCATORS][THREADS];
 };
 
+/* Set after this event. */
+struct stood {
+    char name[4];
+    int event;
+};
+
 struct world {
     struct maker maker;
     uint64_t seed, now_ns;
@@ -58,6 +68,7 @@ struct world {
     int marks[MARKS], mark_count;         /* the event before each */
     struct snapshot at_event[STEPS + 40]; /* only bytes and time */
     uint64_t process_bytes[STEPS + 40][PROCESSES];
+    struct stood stood[MARKS]; /* the same, with their names */
 };
 
 static inline uint64_t draw(struct world *w, uint64_t limit)
@@ -112,6 +123,7 @@ static inline void do_alloc(struct world *w)
                        .by_address = draw(w, 4) == 0};
     b->born_alloc = ++w->thread_allocs[w->thread];
     b->born_ns = w->now_ns;
+    b->allocated = b->born;
     if (b->by_address) {
         b->key = 0x10000 + draw(w, 40) * 16;
         for (int i = 0; i < w->block_count - 1; i++) {
@@ -212,14 +224,6 @@ static inline void do_time(struct world *w)
     maker_time(&w->maker, w->now_ns);
 }
 
-static inline void do_mark(struct world *w)
-{
-    if (w->mark_count == MARKS)
-        return;
-    w->marks[w->mark_count++] = w->events;
-    maker_mark(&w->maker, "mark");
-}
-
 static inline void do_sample(struct world *w)
 {
     int i = pick_block(w);
@@ -260,6 +264,17 @@ static inline void do_end(struct world *w)
         w->pages[p][i].kind = -1;
     maker_process_end(&w->maker, w->processes[p], execed ? PROCESS_EXECED : PROCESS_EXITED, 0);
     note(w);
+}
+
+/* Names come again; the first of each counts. */
+static inline void do_mark(struct world *w)
+{
+    if (w->mark_count == MARKS)
+        return;
+    struct stood *m = &w->stood[w->mark_count];
+    w->marks[w->mark_count++] = w->events;
+    *m = (struct stood){{'m', (char)('0' + draw(w, 8)), 0}, w->events};
+    maker_mark(&w->maker, m->name);
 }
 
 static inline void step(struct world *w)
