@@ -21,7 +21,7 @@ INLINE bool usual_alloc(const struct recorded *p, const struct encoder *e, struc
     struct address_leaf *leaf = addresses_leaf(&p->addresses, address);
     if (!leaf || size >= BIG_BLOCK_BYTES || allocator >= ALLOCATOR_COUNT)
         return false;
-    uint32_t stack = node < p->node_count ? p->nodes[node].stack : 0;
+    uint32_t stack = nodes_stack(&p->nodes, node);
     uint32_t *entry = addresses_entry(leaf, address), value = (uint32_t)run->next_alloc + 1;
     if ((!stack && node) || *entry || !encoder_run_alloc(e, run, allocator, stack, size))
         return false;

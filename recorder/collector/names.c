@@ -1,10 +1,16 @@
 /* Two open-addressing tables (names.h). A function is told apart by a 128-bit hash of its texts:
  * the texts themselves aren't kept, for the collector's memory is the program's too; two functions
- * with one hash are not to be expected before 2^60 of them. */
+ * with one hash are not to be expected before 2^60 of them.
+ *
+ * A node stands in one of NODE_WINDOW places from where its hash falls. The table of nodes grows up
+ * to a limit; from then on a window without an empty place gives up its oldest node that was not
+ * asked for since, or its oldest: what others have asked for they will ask for again. */
+#define _GNU_SOURCE
 #include "recorder/collector/names.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct function_key {
     uint64_t a, b;
@@ -13,7 +19,8 @@ struct function_key {
 
 struct node_key {
     uint32_t parent, function, line;
-    uint32_t id; /* 0: empty place */
+    uint32_t id : 31;   /* 0: empty place */
+    uint32_t asked : 1; /* again, after its definition */
 };
 
 struct names {
@@ -22,11 +29,28 @@ struct names {
     struct function_key *functions;
     struct node_key *nodes;
     size_t function_count, function_places, node_count, node_places; /* places are powers of two */
+    size_t node_places_max;
 };
 
 #define FIRST_PLACES 1024
+#define NODE_WINDOW  16
+#define NODE_ID_MAX  0x7FFFFFFFu
 
-struct names *names_new(uint32_t (*sink)(void *, const struct event *), void *context)
+static struct node_key *nodes_new(size_t places)
+{
+    void *at = mmap(NULL, places * sizeof(struct node_key), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static void nodes_free(struct node_key *nodes, size_t places)
+{
+    if (nodes)
+        munmap(nodes, places * sizeof *nodes);
+}
+
+struct names *names_new(uint32_t (*sink)(void *, const struct event *), void *context,
+                        size_t nodes_max)
 {
     struct names *n = calloc(1, sizeof *n);
     if (!n)
@@ -34,9 +58,10 @@ struct names *names_new(uint32_t (*sink)(void *, const struct event *), void *co
     *n = (struct names){.sink = sink,
                         .context = context,
                         .function_places = FIRST_PLACES,
-                        .node_places = FIRST_PLACES};
+                        .node_places = FIRST_PLACES,
+                        .node_places_max = nodes_max};
     n->functions = calloc(FIRST_PLACES, sizeof *n->functions);
-    n->nodes = calloc(FIRST_PLACES, sizeof *n->nodes);
+    n->nodes = nodes_new(FIRST_PLACES);
     if (n->functions && n->nodes)
         return n;
     names_free(n);
@@ -48,7 +73,7 @@ void names_free(struct names *n)
     if (!n)
         return;
     free(n->functions);
-    free(n->nodes);
+    nodes_free(n->nodes, n->node_places);
     free(n);
 }
 
@@ -85,14 +110,36 @@ static struct function_key *function_place(const struct names *n, uint64_t a, ui
     return &n->functions[at];
 }
 
+static bool is_node(const struct node_key *k, uint32_t parent, uint32_t function, uint32_t line)
+{
+    return k->parent == parent && k->function == function && k->line == line;
+}
+
+/* The node's place, or the first empty one of its window; NULL: it has neither. */
 static struct node_key *node_place(const struct names *n, uint32_t parent, uint32_t function,
                                    uint32_t line)
 {
-    size_t mask = n->node_places - 1, at = hash_node(parent, function, line) & mask;
-    while (n->nodes[at].id && (n->nodes[at].parent != parent || n->nodes[at].function != function ||
-                               n->nodes[at].line != line))
-        at = (at + 1) & mask;
-    return &n->nodes[at];
+    size_t mask = n->node_places - 1, home = hash_node(parent, function, line);
+    for (size_t i = 0; i < NODE_WINDOW; i++) {
+        struct node_key *k = &n->nodes[(home + i) & mask];
+        if (!k->id || is_node(k, parent, function, line))
+            return k;
+    }
+    return NULL;
+}
+
+/* The place of its window that a node takes from another. Ids are in order of definition. */
+static struct node_key *node_to_forget(const struct names *n, uint32_t parent, uint32_t function,
+                                       uint32_t line)
+{
+    size_t mask = n->node_places - 1, home = hash_node(parent, function, line);
+    struct node_key *best = &n->nodes[home & mask];
+    for (size_t i = 1; i < NODE_WINDOW; i++) {
+        struct node_key *k = &n->nodes[(home + i) & mask];
+        if (k->asked < best->asked || (k->asked == best->asked && k->id < best->id))
+            best = k;
+    }
+    return best;
 }
 
 static bool grow_functions(struct names *n)
@@ -110,20 +157,37 @@ static bool grow_functions(struct names *n)
     return true;
 }
 
+/* Twice as many places. A node that finds no place among them, which is rare, is forgotten. */
 static bool grow_nodes(struct names *n)
 {
     struct names old = *n;
-    struct node_key *fresh = calloc(n->node_places * 2, sizeof *fresh);
+    struct node_key *fresh = nodes_new(n->node_places * 2);
     if (!fresh)
         return false;
     n->nodes = fresh;
     n->node_places *= 2;
-    for (size_t i = 0; i < old.node_places; i++)
-        if (old.nodes[i].id)
-            *node_place(n, old.nodes[i].parent, old.nodes[i].function, old.nodes[i].line) =
-                old.nodes[i];
-    free(old.nodes);
+    n->node_count = 0;
+    for (size_t i = 0; i < old.node_places; i++) {
+        const struct node_key *k = &old.nodes[i];
+        struct node_key *place = k->id ? node_place(n, k->parent, k->function, k->line) : NULL;
+        if (place) {
+            *place = *k;
+            n->node_count++;
+        }
+    }
+    nodes_free(old.nodes, old.node_places);
     return true;
+}
+
+/* Where the node stands, or where a new one may: an empty place, or one that others must leave. */
+static struct node_key *node_find(struct names *n, uint32_t parent, uint32_t function,
+                                  uint32_t line)
+{
+    struct node_key *place = node_place(n, parent, function, line);
+    bool crowded = !place || (!place->id && n->node_count * 4 >= n->node_places * 3);
+    if (crowded && n->node_places < n->node_places_max && grow_nodes(n))
+        place = node_place(n, parent, function, line);
+    return place ? place : node_to_forget(n, parent, function, line);
 }
 
 uint32_t names_function(struct names *n, enum function_kind kind, struct text name,
@@ -152,16 +216,18 @@ uint32_t names_function(struct names *n, enum function_kind kind, struct text na
 
 uint32_t names_stack(struct names *n, uint32_t parent, uint32_t function, uint32_t line)
 {
-    if (n->node_count * 4 >= n->node_places * 3 && !grow_nodes(n))
-        return STACK_UNKNOWN;
-    struct node_key *place = node_place(n, parent, function, line);
-    if (place->id)
+    struct node_key *place = node_find(n, parent, function, line);
+    if (place->id && is_node(place, parent, function, line)) {
+        place->asked = 1;
         return place->id;
+    }
     struct event ev = {.kind = EVENT_STACK, .parent = parent, .function = function, .line = line};
     uint32_t id = n->sink(n->context, &ev);
     if (!id)
         return STACK_UNKNOWN;
-    *place = (struct node_key){parent, function, line, id};
-    n->node_count++;
+    if (id > NODE_ID_MAX) /* not to be told from `asked`: each definition is a new one */
+        return id;
+    n->node_count += !place->id;
+    *place = (struct node_key){.parent = parent, .function = function, .line = line, .id = id};
     return id;
 }

@@ -1,8 +1,9 @@
 /* Functions and stack nodes of the whole trace, each once: what processes define separately is made
  * one by content. Why here and not in the reader: forty workers of one program have one set of
  * stacks, in the file too. Invariants: ids are dense, in order of definition, as the encoder hands
- * them out; nothing is ever removed. Not here: ids inside a process (recorded.h). Not thread-safe.
- */
+ * them out. Beyond a number of nodes old ones are forgotten, and may then get a second id: the
+ * trace grows rather than the collector; readers take stacks of the same frames for one. Not here:
+ * ids inside a process (nodes.h). Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_NAMES_H
 #define RECORDER_COLLECTOR_NAMES_H
 
@@ -11,9 +12,10 @@
 struct names;
 
 /* sink is called for every new definition with an EVENT_STACK or a FUNCTION record event, and
- * returns the id given to it, or 0 when it could not be written (then nothing is kept). Returns
- * NULL when out of memory. */
-struct names *names_new(uint32_t (*sink)(void *context, const struct event *ev), void *context);
+ * returns the id given to it, or 0 when it could not be written (then nothing is kept). nodes_max:
+ * places for nodes, a power of two; 16 bytes each. Returns NULL when out of memory. */
+struct names *names_new(uint32_t (*sink)(void *context, const struct event *ev), void *context,
+                        size_t nodes_max);
 /* Frees everything; NULL is fine. */
 void names_free(struct names *n);
 

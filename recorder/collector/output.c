@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define SEAL_NS UINT64_C(1000000000)
+#define SEAL_NS         UINT64_C(1000000000)
+#define NAMES_NODES_MAX (1u << 19) /* 8 MiB */
 
 static uint32_t define(void *context, const struct event *ev)
 {
@@ -22,7 +23,7 @@ int output_start(struct output *o, int fd, const struct trace_header *header,
     if (status)
         return status;
     o->encoder = encoder_new();
-    o->names = names_new(define, o);
+    o->names = names_new(define, o, NAMES_NODES_MAX);
     return o->encoder && o->names ? 0
                                   : err_set(err, ERR_NOMEM, "no memory for the trace's encoder");
 }

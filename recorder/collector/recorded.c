@@ -6,9 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NUMBER_LIMIT (1u << 28) /* as the interner has it */
-#define NUMBER_JUMP                                                                                \
-    65536u /* ids come in order, but for those that were given up: a larger gap is a lie */
+#define FIRST_CODES 256u
 
 struct recorded *recorded_new(struct address_pool *pool)
 {
@@ -56,10 +54,9 @@ static void drop_definitions(struct recorded *p)
     for (uint32_t i = 0; i < p->code_count; i++)
         drop_lines(p->codes[i].lines);
     free(p->codes);
-    free(p->nodes);
+    nodes_release(&p->nodes);
     p->codes = NULL;
-    p->nodes = NULL;
-    p->code_count = p->code_capacity = p->node_count = p->node_capacity = 0;
+    p->code_count = p->code_capacity = 0;
 }
 
 void recorded_end(struct recorded *p, bool keep_definitions)
@@ -84,46 +81,40 @@ void recorded_free(struct recorded *p)
     free(p);
 }
 
-/* Makes room for number `id` in an array of `size`-byte items; new places are zero. */
-static bool reach(void **items, uint32_t *count, uint32_t *capacity, uint32_t id, size_t size)
+/* Makes room for code `id`; new places are zero. */
+static bool reach_code(struct recorded *p, uint32_t id)
 {
-    if (id < *count)
+    if (id < p->code_count)
         return true;
-    if (id - *count > NUMBER_JUMP || id >= NUMBER_LIMIT)
+    if (id - p->code_count > NODES_JUMP || id >= NODES_LIMIT)
         return false;
-    if (id >= *capacity) {
-        uint32_t places = *capacity ? *capacity : 256;
+    if (id >= p->code_capacity) {
+        uint32_t places = p->code_capacity ? p->code_capacity : FIRST_CODES;
         while (places <= id)
             places *= 2;
-        void *more = realloc(*items, (size_t)places * size);
+        struct known_code *more = realloc(p->codes, places * sizeof *more);
         if (!more)
             return false;
-        memset((char *)more + (size_t)*capacity * size, 0, (size_t)(places - *capacity) * size);
-        *items = more;
-        *capacity = places;
+        memset(more + p->code_capacity, 0, (places - p->code_capacity) * sizeof *more);
+        p->codes = more;
+        p->code_capacity = places;
     }
-    *count = id + 1;
+    p->code_count = id + 1;
     return true;
 }
 
 bool recorded_inherit(struct recorded *child, const struct recorded *parent)
 {
-    struct known_node *nodes = malloc((size_t)parent->node_count * sizeof *nodes + 1);
     struct known_code *codes = malloc((size_t)parent->code_count * sizeof *codes + 1);
-    if (!nodes || !codes) {
-        free(nodes);
+    if (!codes || !nodes_copy(&child->nodes, &parent->nodes)) {
         free(codes);
         return false;
     }
-    if (parent->node_count)
-        memcpy(nodes, parent->nodes, parent->node_count * sizeof *nodes);
     for (uint32_t i = 0; i < parent->code_count; i++) {
         codes[i] = parent->codes[i];
         if (codes[i].lines)
             codes[i].lines->users++;
     }
-    child->nodes = nodes;
-    child->node_count = child->node_capacity = parent->node_count;
     child->codes = codes;
     child->code_count = child->code_capacity = parent->code_count;
     return true;
@@ -132,7 +123,7 @@ bool recorded_inherit(struct recorded *child, const struct recorded *parent)
 bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
                           const struct line_table *table)
 {
-    if (!reach((void **)&p->codes, &p->code_count, &p->code_capacity, code, sizeof *p->codes))
+    if (!reach_code(p, code))
         return false;
     struct shared_lines *lines = read_lines(table);
     if (!lines)
@@ -145,15 +136,14 @@ bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
 bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
                           uint32_t code, int32_t lasti)
 {
-    if (!reach((void **)&p->nodes, &p->node_count, &p->node_capacity, node, sizeof *p->nodes))
+    if (!nodes_may_define(&p->nodes, node))
         return false;
     const struct known_code *known =
         code < p->code_count && p->codes[code].lines ? &p->codes[code] : NULL;
     const struct shared_lines *lines = known ? known->lines : NULL;
     int32_t line = lines ? lines_find_run(lines->runs, lines->count, lines->first_line, lasti) : 0;
     uint32_t outermost = recorded_outermost(p, parent);
-    p->nodes[node].stack = names_stack(names, recorded_stack(p, parent),
-                                       known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
-    p->nodes[node].outermost = outermost ? outermost : code;
-    return true;
+    uint32_t stack = names_stack(names, recorded_stack(p, parent),
+                                 known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
+    return nodes_define(&p->nodes, node, stack, outermost ? outermost : code);
 }

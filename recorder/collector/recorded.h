@@ -11,6 +11,7 @@
 #include "recorder/collector/bigblocks.h"
 #include "recorder/collector/lines.h"
 #include "recorder/collector/names.h"
+#include "recorder/collector/nodes.h"
 #include "recorder/collector/proc.h"
 
 /* The lines of a code, shared by a process and the children that inherited it. */
@@ -19,11 +20,6 @@ struct shared_lines {
     int32_t first_line;
     uint32_t count;
     struct line_run runs[];
-};
-
-struct known_node {
-    uint32_t stack;     /* trace-wide; 0: not defined */
-    uint32_t outermost; /* the process's own number of the outermost frame's code */
 };
 
 struct known_code {
@@ -45,8 +41,7 @@ struct recorded {
     bool python_told;      /* the outcome of the check on the first frames is in the trace */
     int pidfd, pagemap;    /* -1: none */
     struct proc_image image;
-    struct known_node *nodes; /* by the process's own numbers */
-    uint32_t node_count, node_capacity;
+    struct nodes nodes; /* by the process's own numbers, as codes are */
     struct known_code *codes;
     uint32_t code_count, code_capacity;
     struct addresses addresses;
@@ -82,13 +77,13 @@ bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node
 /* The code of its stack's outermost frame; 0: none. */
 static inline uint32_t recorded_outermost(const struct recorded *p, uint32_t node)
 {
-    return node < p->node_count ? p->nodes[node].outermost : 0;
+    return nodes_outermost(&p->nodes, node);
 }
 
 /* The trace-wide id of a node. */
 static inline uint32_t recorded_stack(const struct recorded *p, uint32_t node)
 {
-    uint32_t stack = node < p->node_count ? p->nodes[node].stack : 0;
+    uint32_t stack = nodes_stack(&p->nodes, node);
     return stack || !node ? stack : STACK_UNKNOWN;
 }
 

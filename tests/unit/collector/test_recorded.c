@@ -27,7 +27,7 @@ static int begin(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
     address_pool_init(&w->pool, 1u << 20);
-    w->names = names_new(take, &w->count);
+    w->names = names_new(take, &w->count, 1 << 16);
     *state = w;
     return 0;
 }
@@ -98,7 +98,7 @@ static void test_recorded__absurd_numbers_are_refused(void **state)
     assert_false(recorded_define_node(p, w->names, 1u << 24, 0, 0, 0));
     assert_false(recorded_define_code(p, UINT32_MAX, 1, &t));
     assert_false(recorded_define_code(p, 1u << 24, 1, &t));
-    assert_int_equal(p->node_count, 0);
+    assert_int_equal(p->nodes.count, 0);
     assert_int_equal(p->code_count, 0);
     recorded_free(p);
 }

@@ -1,0 +1,140 @@
+/* Pages of nodes (nodes.h). A page keeps to its rule until a number breaks it; then it gets an
+ * array. */
+#include "recorder/collector/nodes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_PAGES 16u
+
+/* Makes room for number `node`; new pages say that nothing is defined. */
+static bool reach(struct nodes *n, uint32_t node)
+{
+    uint32_t pages = n->page_capacity ? n->page_capacity : FIRST_PAGES;
+    if (!nodes_may_define(n, node))
+        return false;
+    while (pages <= node / NODES_PAGE)
+        pages *= 2;
+    if (pages == n->page_capacity)
+        return true;
+    struct node_page *more = realloc(n->pages, pages * sizeof *more);
+    if (!more)
+        return false;
+    memset(more + n->page_capacity, 0, (pages - n->page_capacity) * sizeof *more);
+    n->pages = more;
+    n->page_capacity = pages;
+    return true;
+}
+
+/* Gives a page an array of its stacks, of which `filled` are defined. */
+static bool spread_stacks(struct node_page *page, uint32_t filled)
+{
+    if (page->stacks)
+        return true;
+    page->stacks = calloc(NODES_PAGE, sizeof *page->stacks);
+    for (uint32_t i = 0; page->stacks && i < filled; i++)
+        page->stacks[i] = page->first_stack + i * page->step;
+    return page->stacks != NULL;
+}
+
+static bool spread_outermosts(struct node_page *page)
+{
+    if (page->outermosts)
+        return true;
+    page->outermosts = malloc(NODES_PAGE * sizeof *page->outermosts);
+    for (uint32_t i = 0; page->outermosts && i < NODES_PAGE; i++)
+        page->outermosts[i] = page->outermost;
+    return page->outermosts != NULL;
+}
+
+/* Numbers from count up to `node` are left out: they stay undefined. */
+static bool skip_to(struct nodes *n, uint32_t node)
+{
+    uint32_t filled = n->count % NODES_PAGE;
+    if (n->count >= node)
+        return true;
+    if (filled && !spread_stacks(&n->pages[n->count / NODES_PAGE], filled))
+        return false;
+    n->count = node;
+    return true;
+}
+
+static bool put_stack(struct node_page *page, uint32_t place, uint32_t filled, uint32_t stack)
+{
+    if (place == 0 && filled == 0 && !page->stacks) {
+        page->first_stack = stack;
+        page->step = 1;
+        return true;
+    }
+    if (!page->stacks && stack == page->first_stack + place * page->step)
+        return true;
+    if (!spread_stacks(page, filled))
+        return false;
+    page->stacks[place] = stack;
+    return true;
+}
+
+static bool put_outermost(struct node_page *page, uint32_t place, uint32_t filled, uint32_t code)
+{
+    if (filled == 0 && !page->outermosts)
+        page->outermost = code;
+    if (!page->outermosts && code == page->outermost)
+        return true;
+    if (!spread_outermosts(page))
+        return false;
+    page->outermosts[place] = code;
+    return true;
+}
+
+bool nodes_define(struct nodes *n, uint32_t node, uint32_t stack, uint32_t outermost)
+{
+    if (!reach(n, node) || !skip_to(n, node))
+        return false;
+    struct node_page *page = &n->pages[node / NODES_PAGE];
+    uint32_t place = node % NODES_PAGE, in_page = n->count - (node - place),
+             filled = in_page < NODES_PAGE ? in_page : NODES_PAGE;
+    if (!put_outermost(page, place, filled, outermost) || !put_stack(page, place, filled, stack))
+        return false;
+    if (node == n->count)
+        n->count++;
+    return true;
+}
+
+static bool copy_array(uint32_t **to, const uint32_t *from)
+{
+    *to = from ? malloc(NODES_PAGE * sizeof **to) : NULL;
+    if (*to)
+        memcpy(*to, from, NODES_PAGE * sizeof **to);
+    return *to || !from;
+}
+
+bool nodes_copy(struct nodes *to, const struct nodes *from)
+{
+    uint32_t pages = (from->count + NODES_PAGE - 1) / NODES_PAGE;
+    *to = (struct nodes){.pages = calloc(pages ? pages : 1, sizeof *to->pages)};
+    if (!to->pages)
+        return false;
+    to->page_capacity = pages ? pages : 1;
+    for (uint32_t i = 0; i < pages; i++) {
+        struct node_page *page = &to->pages[i];
+        *page = from->pages[i];
+        page->outermosts = NULL;
+        if (!copy_array(&page->stacks, from->pages[i].stacks) ||
+            !copy_array(&page->outermosts, from->pages[i].outermosts)) {
+            nodes_release(to);
+            return false;
+        }
+    }
+    to->count = from->count;
+    return true;
+}
+
+void nodes_release(struct nodes *n)
+{
+    for (uint32_t i = 0; i < n->page_capacity; i++) {
+        free(n->pages[i].stacks);
+        free(n->pages[i].outermosts);
+    }
+    free(n->pages);
+    *n = (struct nodes){0};
+}
