@@ -114,9 +114,11 @@ static uint64_t when_ns(const struct when *when, const struct known *known, uint
     }
 }
 
-static struct edge edge_of(const struct when *when, const struct known *known, uint64_t otherwise)
+static struct window_edge edge_of(const struct when *when, const struct known *known,
+                                  uint64_t otherwise)
 {
-    return (struct edge){when->mark, when->kind == WHEN_PEAK, when_ns(when, known, otherwise)};
+    return (struct window_edge){when->mark, when->kind == WHEN_PEAK,
+                                when_ns(when, known, otherwise)};
 }
 
 static struct moment_choice choose(const struct options *o, const struct known *known)

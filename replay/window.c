@@ -142,7 +142,7 @@ static void close_window(struct replay *r, uint64_t time_ns, bool at_end)
     moment_window_closes(r, time_ns);
 }
 
-static bool by_time(const struct edge *edge) { return !edge->mark && !edge->peak; }
+static bool by_time(const struct window_edge *edge) { return !edge->mark && !edge->peak; }
 
 void window_start(struct replay *r)
 {
@@ -154,7 +154,7 @@ void window_start(struct replay *r)
 void window_advance(struct replay *r, uint64_t time_ns)
 {
     const struct window_choice *choice = choice_of(r);
-    const struct edge *from = &choice->from, *to = &choice->to;
+    const struct window_edge *from = &choice->from, *to = &choice->to;
     if (!r->window.opened && by_time(from) && time_ns >= from->time_ns)
         open_window(r, from->time_ns);
     if (!r->window.closed && by_time(to) && time_ns > to->time_ns)
@@ -168,7 +168,7 @@ bool window_named(const struct name *name, const char *wanted)
 
 void window_mark(struct replay *r, const struct name *name)
 {
-    const struct edge *from = &choice_of(r)->from, *to = &choice_of(r)->to;
+    const struct window_edge *from = &choice_of(r)->from, *to = &choice_of(r)->to;
     if (!r->window.opened && from->mark && window_named(name, from->mark))
         open_window(r, r->time_ns);
     if (!r->window.closed && to->mark && window_named(name, to->mark))

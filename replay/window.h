@@ -13,14 +13,14 @@
 struct replay;
 
 /* One end of a window. */
-struct edge {
+struct window_edge {
     const char *mark; /* borrowed; the first mark of that name; NULL: a time, or the peak */
     bool peak;        /* the peak of the whole run, which has window_choice.peak_bytes */
     uint64_t time_ns; /* otherwise: the window has everything at this very time, too */
 };
 
 struct window_choice {
-    struct edge from, to;
+    struct window_edge from, to;
     uint64_t peak_bytes;
     bool apart; /* what the window allocates gets sites of its own */
 };

@@ -214,7 +214,7 @@ static int first_mark(const struct world *w, const char *name)
 }
 
 /* Draws an end of a window; returns its event. */
-static int draw_edge(struct world *w, struct edge *edge, enum edge_kind *kind, int process,
+static int draw_edge(struct world *w, struct window_edge *edge, enum edge_kind *kind, int process,
                      bool from)
 {
     *kind = (enum edge_kind)draw(w, EDGE_KINDS);
