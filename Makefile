@@ -175,7 +175,8 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | build/.packages
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(tool_flags) -MMD -MP -c -o $@ $<
 
-# What pages are made of goes into the program as it is.
+# What pages and databases are made of goes into the program as it is.
+$(BUILD)/obj/analyzer/store_write.o: analyzer/schema.sql
 $(BUILD)/obj/analyzer/web/assets.o: $(wildcard analyzer/web/*.js analyzer/web/*.css analyzer/web/*.html)
 
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | build/.test-packages

@@ -2,6 +2,7 @@
 #include "analyzer/choice.h"
 
 #include "analyzer/glyph.h"
+#include "analyzer/store.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -167,6 +168,8 @@ int choice_make(struct recording *rec, const struct options *o, struct replay_op
     if (page && !o->svg)
         made->history.resolution_ns = HISTORY_RESOLUTION_NS;
     made->totals = o->totals || o->command == COMMAND_export;
+    if (o->command == COMMAND_sqlite)
+        store_choose(made);
     const struct window_choice *window = &made->moment.window;
     if (by_time(&o->from) && by_time(&o->to) && window->from.time_ns > window->to.time_ns)
         return backwards(o, err);

@@ -136,7 +136,9 @@ static void take_facts(struct recording *rec)
                                     .lost_allocations = lost_count(&rec->replay.lost),
                                     .declared_events = reader_declared_events(reader),
                                     .blocks = reader->blocks,
-                                    .lost_blocks = reader->lost_blocks};
+                                    .lost_blocks = reader->lost_blocks,
+                                    .stacks = rec->replay.model.symbols.defined_stacks,
+                                    .functions = rec->replay.model.symbols.defined_functions};
 }
 
 int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,

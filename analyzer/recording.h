@@ -19,6 +19,7 @@ struct file_facts {
     uint64_t cut_bytes; /* of an unfinished block at its end */
     uint64_t lost_allocations, declared_events;
     uint32_t blocks, lost_blocks;
+    uint64_t stacks, functions; /* that it defines */
 };
 
 struct recording {

@@ -118,8 +118,7 @@ static void print_trace(const struct report *report)
          quantity_size(rec->file_bytes).text, quantity_count(events).text, per_event,
          rec->file.complete ? "" : "; incomplete");
     line(report, "holds", "%s stacks, %s functions, %s sites",
-         quantity_count(rec->replay.model.symbols.defined_stacks).text,
-         quantity_count(rec->replay.model.symbols.defined_functions).text,
+         quantity_count(rec->file.stacks).text, quantity_count(rec->file.functions).text,
          quantity_count(rec->replay.sites.count - 1).text);
 }
 

@@ -148,6 +148,6 @@ void summary_json(struct report *report, const struct holdings *h)
     write_stop(&j, &r->model);
     write_marks(&j, &r->model);
     json_number(&j, "file_bytes", report->rec->file_bytes);
-    json_number(&j, "stacks", r->model.symbols.defined_stacks);
+    json_number(&j, "stacks", report->rec->file.stacks);
     json_end_object(&j);
 }
