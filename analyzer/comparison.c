@@ -2,6 +2,7 @@
  * number than its children, so sums below a path are one pass from the end. */
 #include "analyzer/comparison.h"
 
+#include "analyzer/family.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,29 +61,12 @@ static void add_up_paths(struct comparison *c)
     }
 }
 
-/* Children of each node, as lists. */
-struct family {
-    uint32_t *first, *next; /* by node, 0: none */
-};
-
-static int family_init(struct family *f, const struct paths *p)
+/* The order of children does not matter here. */
+static uint64_t any_order(const void *context, uint32_t node)
 {
-    f->first = calloc(p->node_count, sizeof *f->first);
-    f->next = calloc(p->node_count, sizeof *f->next);
-    if (!f->first || !f->next)
-        return -ERR_NOMEM;
-    for (uint32_t node = p->node_count - 1; node > PATH_ROOT; node--) {
-        uint32_t parent = p->nodes[node].parent;
-        f->next[node] = f->first[parent];
-        f->first[parent] = node;
-    }
+    (void)context;
+    (void)node;
     return 0;
-}
-
-static void family_release(struct family *f)
-{
-    free(f->first);
-    free(f->next);
 }
 
 static void enter(struct comparison *c, uint32_t node, uint32_t *on_way)
@@ -121,7 +105,7 @@ static int mark_recursion(struct comparison *c)
 {
     struct family family = {0};
     uint32_t *on_way = calloc(c->paths->function_count, sizeof *on_way);
-    int rc = family_init(&family, c->paths);
+    int rc = family_init(&family, c->paths, any_order, 0, 0);
     c->recurs = calloc(c->paths->node_count / 8 + 1, 1);
     rc = on_way && c->recurs ? rc : -ERR_NOMEM;
     if (!rc)

@@ -1,7 +1,7 @@
 /* `memreplay diff`: what changed between two runs, or between two moments of one.
  * Why the sides are read one after another: of each, only what its call paths held is kept
  * (profile.h). Not here: matching (paths.h, origin.h), sums (comparison.h), words (diff_text.c,
- * diff_json.c, diff_markdown.c). */
+ * diff_json.c, diff_markdown.c, diff_html.c). */
 #include "analyzer/diff.h"
 
 #include <stdlib.h>
@@ -35,6 +35,9 @@ static int check(const struct options *o, struct err *err)
     if ((o->totals || o->temporary) && o->at.kind != WHEN_NONE)
         return err_set(err, ERR_USAGE, "--at names a moment; %s is about whole runs",
                        o->totals ? "--totals" : "--temporary");
+    if (o->html && !o->output)
+        return err_set(err, ERR_USAGE,
+                       "--html makes a file: say where, for example -o diff.html (-o - is stdout)");
     if (o->before.count || o->traces.count > 1)
         return 0;
     if (!window)
@@ -144,7 +147,10 @@ static int write_out(struct diff *d, FILE *out)
 {
     const struct options *o = d->options;
     terminal_init(&d->terminal, out, o->no_color);
-    return o->json ? diff_json(d) : o->markdown ? diff_markdown(d) : diff_text(d);
+    return o->json       ? diff_json(d)
+           : o->markdown ? diff_markdown(d)
+           : o->html     ? diff_html(d)
+                         : diff_text(d);
 }
 
 static int run(struct job *job, const struct options *o, struct work *work, struct err *err)
@@ -159,7 +165,10 @@ static int run(struct job *job, const struct options *o, struct work *work, stru
     if (rc)
         err_set(err, ERR_NOMEM, "out of memory");
     int closed = output_close(o, out, err);
-    return rc ? rc : closed;
+    rc = rc ? rc : closed;
+    if (!rc && o->html && strcmp(o->output, "-") != 0)
+        fprintf(work->notes, "wrote %s\n", o->output);
+    return rc;
 }
 
 int diff_run(const struct options *o, struct work *work, struct err *err)

@@ -6,6 +6,7 @@
 
 #include "analyzer/comparison.h"
 #include "analyzer/holders.h"
+#include "analyzer/json.h"
 #include "analyzer/proposals.h"
 #include "analyzer/terminal.h"
 
@@ -30,6 +31,10 @@ int diff_text(const struct diff *d);
 int diff_tree(const struct diff *d);
 /* CLI.md's object. */
 int diff_json(const struct diff *d);
+/* The fields of that object before "functions", for others' objects too. */
+void diff_json_head(struct json *j, const struct diff *d);
+/* One self-contained page. */
+int diff_html(const struct diff *d);
 /* A compact table for a pull request. */
 int diff_markdown(const struct diff *d);
 

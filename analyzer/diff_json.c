@@ -256,22 +256,27 @@ static void json_proposals(struct json *j, const struct diff *d)
     json_end_array(j);
 }
 
+void diff_json_head(struct json *j, const struct diff *d)
+{
+    json_string(j, "schema", "memreplay.diff/1");
+    json_string(j, "measure", diff_noun(d));
+    json_side(j, "before", d, 0);
+    json_side(j, "after", d, 1);
+    json_signed(j, "delta_bytes", comparison_delta(&d->comparison));
+    json_number(j, "noise_bytes", d->comparison.noise_bytes);
+    json_bool(j, "noise", comparison_is_noise(&d->comparison));
+    json_bool(j, "bare_names", d->comparison.bare_names);
+    json_holders(j, d);
+    json_proposals(j, d);
+}
+
 int diff_json(const struct diff *d)
 {
     struct json j;
     json_init(&j, d->terminal.out);
     json_object(&j, 0);
-    json_string(&j, "schema", "memreplay.diff/1");
-    json_string(&j, "measure", diff_noun(d));
-    json_side(&j, "before", d, 0);
-    json_side(&j, "after", d, 1);
-    json_signed(&j, "delta_bytes", comparison_delta(&d->comparison));
-    json_number(&j, "noise_bytes", d->comparison.noise_bytes);
-    json_bool(&j, "noise", comparison_is_noise(&d->comparison));
-    json_bool(&j, "bare_names", d->comparison.bare_names);
-    json_holders(&j, d);
+    diff_json_head(&j, d);
     int rc = json_functions(&j, d);
-    json_proposals(&j, d);
     rc = rc ? rc : json_changed_stacks(&j, d);
     json_end_object(&j);
     return rc;

@@ -69,6 +69,15 @@ static void print_side(const struct diff *d, unsigned side)
     row_end(&row);
 }
 
+/* A mistake that turns every sign. */
+static void print_order(const struct diff *d)
+{
+    uint64_t before = middle(d, 0)->started_unix_ns, after = middle(d, 1)->started_unix_ns;
+    if (before && after && before > after)
+        line(d, 8, STYLE_WARM, "(the other way round? what stands as before was recorded %s later)",
+             quantity_time(before - after).text);
+}
+
 static void print_headline(const struct diff *d)
 {
     const struct comparison *c = &d->comparison;
@@ -362,6 +371,7 @@ int diff_text(const struct diff *d)
 {
     print_side(d, 0);
     print_side(d, 1);
+    print_order(d);
     blank(d);
     print_headline(d);
     print_moments(d);

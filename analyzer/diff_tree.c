@@ -4,9 +4,9 @@
  * figures stand for themselves, and the row of what is too small, add up to the difference. */
 #include "analyzer/diff.h"
 
+#include "analyzer/family.h"
 #include "analyzer/glyph.h"
 #include "analyzer/quantity.h"
-#include <stdlib.h>
 #include <string.h>
 
 #define SIZE_COLUMNS 10
@@ -19,7 +19,7 @@ struct view {
     const struct diff *d;
     const struct comparison *c;
     const struct terminal *t;
-    uint32_t *first, *next; /* by node: children worth a row, most moved first; 0: none */
+    struct family children; /* those worth a row, most moved first */
     uint64_t tell_bytes;    /* what moves less gets no row */
     int64_t told;           /* the differences of the rows that stand for themselves */
     bool last[MAX_DEPTH + 2];
@@ -42,44 +42,11 @@ static int64_t delta_own(const struct view *v, uint32_t node)
     return difference(v->c->nodes[node].bytes[0], v->c->nodes[node].bytes[1]);
 }
 
-struct ranked {
-    uint32_t parent, node;
-    uint64_t moved_bytes;
-};
-
-static int by_parent(const void *a, const void *b)
+/* Children stand with what moved most first. */
+static uint64_t moved(const void *context, uint32_t node)
 {
-    const struct ranked *left = a, *right = b;
-    if (left->parent != right->parent)
-        return left->parent < right->parent ? -1 : 1;
-    if (left->moved_bytes != right->moved_bytes)
-        return left->moved_bytes < right->moved_bytes ? 1 : -1;
-    return left->node < right->node ? -1 : 1;
-}
-
-/* Lists the children that move anything worth it, in order. */
-static int list_children(struct view *v, uint64_t least_bytes)
-{
-    const struct paths *p = v->c->paths;
-    uint32_t count = 0;
-    struct ranked *ranked = malloc(p->node_count * sizeof *ranked);
-    v->first = calloc(p->node_count, sizeof *v->first);
-    v->next = calloc(p->node_count, sizeof *v->next);
-    if (!ranked || !v->first || !v->next) {
-        free(ranked);
-        return -ERR_NOMEM;
-    }
-    for (uint32_t node = PATH_ROOT + 1; node < p->node_count; node++)
-        if (v->c->nodes[node].moved_bytes && v->c->nodes[node].moved_bytes >= least_bytes)
-            ranked[count++] =
-                (struct ranked){p->nodes[node].parent, node, v->c->nodes[node].moved_bytes};
-    qsort(ranked, count, sizeof *ranked, by_parent);
-    for (uint32_t i = count - 1; i < count; i--) {
-        v->next[ranked[i].node] = v->first[ranked[i].parent];
-        v->first[ranked[i].parent] = ranked[i].node;
-    }
-    free(ranked);
-    return 0;
+    const struct comparison *c = context;
+    return c->nodes[node].moved_bytes;
 }
 
 static bool worth(const struct view *v, uint32_t node)
@@ -99,8 +66,8 @@ static struct shown choose(const struct view *v, uint32_t node)
 {
     const struct path_change *n = &v->c->nodes[node];
     struct shown s = {.others = delta_below(v, node), .others_moved = n->moved_bytes};
-    uint32_t child = v->first[node];
-    for (; worth(v, child); child = v->next[child]) {
+    uint32_t child = v->children.first[node];
+    for (; worth(v, child); child = v->children.next[child]) {
         s.children++;
         s.others -= delta_below(v, child);
         s.others_moved -= v->c->nodes[child].moved_bytes;
@@ -118,7 +85,7 @@ static uint32_t chain_next(const struct view *v, uint32_t node)
 {
     struct shown s = choose(v, node);
     bool alone = s.children == 1 && !s.own && s.others_moved < v->tell_bytes;
-    return alone && node != PATH_ROOT ? v->first[node] : 0;
+    return alone && node != PATH_ROOT ? v->children.first[node] : 0;
 }
 
 static enum style heat(const struct view *v, int64_t delta)
@@ -268,7 +235,8 @@ static void print_children(struct view *v, uint32_t node, int depth)
         return;
     }
     uint32_t left = s.children + s.own;
-    for (uint32_t child = v->first[node]; s.children; child = v->next[child], s.children--) {
+    for (uint32_t child = v->children.first[node]; s.children;
+         child = v->children.next[child], s.children--) {
         v->last[depth] = !--left && !others;
         print_node(v, child, depth);
     }
@@ -326,7 +294,7 @@ static void print_tree(struct view *v)
         v->tell_bytes = 1;
     else
         choose_fold(v);
-    if (!worth(v, v->first[PATH_ROOT]))
+    if (!worth(v, v->children.first[PATH_ROOT]))
         return;
     print_titles(v);
     print_children(v, PATH_ROOT, 0);
@@ -339,10 +307,10 @@ int diff_tree(const struct diff *d)
 {
     struct view v = {.d = d, .c = &d->comparison, .t = &d->terminal};
     v.left = (v.t->width >= WIDE_COLUMNS ? 3 * SIZE_COLUMNS + 2 : SIZE_COLUMNS) + 2;
-    int rc = list_children(&v, d->options->full ? 1 : d->comparison.floor_bytes);
+    uint64_t least = d->options->full ? 0 : d->comparison.floor_bytes;
+    int rc = family_init(&v.children, v.c->paths, moved, v.c, least ? least : 1);
     if (!rc)
         print_tree(&v);
-    free(v.first);
-    free(v.next);
+    family_release(&v.children);
     return rc;
 }

@@ -17,12 +17,12 @@ struct path_value {
 };
 
 struct profile {
-    const char *name;     /* of the file, borrowed */
-    char *trace_json;     /* the object "trace", as trace_json.h writes it */
-    char command[2048];   /* as typed, safe to show */
-    char about[128];      /* "Python 3.11.7, pid 4242" */
-    struct holdings held; /* values.bytes: in all */
-    uint64_t duration_ns;
+    const char *name;                      /* of the file, borrowed */
+    char *trace_json;                      /* the object "trace", as trace_json.h writes it */
+    char command[2048];                    /* as typed, safe to show */
+    char about[128];                       /* "Python 3.11.7, pid 4242" */
+    struct holdings held;                  /* values.bytes: in all */
+    uint64_t duration_ns, started_unix_ns; /* started: 0 where unknown */
     struct path_value *values;
     uint32_t value_count;
     bool bare_names;        /* an interpreter before 3.11 ran in it */

@@ -56,9 +56,9 @@ def frame(payload):
 class Trace:
     """Events in, bytes() out. Every allocation spells out its stack and size; every free its index."""
 
-    def __init__(self, command=("python3", "job.py"), pid=100, flags=5):
+    def __init__(self, command=("python3", "job.py"), pid=100, flags=5, started_ns=1767225600 * 10**9):
         args = varint(len(command)) + b"".join(text(each) for each in command)
-        head = struct.pack("<4sHHIIQQQQIII", b"MRTR", 1, 64, flags, len(args), 1767225600 * 10**9, 0, 0, TRACE_ID, pid, 4096, 0)
+        head = struct.pack("<4sHHIIQQQQIII", b"MRTR", 1, 64, flags, len(args), started_ns, 0, 0, TRACE_ID, pid, 4096, 0)
         self.parts = [piece(head + struct.pack("<I", zlib.crc32(head + args)) + args)]
         self.next = {"function": 1, "stack": 2, "process": 0, "thread": 0}
         self.allocs = self.events = self.sequence = self.now = 0

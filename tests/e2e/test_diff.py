@@ -17,9 +17,9 @@ def path(*frames):
     return tuple(frame if isinstance(frame, tuple) else (frame, "/home/ana/job/job.py") for frame in frames)
 
 
-def held(blocks, python="3.11.7", argv=("python3", "job.py"), line=10, time_s=1, ran=()):
+def held(blocks, python="3.11.7", argv=("python3", "job.py"), line=10, time_s=1, ran=(), **how):
     """A run whose peak at time_s is these blocks: (path, bytes), … all freed a second later. ran: paths that never held any."""
-    t = Trace(argv)
+    t = Trace(argv, **how)
     process = t.process(python=python, argv=argv)
     thread = t.new_thread(process)
     functions, nodes = {}, {(): 0}
@@ -315,6 +315,26 @@ def test_markdown_is_a_table_whose_cells_names_cannot_end(diff):
     assert text.startswith("**peak 300 MiB -> 100 MiB, -200 MiB** (-66.7%)\n")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 4 and all(row.count("|") == 6 for row in rows)
+
+
+def test_the_other_way_round_is_asked(diff):
+    early, late = held([(["main"], 30 * MIB)], started_ns=10**18), held([(["main"], 20 * MIB)], started_ns=10**18 + 90 * 10**9)
+    assert "other way round" not in diff(early, late)
+    assert "was recorded 90.0 s later" in diff(late, early)
+
+
+def test_a_page_is_written_where_it_is_said(diff, memreplay, tmp_path):
+    before, after = held([(["main", "<script>alert(1)</script>"], 30 * MIB)]), held([(["main"], 20 * MIB)])
+    page = tmp_path / "page.html"
+    diff(before, after, "--html", "-o", page)
+    text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>") and "alert(1)" not in text and "http" not in text.replace("http-equiv", "").replace(
+        "http://www.w3.org/2000/svg", "")
+    files = [tmp_path / "before0.lz4", tmp_path / "after0.lz4"]
+    again = memreplay("diff", "--html", "-o", page, *files)
+    assert again.status == 2 and "-f" in again.err
+    assert memreplay("diff", "--html", *files).status == 2
+    assert memreplay("diff", "--html", "-o", "-", *files).out == text
 
 
 @pytest.mark.parametrize("width", [80, 120])
