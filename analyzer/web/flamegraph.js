@@ -256,5 +256,5 @@ memreplay.page = (() => {
   sayHead();
   memreplay.theme.apply();
   update();
-  return { state, set, flame, table, timeline, model, words, get tree() { return tree; } };
+  return { state, set, flame, table, timeline, history, model, words, get tree() { return tree; } };
 })();

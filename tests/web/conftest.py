@@ -1,0 +1,83 @@
+"""What a test of a page can ask for.
+
+  browser     Debian's Chromium, driven by Playwright; the test is skipped where either is missing, and says which
+  open_page   open_page(file, width=1280, height=800, theme="light") -> Page, a page opened offline
+  traces      the module memreplay_traces of tests/e2e: traces made by hand
+
+A Page has .page (Playwright's), .requests and .errors: what it asked the network for and what went wrong in it. Both must be
+empty when the test ends.
+"""
+import pathlib
+import shutil
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+
+# Root needs no sandbox; the rest keeps Chromium from looking for its maker's hosts.
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("no Chromium here (Debian's package chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright in this environment")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+class Page:
+    def __init__(self, browser, file, width, height, theme):
+        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, offline=True, accept_downloads=True)
+        self.page = self.context.new_page()
+        self.requests, self.errors = [], []
+        self.page.on("request", lambda request: None if request.url.startswith(("file:", "blob:")) else self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type in ("error", "warning") else None)
+        self.page.on("dialog", lambda dialog: (self.errors.append("a dialog: " + dialog.message), dialog.dismiss()))
+        began = time.monotonic()
+        self.page.goto(f"file://{file}")
+        self.seconds = time.monotonic() - began
+
+    def run(self, script, argument=None):
+        return self.page.evaluate(script, argument)
+
+    def text(self, selector):
+        """As a person reads it: no-break spaces are spaces."""
+        return self.page.inner_text(selector).replace("\u00a0", " ")
+
+    def frame(self, name):
+        """The middle of the widest frame with that name on the flame graph."""
+        box = self.run("""name => {
+            const { flame, tree, words } = memreplay.page;
+            let best = null;
+            for (let i = 1; i < tree.parent.length; i++) {
+                const box = words.name(tree, i) === name ? flame.box(i) : null;
+                if (box && (!best || box.width > best.width)) best = box;
+            }
+            return best;
+        }""", name)
+        assert box, f"no frame {name} is drawn"
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@pytest.fixture
+def open_page(browser):
+    opened = []
+
+    def open_file(file, *, width=1280, height=800, theme="light"):
+        opened.append(Page(browser, file, width, height, theme))
+        return opened[-1]
+
+    yield open_file
+    for page in opened:
+        page.context.close()
+        assert not page.requests, f"the page asked the network for {page.requests}"
+        assert not page.errors, page.errors
