@@ -38,17 +38,9 @@ static bool seal(struct output *o)
 {
     struct block_info info;
     size_t bound = encoder_bound(o->encoder);
-    if (bound > o->payload_bytes) {
-        uint8_t *more = realloc(o->payload, bound);
-        if (!more) {
-            output_stop(o, REASON_QUEUE_FULL);
-            return false;
-        }
-        o->payload = more;
-        o->payload_bytes = bound;
-    }
-    if (encoder_seal(o->encoder, o->payload, o->payload_bytes, &info) != 0 ||
-        writer_put(o->writer, &info, o->payload) != 0)
+    uint8_t *payload = writer_room(o->writer, bound);
+    if (!payload || encoder_seal(o->encoder, payload, bound, &info) != 0 ||
+        writer_put(o->writer, &info) != 0)
         output_stop(o, REASON_QUEUE_FULL);
     if (writer_failed(o->writer))
         output_stop(o, writer_failed(o->writer));
@@ -142,6 +134,5 @@ uint64_t output_finish(struct output *o)
     writer_finish(o->writer, events, encoder_next_alloc(o->encoder), o->now_ns, stopped);
     encoder_free(o->encoder);
     names_free(o->names);
-    free(o->payload);
     return events;
 }

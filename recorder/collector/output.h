@@ -12,8 +12,6 @@ struct output {
     struct encoder *encoder;
     struct names *names;
     struct writer *writer;
-    uint8_t *payload;
-    size_t payload_bytes;
     uint64_t started_mono_ns, sealed_ns; /* trace time of the last seal */
     uint64_t now_ns;                     /* trace time of the last stamp */
     enum reason stopped;                 /* REASON_NONE while recording */

@@ -16,10 +16,13 @@
 #define SPACE_CHECK_BYTES (4u << 20)
 #define END_BYTES         8192u /* room kept for what must follow the last block */
 #define KEEP_FREE_BYTES   (UINT64_C(64) << 20)
+#define ROOM_STEP_BYTES   (128u << 10)
+#define SPARES_MAX        2 /* rooms kept: fresh ones cost a page fault every 4 KiB */
 
 struct job {
     struct job *next;
     struct block_info info;
+    size_t room_bytes;
     uint8_t payload[];
 };
 
@@ -38,8 +41,11 @@ struct writer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed, empty;
-    struct job *first, **last; /* under lock, as the two below */
+    struct job *open;          /* whose room the caller fills */
+    struct job *first, **last; /* under lock, as the four below */
     size_t queued_bytes;
+    struct job *spares;
+    unsigned spare_count;
     bool ending;
     bool stopped;           /* the limit was reached, and the file says so */
     struct block_info stop; /* the counts at which it ends then */
@@ -172,6 +178,18 @@ static void write_job(struct writer *w, const struct job *job)
         note_block(w, &job->info, offset);
 }
 
+/* What to do with a job that is done; under lock. */
+static void put_away(struct writer *w, struct job *job)
+{
+    if (w->spare_count == SPARES_MAX) {
+        free(job);
+        return;
+    }
+    job->next = w->spares;
+    w->spares = job;
+    w->spare_count++;
+}
+
 static void *work(void *context)
 {
     struct writer *w = context;
@@ -191,7 +209,7 @@ static void *work(void *context)
             pthread_cond_signal(&w->empty);
         }
         w->queued_bytes -= job->info.payload_bytes;
-        free(job);
+        put_away(w, job);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -206,6 +224,11 @@ static bool write_header(struct writer *w, const struct trace_header *header)
 
 static void writer_free(struct writer *w)
 {
+    for (struct job *next; w->spares; w->spares = next) {
+        next = w->spares->next;
+        free(w->spares);
+    }
+    free(w->open);
     close(w->fd);
     compressor_free(w->compressor);
     free(w->out);
@@ -245,14 +268,43 @@ int writer_start(struct writer **out, int fd, const struct trace_header *header,
     return status;
 }
 
-int writer_put(struct writer *w, const struct block_info *info, const uint8_t *payload)
+static struct job *take_spare(struct writer *w)
 {
-    struct job *job = malloc(sizeof *job + info->payload_bytes);
-    if (!job)
-        return -ERR_NOMEM;
+    pthread_mutex_lock(&w->lock);
+    struct job *job = w->spares;
+    if (job) {
+        w->spares = job->next;
+        w->spare_count--;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return job;
+}
+
+uint8_t *writer_room(struct writer *w, size_t bytes)
+{
+    if (!w->open)
+        w->open = take_spare(w);
+    if (w->open && w->open->room_bytes < bytes) {
+        free(w->open);
+        w->open = NULL;
+    }
+    if (!w->open) {
+        size_t room = (bytes + ROOM_STEP_BYTES - 1) / ROOM_STEP_BYTES * ROOM_STEP_BYTES;
+        w->open = malloc(sizeof *w->open + room);
+        if (!w->open)
+            return NULL;
+        w->open->room_bytes = room;
+    }
+    return w->open->payload;
+}
+
+int writer_put(struct writer *w, const struct block_info *info)
+{
+    struct job *job = w->open;
+    if (!job || info->payload_bytes > job->room_bytes)
+        return -ERR_USAGE;
     job->next = NULL;
     job->info = *info;
-    memcpy(job->payload, payload, info->payload_bytes);
     pthread_mutex_lock(&w->lock);
     bool room = !w->first || w->queued_bytes + info->payload_bytes <= QUEUE_MAX_BYTES;
     if (room) {
@@ -262,8 +314,8 @@ int writer_put(struct writer *w, const struct block_info *info, const uint8_t *p
         pthread_cond_signal(&w->changed);
     }
     pthread_mutex_unlock(&w->lock);
-    if (!room)
-        free(job);
+    if (room)
+        w->open = NULL;
     return room ? 0 : -ERR_LIMIT;
 }
 

@@ -2,7 +2,7 @@
  * writes. Why a thread: the collector must not wait for the disk while rings fill. Invariants:
  * blocks reach the file in order, each whole; after the first failure nothing more is written and
  * the reason stays; what is in the file is a readable trace at any moment. Not here: what is in a
- * block. writer_put is for one thread; writer_failed for any. */
+ * block. writer_room and writer_put are for one thread; writer_failed for any. */
 #ifndef RECORDER_COLLECTOR_WRITER_H
 #define RECORDER_COLLECTOR_WRITER_H
 
@@ -20,9 +20,13 @@ struct writer_limits {
 int writer_start(struct writer **w, int fd, const struct trace_header *header,
                  const struct writer_limits *limits, struct err *err);
 
-/* Queues a sealed block; payload is copied. Returns 0, or -ERR_LIMIT when the queue is full (the
- * disk is too slow), -ERR_NOMEM. */
-int writer_put(struct writer *w, const struct block_info *info, const uint8_t *payload);
+/* Room for the payload of the next block, at least `bytes`: the writer's own, the caller's to fill
+ * until writer_put takes it. NULL when out of memory. */
+uint8_t *writer_room(struct writer *w, size_t bytes);
+/* Queues a sealed block, whose payload stands in the room asked for last. Returns 0, or -ERR_LIMIT
+ * when the queue is full (the disk is too slow), -ERR_USAGE without room asked for; the block is
+ * not queued then. */
+int writer_put(struct writer *w, const struct block_info *info);
 
 /* Waits until everything that was queued is in the file, or given up. */
 void writer_drain(struct writer *w);

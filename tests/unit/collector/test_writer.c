@@ -44,11 +44,10 @@ static int feed_block(struct feed *f, unsigned allocs)
         assert_int_equal(encoder_alloc(f->encoder, ALLOCATOR_MALLOC, 0, f->seed >> 44), 0);
     }
     size_t bytes = encoder_bound(f->encoder);
-    uint8_t *payload = malloc(bytes);
+    uint8_t *payload = writer_room(f->writer, bytes);
+    assert_non_null(payload);
     assert_int_equal(encoder_seal(f->encoder, payload, bytes, &info), 0);
-    int status = writer_put(f->writer, &info, payload);
-    free(payload);
-    return status;
+    return writer_put(f->writer, &info);
 }
 
 static int feed_finish(struct feed *f)
@@ -204,6 +203,28 @@ static int ignore_pipes(void **state)
     return signal(SIGPIPE, SIG_IGN) == SIG_ERR;
 }
 
+static void test_writer__a_block_needs_room_that_was_asked_for(void **state)
+{
+    (void)state;
+    struct feed f;
+    struct block_info none = {0};
+    int fd = scratch_file();
+    feed_begin(&f, fd, 0);
+    assert_int_equal(writer_put(f.writer, &none), -ERR_USAGE);
+    uint8_t *room = writer_room(f.writer, 100);
+    assert_ptr_equal(writer_room(f.writer, 50), room);
+    assert_non_null(writer_room(f.writer, 1u << 20));
+    assert_int_equal(feed_block(&f, 10), 0);
+    assert_int_equal(writer_put(f.writer, &none), -ERR_USAGE);
+    assert_int_equal(feed_block(&f, 20000), 0);
+    assert_int_equal(feed_block(&f, 10), 0);
+    assert_int_equal(feed_finish(&f), 0);
+    struct found found = read_back(fd);
+    assert_int_equal(found.allocs, 20020);
+    assert_true(found.complete);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +235,7 @@ int main(void)
         cmocka_unit_test(test_writer__an_error_in_the_middle_stops_it_with_a_reason),
         cmocka_unit_test(test_writer__a_disk_that_stands_still_fills_the_queue),
         cmocka_unit_test(test_writer__a_disk_of_unknown_size_is_not_full),
+        cmocka_unit_test(test_writer__a_block_needs_room_that_was_asked_for),
     };
     return cmocka_run_group_tests(tests, ignore_pipes, NULL);
 }

@@ -26,10 +26,11 @@ static void test_crc32__has_the_published_check_value(void **state)
 static void test_crc32__agrees_with_the_definition_at_every_length_and_split(void **state)
 {
     (void)state;
-    uint8_t bytes[64];
-    for (int i = 0; i < 64; i++)
-        bytes[i] = (uint8_t)(i * 37 + 11);
-    for (size_t length = 0; length <= 64; length++) {
+    enum { MOST = 300 }; /* beyond what is folded at once, four times */
+    uint8_t bytes[MOST];
+    for (int i = 0; i < MOST; i++)
+        bytes[i] = (uint8_t)(i * i * 37 + (i >> 3) + 11);
+    for (size_t length = 0; length <= MOST; length++) {
         assert_int_equal(crc32_update(0, bytes, length), by_bits(bytes, length));
         for (size_t first = 0; first <= length; first++) {
             uint32_t crc = crc32_update(0, bytes, first);
@@ -39,11 +40,23 @@ static void test_crc32__agrees_with_the_definition_at_every_length_and_split(voi
     }
 }
 
+static void test_crc32__of_much_at_any_alignment(void **state)
+{
+    (void)state;
+    static uint8_t bytes[100000];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 24);
+    for (unsigned offset = 0; offset < 17; offset++)
+        assert_int_equal(crc32_update(0, bytes + offset, sizeof bytes - 17),
+                         by_bits(bytes + offset, sizeof bytes - 17));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc32__has_the_published_check_value),
         cmocka_unit_test(test_crc32__agrees_with_the_definition_at_every_length_and_split),
+        cmocka_unit_test(test_crc32__of_much_at_any_alignment),
     };
     return cmocka_run_group_tests_name("crc32", tests, NULL, NULL);
 }
