@@ -204,6 +204,8 @@ static int learn(struct loading *l, enum measure measure)
     p->held.values = selection_total(&l->report, measure);
     p->duration_ns = rec->duration_ns;
     p->started_unix_ns = rec->file.header->started_unix_ns;
+    p->rss_high_bytes = rec->replay.rss_high_bytes > p->held.rss_bytes ? rec->replay.rss_high_bytes
+                                                                       : p->held.rss_bytes;
     heading_command_text(&l->report, p->command, sizeof p->command);
     learn_about(p, &rec->replay.model);
     learn_names(p, &rec->replay.model);

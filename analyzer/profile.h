@@ -23,6 +23,7 @@ struct profile {
     char about[128];                       /* "Python 3.11.7, pid 4242" */
     struct holdings held;                  /* values.bytes: in all */
     uint64_t duration_ns, started_unix_ns; /* started: 0 where unknown */
+    uint64_t rss_high_bytes; /* the most that was resident over all processes, in the window */
     struct path_value *values;
     uint32_t value_count;
     bool bare_names;        /* an interpreter before 3.11 ran in it */

@@ -225,6 +225,18 @@ static void close_sites(struct replay *r, struct process *p, bool leaks)
     }
 }
 
+/* What was resident until now counts for the window, too. */
+static void change_rss(struct replay *r, struct process *p, uint64_t rss_bytes)
+{
+    uint64_t before = r->rss_bytes;
+    history_rss(r, rss_bytes - p->now.rss_bytes);
+    r->rss_bytes += rss_bytes - p->now.rss_bytes;
+    p->now.rss_bytes = rss_bytes;
+    uint64_t high = before > r->rss_bytes ? before : r->rss_bytes;
+    if (r->inside && high > r->rss_high_bytes)
+        r->rss_high_bytes = high;
+}
+
 static int apply_process_end(struct replay *r, const struct record *record)
 {
     struct process *p = model_process_at(&r->model, record->process_end.process);
@@ -236,7 +248,7 @@ static int apply_process_end(struct replay *r, const struct record *record)
         moment_process_end(r, p);
     process_settle(p);
     process_touch(r, p);
-    history_rss(r, 0 - p->now.rss_bytes);
+    change_rss(r, p, 0);
     r->live_bytes -= p->now.live_bytes;
     p->now = (struct sums){0};
     p->ended = true;
@@ -267,8 +279,7 @@ static void apply_rss(struct replay *r, const struct record *record)
     if (!p || !p->active || replay_settle(r))
         return;
     process_touch(r, p);
-    history_rss(r, record->rss.rss_bytes - p->now.rss_bytes);
-    p->now.rss_bytes = record->rss.rss_bytes;
+    change_rss(r, p, record->rss.rss_bytes);
 }
 
 static int apply_function(struct replay *r, const struct record *record)

@@ -63,6 +63,8 @@ struct replay {
     struct thread *thread;                      /* the current one, never NULL */
     uint64_t next_index;                        /* indices from here on were not used */
     uint64_t time_ns, live_bytes;
+    uint64_t rss_bytes, rss_high_bytes; /* over all processes: now, and the most inside the window
+                                         */
     uint64_t gate_bytes;  /* what live_bytes must exceed to be a candidate; UINT64_MAX: nothing is
                              one now */
     uint64_t high_bytes;  /* what it must exceed to matter: that, or the history's open tick's most
