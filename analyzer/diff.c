@@ -139,8 +139,8 @@ static int compare(struct job *job, const struct options *o)
                               job->runs + job->counts[0], job->counts[1], &o->noise);
     d->comparison.bare_names = agreement.bare;
     d->comparison.no_comprehensions = agreement.no_comprehension;
-    rc = rc ? rc : holders_init(&d->holders, &d->comparison);
-    return rc ? rc : proposals_init(&d->proposals, &d->comparison);
+    rc = rc ? rc : proposals_init(&d->proposals, &d->comparison);
+    return rc ? rc : holders_init(&d->holders, &d->comparison, &d->proposals);
 }
 
 static int write_out(struct diff *d, FILE *out)

@@ -47,24 +47,24 @@ __attribute__((format(printf, 4, 5))) static void line(const struct diff *d, int
 
 static void blank(const struct diff *d) { fputc('\n', d->terminal.out); }
 
-/* "before  python3 job.py   before.lz4, Python 3.11.7, pid 42" */
+/* "before  before.lz4  python3 job.py, Python 3.11.7" */
 static void print_side(const struct diff *d, unsigned side)
 {
     const struct side *s = &d->comparison.sides[side];
     const struct profile *p = s->middle;
-    char about[700] = "";
+    char name[700] = "", about[200] = "";
     struct row row;
-    size_t used = (size_t)snprintf(about, sizeof about, "  ");
-    glyph_append(about, sizeof about, &used, p->name, strlen(p->name), !d->terminal.utf8);
-    snprintf(about + used, sizeof about - used, ", %s", p->about);
-    if (s->run_count > 1)
-        snprintf(about + used, sizeof about - used, ", the middle of %u runs", s->run_count);
+    size_t used = 0;
+    glyph_append(name, sizeof name, &used, p->name, strlen(p->name), !d->terminal.utf8);
+    if (p->python[0])
+        snprintf(about, sizeof about, ", Python %s", p->python);
     row_begin(&row, &d->terminal);
     row_put(&row, STYLE_DIM, side ? "after" : "before", row_left(&row));
     row_to(&row, 8);
-    int room = row_left(&row) - glyph_text_columns(about), least = row_left(&row) / 2;
-    row_put(&row, STYLE_BOLD, p->command[0] ? p->command : "(command unknown)",
-            room > least ? room : least);
+    row_put(&row, STYLE_BOLD, name, row_left(&row) / 2);
+    row_put(&row, STYLE_PLAIN, "  ", 2);
+    row_put(&row, STYLE_PLAIN, p->command[0] ? p->command : "(command unknown)",
+            row_left(&row) - glyph_text_columns(about));
     row_put(&row, STYLE_DIM, about, row_left(&row));
     row_end(&row);
 }
@@ -126,13 +126,13 @@ static void print_moments(const struct diff *d)
              quantity_change(difference(before->rss_bytes, after->rss_bytes)).text);
 }
 
-static void range_text(const struct side *s, char *out, size_t capacity)
+static void runs_text(const struct side *s, const char *when, char *out, size_t capacity)
 {
     if (s->run_count == 1)
-        snprintf(out, capacity, "1 run");
+        snprintf(out, capacity, "one run %s", when);
     else
-        snprintf(out, capacity, "%u runs from %s to %s", s->run_count,
-                 quantity_size(s->least_bytes).text, quantity_size(s->most_bytes).text);
+        snprintf(out, capacity, "%u runs %s differ by %s", s->run_count, when,
+                 quantity_size(s->most_bytes - s->least_bytes).text);
 }
 
 /* With several runs: does the change exceed what they differ by among themselves? */
@@ -142,10 +142,11 @@ static void print_spread(const struct diff *d)
     char before[128], after[128];
     if (c->sides[0].run_count + c->sides[1].run_count == 2)
         return;
-    range_text(&c->sides[0], before, sizeof before);
-    range_text(&c->sides[1], after, sizeof after);
-    line(d, 2, STYLE_PLAIN, "%s before, %s after: the change %s the spread of the runs", before,
-         after, comparison_is_noise(c) ? "does not exceed" : "exceeds");
+    runs_text(&c->sides[0], "before", before, sizeof before);
+    runs_text(&c->sides[1], "after", after, sizeof after);
+    line(d, 2, STYLE_PLAIN, "%s, %s: the change %s their spread", before, after,
+         comparison_is_noise(c) ? "does not exceed" : "exceeds");
+    line(d, 2, STYLE_DIM, "told of each side: the run in the middle; per function: the median");
 }
 
 /* The scripts that the sides started are one to us, whatever they are called. */
@@ -223,8 +224,9 @@ static void print_holder(const struct diff *d, const struct holder *h)
 
 static void print_holders(const struct diff *d, const struct holder *list, uint32_t count)
 {
+    uint64_t first = magnitude(difference(list[0].bytes[0], list[0].bytes[1]));
     for (uint32_t i = 0; i < count; i++)
-        if (magnitude(difference(list[i].bytes[0], list[i].bytes[1])) > d->comparison.floor_bytes)
+        if (magnitude(difference(list[i].bytes[0], list[i].bytes[1])) >= first / 20)
             print_holder(d, &list[i]);
 }
 

@@ -54,7 +54,24 @@ static void sort_out(struct holders *h)
     }
 }
 
-int holders_init(struct holders *h, const struct comparison *c)
+static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* What may have gone from one holder to itself under another name. */
+static uint64_t renamed_bytes(const struct holders *h, const struct proposals *p)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < p->count; i++)
+        sum += smaller(h->items[p->items[i].before].bytes[0], h->items[p->items[i].after].bytes[1]);
+    return sum;
+}
+
+/* A tenth of the side or more, and beyond the noise? */
+static bool matters(const struct comparison *c, unsigned side, uint64_t bytes)
+{
+    return bytes > c->noise_bytes && bytes >= c->sides[side].middle->held.values.bytes / 10;
+}
+
+int holders_init(struct holders *h, const struct comparison *c, const struct proposals *p)
 {
     *h = (struct holders){.count = c->paths->function_count};
     uint32_t *own = calloc(c->paths->node_count, sizeof *own);
@@ -68,9 +85,8 @@ int holders_init(struct holders *h, const struct comparison *c)
     add_up(h, c, own);
     free(own);
     sort_out(h);
-    h->moved = h->lost_bytes > c->noise_bytes && h->gained_bytes > c->noise_bytes &&
-               h->lost_bytes >= c->sides[0].middle->held.values.bytes / 10 &&
-               h->gained_bytes >= c->sides[1].middle->held.values.bytes / 10;
+    uint64_t renamed = renamed_bytes(h, p);
+    h->moved = matters(c, 0, h->lost_bytes - renamed) && matters(c, 1, h->gained_bytes - renamed);
     return 0;
 }
 

@@ -3,11 +3,12 @@
  * whether what held it before gave way to something else.
  * Why own functions: "numpy holds less and pandas more" helps nobody find the line to change.
  * Invariants: the sums over all holders are the sides' bytes. Not here: renamed functions
- * (proposals.h). Not thread-safe. */
+ * (proposals.h); what may be the same function under another name makes no peak move. Not
+ * thread-safe. */
 #ifndef ANALYZER_HOLDERS_H
 #define ANALYZER_HOLDERS_H
 
-#include "analyzer/comparison.h"
+#include "analyzer/proposals.h"
 
 #define HOLDERS_TOLD 3
 
@@ -27,7 +28,7 @@ struct holders {
 };
 
 /* Sums up. Returns 0 or -ERR_NOMEM; release is needed in both cases. */
-int holders_init(struct holders *h, const struct comparison *c);
+int holders_init(struct holders *h, const struct comparison *c, const struct proposals *p);
 /* Frees everything, also of zeroed holders. */
 void holders_release(struct holders *h);
 

@@ -173,17 +173,13 @@ static void learn_names(struct profile *p, const struct model *m)
     }
 }
 
-static void learn_about(struct profile *p, const struct model *m)
+static void learn_python(struct profile *p, const struct model *m)
 {
     const struct process *root = model_root(m);
-    char version[64] = "";
     size_t used = 0;
-    if (root && root->python->length)
-        glyph_append(version, sizeof version, &used, root->python->bytes, root->python->length,
-                     true);
     if (root)
-        snprintf(p->about, sizeof p->about, "%s%s%spid %u", version[0] ? "Python " : "", version,
-                 version[0] ? ", " : "", root->pid);
+        glyph_append(p->python, sizeof p->python, &used, root->python->bytes, root->python->length,
+                     true);
 }
 
 /* The facts that the report tells of a run, while it is open. */
@@ -207,7 +203,7 @@ static int learn(struct loading *l, enum measure measure)
     p->rss_high_bytes = rec->replay.rss_high_bytes > p->held.rss_bytes ? rec->replay.rss_high_bytes
                                                                        : p->held.rss_bytes;
     heading_command_text(&l->report, p->command, sizeof p->command);
-    learn_about(p, &rec->replay.model);
+    learn_python(p, &rec->replay.model);
     learn_names(p, &rec->replay.model);
     return 0;
 }

@@ -32,9 +32,9 @@ memreplay.page = (() => {
     if (key !== shapeKey) { shape = T.shape(model, hides, []); shapeKey = key; }
     const [before, after] = [BEFORE, AFTER].map((which) => T.own(shape, column(which).bytes));
     const blocks = [BEFORE, AFTER].map((which) => T.own(shape, column(which).blocks));
-    const width = { before, after, both: before.map((bytes, i) => Math.max(bytes, after[i])) }[state.width];
-    const owns = [width, before, after, ...blocks];
-    tree = state.inverted ? T.inverted(shape, owns, 1e-4) : T.upright(shape, owns);
+    const owns = [before.map((bytes, i) => Math.max(bytes, after[i])), before, after, ...blocks];
+    tree = state.inverted ? T.inverted(shape, owns, 1e-4) : T.upright(shape, owns); // the same shape for every width
+    tree.sums[0] = tree.sums[{ both: 0, before: 1, after: 2 }[state.width]];
     most = 1;
     for (let node = 1; node < tree.parent.length; node++) most = Math.max(most, Math.abs(changed(node)));
   }
@@ -104,7 +104,7 @@ memreplay.page = (() => {
   function sayNotes(before, after) {
     const notes = [];
     if (state.swapped) notes.push("Swapped: what was given as after stands as before here.");
-    if (seconds(before) > seconds(after)) notes.push(`The other way round? \u201cBefore\u201d was recorded later (${stamp(before)}) than \u201cafter\u201d (${stamp(after)}).`);
+    else if (seconds(before) > seconds(after)) notes.push(`The other way round? \u201cBefore\u201d was recorded later (${stamp(before)}) than \u201cafter\u201d (${stamp(after)}).`);
     for (const each of [before, after]) {
       if (!each.trace.complete) notes.push(each.name + " is incomplete: it was cut short.");
       if (each.trace.damaged_blocks) notes.push(each.name + " is damaged; what could be read is shown.");
