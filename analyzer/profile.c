@@ -177,9 +177,12 @@ static void learn_python(struct profile *p, const struct model *m)
 {
     const struct process *root = model_root(m);
     size_t used = 0;
-    if (root)
-        glyph_append(p->python, sizeof p->python, &used, root->python->bytes, root->python->length,
-                     true);
+    if (!root)
+        return;
+    glyph_append(p->python, sizeof p->python, &used, root->python->bytes, root->python->length,
+                 true);
+    snprintf(p->about, sizeof p->about, "%s%s%spid %u", p->python[0] ? "Python " : "", p->python,
+             p->python[0] ? ", " : "", root->pid);
 }
 
 /* The facts that the report tells of a run, while it is open. */

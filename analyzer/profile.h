@@ -21,6 +21,7 @@ struct profile {
     char *trace_json;                      /* the object "trace", as trace_json.h writes it */
     char command[2048];                    /* as typed, safe to show */
     char python[64];                       /* "3.11.7", safe to show; "" where unknown */
+    char about[128];                       /* "Python 3.11.7, pid 4242" */
     struct holdings held;                  /* values.bytes: in all */
     uint64_t duration_ns, started_unix_ns; /* started: 0 where unknown */
     uint64_t rss_high_bytes; /* the most that was resident over all processes, in the window */
