@@ -16,6 +16,7 @@
 
 #define LABEL_COLUMNS 13
 #define PROCESS_ROWS  20
+#define MARK_ROWS     20
 
 static void line(const struct report *report, const char *label, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -248,6 +249,28 @@ static void print_processes(const struct report *report)
         fprintf(report->terminal.out, "  %s more\n", quantity_count(more).text);
 }
 
+static void print_marks(const struct report *report)
+{
+    const struct model *m = &report->rec->replay.model;
+    for (size_t i = 0; i < m->mark_count && i < MARK_ROWS; i++) {
+        char name[1100] = "";
+        size_t used = 0;
+        struct row row;
+        if (!i)
+            title(report, "Marks");
+        glyph_append(name, sizeof name, &used, m->marks[i].name->bytes, m->marks[i].name->length,
+                     report->frames.ascii);
+        row_begin(&row, &report->terminal);
+        row_right(&row, STYLE_PLAIN, quantity_time(m->marks[i].time_ns).text, 16);
+        row_put(&row, STYLE_PLAIN, "  ", 2);
+        row_put(&row, STYLE_PLAIN, name, row_left(&row));
+        row_end(&row);
+    }
+    if (m->mark_count > MARK_ROWS)
+        fprintf(report->terminal.out, "  %s more\n",
+                quantity_count(m->mark_count - MARK_ROWS).text);
+}
+
 static void print_count(const struct report *report, const char *what, uint64_t count)
 {
     struct row row;
@@ -314,6 +337,7 @@ int summary_report(struct report *report)
     print_allocators(report);
     print_sizes(report);
     print_processes(report);
+    print_marks(report);
     print_events(report);
     print_losses(report);
     return 0;

@@ -59,6 +59,8 @@ struct event {
     };
 };
 
+#define MARK_NAME_BYTES 255 /* at most, of a mark that our recorder sets */
+
 enum record_type {
     RECORD_FUNCTION = 1,
     RECORD_PROCESS,

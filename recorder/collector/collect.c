@@ -33,6 +33,7 @@ struct collector {
     struct shared shared;
     struct output output;
     struct serve *serve;
+    struct pending pending;
     struct processes processes;
     struct merge *merge;
     uint64_t sampled_ns, ended_ns;
@@ -122,11 +123,32 @@ static void sample_if_due(struct collector *c)
     sample_tick(&c->processes);
 }
 
+/* Sets the marks that were asked for before the last drain, which has brought in whatever the
+ * programs had done until then. */
+static void set_marks(struct collector *c, const struct pending_mark *marks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct text name = {marks[i].name, (uint32_t)strlen(marks[i].name)};
+        struct record record = {.type = RECORD_MARK, .mark.name = name};
+        struct rendezvous_reply reply = {.magic = RENDEZVOUS_MAGIC,
+                                         .answer = ANSWER_INERT,
+                                         .root_pid = c->processes.root_pid,
+                                         .time_ns = c->output.now_ns};
+        if (output_record(&c->output, &record, NULL))
+            reply.answer = ANSWER_MARKED;
+        send(marks[i].peer, &reply, sizeof reply, MSG_NOSIGNAL);
+        close(marks[i].peer);
+    }
+}
+
 /* One round: drain, look around, sleep if there was little to do. Returns the bytes drained. */
 static uint64_t round_once(struct collector *c)
 {
+    struct pending_mark marks[PENDING_LIMIT];
+    unsigned asked = pending_take(&c->pending, marks);
     atomic_fetch_add(&c->shared.control->header.heartbeat, 1);
     uint64_t bytes = merge_drain(c->merge);
+    set_marks(c, marks, asked);
     look_at_pythons(c);
     sample_if_due(c);
     if (c->output.stopped)
@@ -218,7 +240,8 @@ static int start(struct collector *c, struct err *err)
     c->shared.control->header.collector_pid = (uint32_t)getpid();
     status = output_start(&c->output, config->trace, &config->header, &config->limits, err);
     if (!status)
-        status = serve_start(&c->serve, &c->shared, config->listener, config->control, err);
+        status =
+            serve_start(&c->serve, &c->shared, config->listener, config->control, &c->pending, err);
     if (status)
         return status;
     c->merge = malloc(sizeof *c->merge);
@@ -233,6 +256,7 @@ static void finish(struct collector *c)
 {
     atomic_store(&c->shared.control->header.recording, 0);
     serve_stop(c->serve);
+    pending_release(&c->pending);
     if (!c->told && !c->launcher_gone)
         write_exit(c);
     uint64_t events = output_finish(&c->output);
@@ -250,6 +274,7 @@ int collect_run(const struct collect *config)
     struct err err;
     struct control ready = {.kind = CONTROL_READY};
     c.config = config;
+    pending_init(&c.pending);
     if (start(&c, &err) != 0) {
         say_failed(config, &err);
         return 1;

@@ -28,15 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOCKET_NAME_BYTES 48
-#define WORDS_MAX         256u /* of the command, as the trace's header keeps it */
-#define WORD_MAX_BYTES    4096u
+#define WORDS_MAX      256u /* of the command, as the trace's header keeps it */
+#define WORD_MAX_BYTES 4096u
 
 struct launch {
     const struct options *options;
     const struct target *target;
     char trace[PATH_MAX];
-    char socket_name[SOCKET_NAME_BYTES];
+    char socket_name[RENDEZVOUS_SOCKET_BYTES];
     int control; /* our end of the pair */
     pid_t program, collector;
     bool refused;
@@ -57,7 +56,7 @@ static int open_listener(char *name)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (getrandom(random, sizeof random, 0) != sizeof random)
         return -1;
-    int length = snprintf(name, SOCKET_NAME_BYTES, "memrec-%016llx%016llx",
+    int length = snprintf(name, RENDEZVOUS_SOCKET_BYTES, RENDEZVOUS_SOCKET_PREFIX "%016llx%016llx",
                           (unsigned long long)random[0], (unsigned long long)random[1]);
     memcpy(address.sun_path + 1, name, (size_t)length);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

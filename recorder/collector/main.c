@@ -2,6 +2,7 @@
  * Not here: anything that is done. */
 #define _GNU_SOURCE
 #include "recorder/collector/launch.h"
+#include "recorder/collector/mark.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,14 @@
 
 static void print_help(void)
 {
-    printf("memrec records every allocation of a program with the Python stack behind it.\n\n"
-           "usage: memrec run [options] job.py [args…]\n"
-           "       memrec run [options] -m package.module [args…]\n"
-           "       memrec run [options] -c 'code' [args…]\n"
-           "       memrec run [options] -- PROGRAM [args…]\n"
-           "       memrec --help | --version\n\n");
+    printf(
+        "memrec records every allocation of a program with the Python stack behind it.\n\n"
+        "usage: memrec run [options] job.py [args…]\n"
+        "       memrec run [options] -m package.module [args…]\n"
+        "       memrec run [options] -c 'code' [args…]\n"
+        "       memrec run [options] -- PROGRAM [args…]\n"
+        "       memrec mark [--pid PID] NAME             names a moment of a recording that runs\n"
+        "       memrec --help | --version\n\n");
 }
 
 static void print_run_help(void)
@@ -75,9 +78,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (!strcmp(word, "mark"))
-        fprintf(stderr, "memrec: mark is not in this version\n");
-    else
-        fprintf(stderr, "memrec: %s%s; see memrec --help\n",
-                *word ? "unknown command " : "give a command", word);
+        return mark_run(argc - 1, argv + 1);
+    fprintf(stderr, "memrec: %s%s; see memrec --help\n",
+            *word ? "unknown command " : "give a command", word);
     return EXIT_OUR_FAILURE;
 }

@@ -16,6 +16,7 @@
 
 struct serve {
     struct shared *shared;
+    struct pending *pending;
     int listener, control;
     int stop[2]; /* a pipe that ends the thread */
     _Atomic uint32_t root_pid;
@@ -111,7 +112,8 @@ static void send_reply(const struct serve *s, int peer, struct rendezvous_reply 
     sendmsg(peer, &message, MSG_NOSIGNAL);
 }
 
-static void answer(struct serve *s, int peer)
+/* Answers one question. Returns false when the connection is no longer ours. */
+static bool answer(struct serve *s, int peer)
 {
     struct rendezvous_ask question;
     struct rendezvous_reply reply = {.magic = RENDEZVOUS_MAGIC, .answer = ANSWER_INERT};
@@ -122,13 +124,20 @@ static void answer(struct serve *s, int peer)
     if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0 ||
         recv(peer, &question, sizeof question, 0) != (ssize_t)sizeof question ||
         question.magic != RENDEZVOUS_MAGIC)
-        return;
+        return true;
     question.text[sizeof question.text - 1] = 0;
     bool allowed = may_attach(s, &who) && atomic_load(&s->shared->control->header.recording);
+    reply.root_pid = atomic_load(&s->root_pid);
     if (allowed && question.question == ASK_ATTACH)
         answer_attach(s, &question, (uint32_t)who.pid, &reply);
+    if (allowed && question.question == ASK_WHO)
+        reply.answer = ANSWER_RUNS;
+    if (allowed && question.question == ASK_MARK && s->pending && *question.text &&
+        pending_put(s->pending, peer, question.text))
+        return false;
     bool file = allowed && (reply.answer == ANSWER_RECORD || question.question == ASK_FILE);
     send_reply(s, peer, &reply, file);
+    return true;
 }
 
 static void *work(void *context)
@@ -146,13 +155,13 @@ static void *work(void *context)
             poll(NULL, 0, 10); /* no descriptor to be had: not at full speed */
             continue;
         }
-        answer(s, peer);
-        close(peer);
+        if (answer(s, peer))
+            close(peer);
     }
 }
 
 int serve_start(struct serve **out, struct shared *shared, int listener, int control,
-                struct err *err)
+                struct pending *pending, struct err *err)
 {
     struct serve *s = calloc(1, sizeof *s);
     if (!s || pipe2(s->stop, O_CLOEXEC) != 0) {
@@ -160,6 +169,7 @@ int serve_start(struct serve **out, struct shared *shared, int listener, int con
         return err_set(err, ERR_NOMEM, "no memory for the rendezvous");
     }
     s->shared = shared;
+    s->pending = pending;
     s->listener = listener;
     s->control = control;
     if (pthread_create(&s->thread, NULL, work, s) != 0) {

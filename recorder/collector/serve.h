@@ -1,10 +1,11 @@
-/* The thread that answers new images (rendezvous.h).
+/* The thread that answers new images, and `memrec mark` (rendezvous.h).
  * Why a thread: whoever asks waits, and the draining thread may be asleep or busy. What it knows of
  * a new image it leaves in a table beside the slots; the slot's state, set last, hands it over. Not
  * here: following processes (processes.h). */
 #ifndef RECORDER_COLLECTOR_SERVE_H
 #define RECORDER_COLLECTOR_SERVE_H
 
+#include "recorder/collector/pending.h"
 #include "recorder/collector/proc.h"
 #include "recorder/collector/shared.h"
 #include "recorder/rendezvous.h"
@@ -23,9 +24,10 @@ struct introduction {
 struct serve;
 
 /* listener: a bound and listening socket, owned from here on. control: borrowed descriptor of the
- * launcher's pair, for CONTROL_REFUSED. Returns 0 or a negative error with err filled. */
+ * launcher's pair, for CONTROL_REFUSED. pending: where marks go, borrowed; NULL: none are taken.
+ * Returns 0 or a negative error with err filled. */
 int serve_start(struct serve **s, struct shared *shared, int listener, int control,
-                struct err *err);
+                struct pending *pending, struct err *err);
 /* Ends the thread, closes the socket, frees s. */
 void serve_stop(struct serve *s);
 

@@ -303,6 +303,18 @@ static bool on_data(struct transcoder *tc, struct stream *s, uint64_t at, uint32
     return true;
 }
 
+static bool on_mark(struct transcoder *tc, const struct stream *s, uint64_t at, uint32_t count)
+{
+    char name[MARK_NAME_BYTES + 8];
+    struct record record = {.type = RECORD_MARK, .mark.name = {name, count}};
+    for (uint32_t i = 0; i < count; i += 8) {
+        uint64_t word = word_at(s, at + i);
+        memcpy(name + i, &word, sizeof word);
+    }
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
 static struct text thread_name(uint32_t pid, uint32_t tid, char *buffer, size_t capacity)
 {
     char path[64];
@@ -368,6 +380,7 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
                                     (uint32_t)(w[1] >> 32), (int32_t)w[2]);
     case RING_CODE: return on_code(tc, s, w);
     case RING_DATA: return on_data(tc, s, at + 8, (uint32_t)low);
+    case RING_MARK: return on_mark(tc, s, at + 8, (uint32_t)low);
     case RING_WAITED: s->waited = (uint32_t)low; return true;
     case RING_EXEC:
     case RING_EXEC_FAILED: s->process->exec_pending = kind == RING_EXEC; return true;
@@ -382,6 +395,8 @@ static unsigned event_words(uint64_t word)
     uint64_t low = word & RING_LOW_MASK;
     if (kind == RING_NONE || kind >= RING_KIND_COUNT)
         return 0;
+    if (kind == RING_MARK)
+        return low == 0 || low > MARK_NAME_BYTES ? 0 : 1 + (unsigned)((low + 7) / 8);
     if (kind != RING_DATA)
         return kind_words[kind];
     return low == 0 || low > RING_DATA_BYTES ? 0 : 1 + (unsigned)((low + 7) / 8);

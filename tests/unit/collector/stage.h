@@ -4,6 +4,7 @@
  *
  *   +N alloc of N bytes   -N free of the block of N bytes   u a free taken back   xN failed alloc
  *   @+N alloc by address  @-A free by address   mN mapped   MN unmapped   Pk process k   Ek its end
+ *   "NAME" a mark
  *   !R:N lost, reason R, N times
  *
  * Sizes are how tests tell blocks apart. Not here: what anything should be. */
@@ -52,7 +53,7 @@ static inline struct stage *stage_open(void)
     assert_int_equal(output_start(&st->output, dup(st->file), &header, &limits, &err), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, st->control), 0);
     int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-    assert_int_equal(serve_start(&st->serve, &st->shared, listener, st->control[0], &err), 0);
+    assert_int_equal(serve_start(&st->serve, &st->shared, listener, st->control[0], NULL, &err), 0);
     processes_init(&st->processes, &st->shared, &st->output, st->serve, STAGE_POOL_BYTES);
     st->merge = malloc(sizeof *st->merge);
     merge_init(st->merge, &st->shared, &st->processes, &st->output);
@@ -154,13 +155,13 @@ struct story {
     char *text; /* of the caller */
     size_t length;
     uint64_t *sizes; /* by allocation index */
-    uint64_t allocs, frees, lost, unknown;
+    uint64_t allocs, frees, lost, unknown, marks;
 };
 
 __attribute__((format(printf, 2, 3))) static inline void story_add(struct story *s,
                                                                    const char *format, ...)
 {
-    char piece[64];
+    char piece[300];
     va_list arguments;
     va_start(arguments, format);
     size_t length = (size_t)vsnprintf(piece, sizeof piece, format, arguments);
@@ -182,6 +183,10 @@ static inline void story_record(struct story *s, const struct record *r)
     case RECORD_FAILED: story_add(s, "x%llu", (unsigned long long)r->failed.size_bytes); break;
     case RECORD_MAP: story_add(s, "m%llu", (unsigned long long)r->map.length); break;
     case RECORD_UNMAP: story_add(s, "M%llu", (unsigned long long)r->unmap.length); break;
+    case RECORD_MARK:
+        story_add(s, "\"%.*s\"", (int)r->mark.name.length, r->mark.name.bytes);
+        s->marks++;
+        break;
     case RECORD_LOST:
         story_add(s, "!%u:%llu", r->lost.reason, (unsigned long long)r->lost.count);
         s->lost++;

@@ -239,8 +239,9 @@ static void test_transcode__gives_up_at_an_event_that_is_cut(void **state)
         {RING_WORD(RING_THREAD, 0, 9), 0, 0},
         {RING_WORD(RING_RESIDENT_RANGE, 0, Y), 4096, 4096},
         {RING_WORD(RING_DATA, 0, 32), 1, 2, 3, 4},
+        {RING_WORD(RING_MARK, 0, 27), 1, 2, 3, 4},
     };
-    static const unsigned words[] = {2, 3, 4, 5, 5, 3, 3, 3, 5};
+    static const unsigned words[] = {2, 3, 4, 5, 5, 3, 3, 3, 5, 5};
     struct stage *st = stage_open();
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
         for (unsigned cut = 1; cut <= words[i]; cut++) {

@@ -56,7 +56,6 @@ static void test_options__what_a_command_does_not_take_is_wrong_usage(void **sta
                                         "peak",
                                         "peak a b",
                                         "peek a",
-                                        "diff a b",
                                         "verify --pid 1 a",
                                         "--json",
                                         "peak --jsn a",
