@@ -1,6 +1,6 @@
 /* Pages in a window over the latest indices, and what leaves them (live.h). Why pages are kept for
- * a while though they are thin: most blocks die young, and a move to the table costs more than
- * their place. */
+ * a while though they are thin: most blocks die young, and a move costs more than their place. Why
+ * packed ones are cut from unused pages: what was packed has just left one. */
 #include "replay/live.h"
 
 #include "format/error.h"
@@ -59,11 +59,23 @@ static int add_chunk(struct live *l)
     return 0;
 }
 
-/* The page holds nothing any more. */
+/* What a page takes can be used again: it holds nothing any more. */
+static void give_back(struct live *l, const struct live_page *page)
+{
+    if (!page->room) {
+        l->spare[l->spare_count++] = page->blocks;
+        return;
+    }
+    struct packed **first = &l->free[page->room / PACKED_STEP - 1];
+    page->packed->next = *first;
+    *first = page->packed;
+}
+
 static void close_page(struct live *l, struct live_page *page)
 {
-    l->spare[l->spare_count++] = page->blocks;
+    give_back(l, page);
     page->blocks = 0;
+    page->room = 0;
     l->page_count--;
 }
 
@@ -71,8 +83,8 @@ static void close_page(struct live *l, struct live_page *page)
 static int retire_page(struct live *l, struct live_page *page)
 {
     for (unsigned i = 0; page->count && i < LIVE_PAGE; i++) {
-        struct block *block = &page->blocks[i];
-        if (!block->site)
+        struct block *block = live_place(page, i);
+        if (!block || !block->site)
             continue;
         if (blockmap_insert(&l->table, page->number * LIVE_PAGE + i, 0, block))
             return -ERR_NOMEM;
@@ -82,6 +94,59 @@ static int retire_page(struct live *l, struct live_page *page)
     }
     close_page(l, page);
     return 0;
+}
+
+/* Cuts an unused page into packed ones. */
+static int cut_page(struct live *l, unsigned room)
+{
+    if (!l->spare_count && add_chunk(l))
+        return -ERR_NOMEM;
+    struct live_page piece = {.room = (uint16_t)room};
+    char *bytes = (char *)l->spare[--l->spare_count];
+    size_t step = packed_bytes(room);
+    for (size_t at = 0; at + step <= PAGE_BYTES; at += step) {
+        piece.packed = (struct packed *)(void *)(bytes + at);
+        give_back(l, &piece);
+    }
+    return 0;
+}
+
+/* An empty packed page, NULL when out of memory. */
+static struct packed *packed_new(struct live *l, unsigned room)
+{
+    struct packed **first = &l->free[room / PACKED_STEP - 1];
+    if (!*first && cut_page(l, room))
+        return 0;
+    struct packed *packed = *first;
+    *first = packed->next;
+    memset(packed, 0, sizeof *packed);
+    return packed;
+}
+
+/* Moves what is live in a page closer together. */
+static int pack_page(struct live *l, struct live_page *page)
+{
+    unsigned room = (page->count + PACKED_STEP - 1) / PACKED_STEP * PACKED_STEP;
+    struct packed *packed = packed_new(l, room);
+    if (!packed)
+        return -ERR_NOMEM;
+    for (unsigned i = 0; i < LIVE_PAGE; i++) {
+        struct block *block = live_place(page, i);
+        if (!block || !block->site)
+            continue;
+        packed_append(packed, i, block);
+        block->site = 0;
+    }
+    give_back(l, page);
+    page->packed = packed;
+    page->room = (uint16_t)room;
+    return 0;
+}
+
+/* A page that is no longer worth its memory takes less. */
+static int shrink_page(struct live *l, struct live_page *page)
+{
+    return page->count < LIVE_LEAST ? retire_page(l, page) : pack_page(l, page);
 }
 
 static int grow_window(struct live *l)
@@ -109,7 +174,7 @@ static int age(struct live *l)
 {
     struct live_page *page = live_page(l, l->young[l->opened % LIVE_YOUNG] * LIVE_PAGE);
     bool due = page && l->opened - page->opened == LIVE_YOUNG && page->count < LIVE_THIN;
-    return due ? retire_page(l, page) : 0;
+    return due ? shrink_page(l, page) : 0;
 }
 
 /* A page for a number that is larger than all before. NULL when out of memory. */
@@ -127,22 +192,29 @@ static struct live_page *open_page(struct live *l, uint64_t number)
         return 0;
     if (age(l))
         return 0;
-    *page = (struct live_page){number, l->spare[--l->spare_count], 0, l->opened};
+    *page = (struct live_page){number, {l->spare[--l->spare_count]}, l->opened, 0, 0};
     l->young[l->opened++ % LIVE_YOUNG] = number;
     l->newest = number;
     l->page_count++;
     return page;
 }
 
+/* The page that has a place for the index, or NULL. */
+static inline struct live_page *home_of(const struct live *l, uint64_t key, uint64_t owner)
+{
+    struct live_page *page = owner ? 0 : live_page(l, key);
+    return page && (!page->room || live_place(page, key)) ? page : 0;
+}
+
 int live_insert(struct live *l, uint64_t key, uint64_t owner, const struct block *block)
 {
     uint64_t number = key >> LIVE_PAGE_LOG2;
-    struct live_page *page = owner ? 0 : live_page(l, key);
+    struct live_page *page = home_of(l, key, owner);
     if (!page && !owner && (number > l->newest || !l->opened) && !(page = open_page(l, number)))
         return -ERR_NOMEM;
     if (!page)
         return blockmap_insert(&l->table, key, owner, block);
-    page->blocks[key % LIVE_PAGE] = *block;
+    *live_place(page, key) = *block;
     page->count++;
     l->paged++;
     return 0;
@@ -151,9 +223,9 @@ int live_insert(struct live *l, uint64_t key, uint64_t owner, const struct block
 struct block *live_find(const struct live *l, uint64_t key, uint64_t owner)
 {
     const struct live_page *page = owner ? 0 : live_page(l, key);
-    if (!page)
+    struct block *block = page ? live_place(page, key) : 0;
+    if (!block)
         return blockmap_find(&l->table, key, owner);
-    struct block *block = &page->blocks[key % LIVE_PAGE];
     return block->site ? block : 0;
 }
 
@@ -162,13 +234,14 @@ static void thin_out(struct live *l, struct live_page *page)
 {
     if (!page->count && page->number != l->newest)
         close_page(l, page);
-    else if (page->count < LIVE_THIN && !is_young(l, page))
-        retire_page(l, page);
+    else if (page->room ? page->count < LIVE_LEAST || page->count * 4u <= page->room
+                        : !is_young(l, page))
+        shrink_page(l, page);
 }
 
 void live_remove(struct live *l, uint64_t key, uint64_t owner, struct block *block)
 {
-    struct live_page *page = owner ? 0 : live_page(l, key);
+    struct live_page *page = home_of(l, key, owner);
     if (!page) {
         blockmap_remove(&l->table, block);
         return;
@@ -179,20 +252,27 @@ void live_remove(struct live *l, uint64_t key, uint64_t owner, struct block *blo
         thin_out(l, page);
 }
 
+/* Drops what keep() turns down of a page. */
+static void purge_page(struct live *l, struct live_page *page,
+                       bool (*keep)(void *context, const struct block *block), void *context)
+{
+    for (unsigned i = 0; i < LIVE_PAGE; i++) {
+        struct block *block = live_place(page, i);
+        if (!block || !block->site || keep(context, block))
+            continue;
+        block->site = 0;
+        page->count--;
+        l->paged--;
+    }
+    if (page->count < LIVE_THIN)
+        thin_out(l, page);
+}
+
 int live_purge(struct live *l, bool (*keep)(void *context, const struct block *block),
                void *context)
 {
-    for (uint64_t i = 0; l->window && i <= l->window_mask; i++) {
-        struct live_page *page = &l->window[i];
-        for (unsigned k = 0; page->blocks && k < LIVE_PAGE; k++) {
-            if (!page->blocks[k].site || keep(context, &page->blocks[k]))
-                continue;
-            page->blocks[k].site = 0;
-            page->count--;
-            l->paged--;
-        }
-        if (page->blocks && page->count < LIVE_THIN)
-            thin_out(l, page);
-    }
+    for (uint64_t i = 0; l->window && i <= l->window_mask; i++)
+        if (l->window[i].blocks)
+            purge_page(l, &l->window[i], keep, context);
     return blockmap_purge(&l->table, keep, context);
 }

@@ -1,31 +1,41 @@
-/* The live blocks at one point of the replay. Why two places: allocation indices are handed out in
- * order, so blocks that are young, or that live long together, stand by their index in pages, where
- * an insertion goes to the next place and a look-up hashes nothing; the few that outlive their
- * neighbours move on to a hash table, as do blocks that the trace names by address.
+/* The live blocks at one point of the replay. Why three places: allocation indices are handed out
+ * in order, so blocks that are young, or that live long together, stand by their index in pages,
+ * where an insertion goes to the next place and a look-up hashes nothing; an old page that has
+ * become thin is packed; the few that outlive even those neighbours move on to a hash table, as do
+ * blocks that the trace names by address.
  *
- *   index ──▶ pages[index / 256 mod window] ──▶ [256 blocks]
- *                  │ an old page that is less than a quarter live, or in the way of a new one
+ *   index ──▶ window[index / 256 mod window] ──▶ [256 blocks]
+ *                  │                   old and less than a quarter live: packed (packed.h)
+ *                  │ hardly anything live, or in the way of a new page
  *                  ▼
  *   address ──▶ table
  *
- * Invariants: a block stands in one of the two; a page below a quarter live is among the youngest,
- * so pages take at most 64 bytes a block beside 256 KiB; the window doubles while half of it is in
- * use, so it follows live blocks, not events. Not here: sums (replay.h). Not thread-safe. */
+ * Invariants: a block stands in one of them, and a place that its page has is never in the table; a
+ * page below a quarter live is packed or among the youngest; a packed one has four live blocks or
+ * more, and room for four times as many at most but for the first eight; so all take at most 80
+ * bytes a block beside 256 KiB; the window doubles while half of it is in use, so it follows live
+ * blocks, not events. Not here: sums (replay.h). Not thread-safe. */
 #ifndef REPLAY_LIVE_H
 #define REPLAY_LIVE_H
 
-#include "replay/blockmap.h"
+#include "replay/packed.h"
 
 #define LIVE_PAGE_LOG2 8u
 #define LIVE_PAGE      (1u << LIVE_PAGE_LOG2) /* blocks */
 #define LIVE_THIN      (LIVE_PAGE / 4)        /* fewer live blocks are not worth a page */
 #define LIVE_YOUNG     64u                    /* pages whose blocks get time to die */
+#define LIVE_LEAST     4u                     /* fewer live blocks are not worth a packed page */
+#define LIVE_ROOMS     (LIVE_THIN / PACKED_STEP)
 
 struct live_page {
-    uint64_t number;      /* of the page: index / LIVE_PAGE */
-    struct block *blocks; /* [LIVE_PAGE], NULL: no page here */
-    uint32_t count;       /* live ones */
-    uint32_t opened;      /* live.opened then */
+    uint64_t number; /* of the page: index / LIVE_PAGE */
+    union {
+        struct block *blocks; /* [LIVE_PAGE], NULL: no page here */
+        struct packed *packed;
+    };
+    uint32_t opened; /* live.opened then */
+    uint16_t count;  /* live ones */
+    uint16_t room;   /* packed: for so many blocks; 0: not packed */
 };
 
 struct live {
@@ -36,7 +46,8 @@ struct live {
     uint32_t opened;                  /* pages so far */
     uint64_t young[LIVE_YOUNG];       /* numbers of the latest pages, by `opened` */
     struct block **spare;             /* unused pages, all empty */
-    struct live_chunk *chunks;        /* memory of the pages */
+    struct live_chunk *chunks;        /* memory of the pages, packed ones too */
+    struct packed *free[LIVE_ROOMS];  /* unused packed ones by room, chained */
     uint64_t spare_count, spare_capacity;
     struct blockmap table;
 };
@@ -69,6 +80,14 @@ static inline struct live_page *live_page(const struct live *l, uint64_t index)
     return page->blocks && page->number == index >> LIVE_PAGE_LOG2 ? page : 0;
 }
 
+/* The place of an index in its page, NULL where it has none. */
+static inline struct block *live_place(const struct live_page *page, uint64_t index)
+{
+    if (__builtin_expect(page->room > 0, 0))
+        return packed_block(page->packed, index % LIVE_PAGE);
+    return &page->blocks[index % LIVE_PAGE];
+}
+
 /* Bring near what a look at this index will need: first where its page is, a few events later the
  * block. Hints for a window of events ahead. */
 static inline void live_prefetch_page(const struct live *l, uint64_t index)
@@ -80,10 +99,14 @@ static inline void live_prefetch_page(const struct live *l, uint64_t index)
 static inline void live_prefetch_block(const struct live *l, uint64_t index)
 {
     const struct live_page *page = live_page(l, index);
-    if (page)
-        near_bring(&page->blocks[index % LIVE_PAGE]);
-    else
+    if (!page) {
         blockmap_prefetch(&l->table, index, 0);
+    } else if (!page->room) {
+        near_bring(&page->blocks[index % LIVE_PAGE]);
+    } else { /* they are mostly spread evenly */
+        near_bring(page->packed);
+        near_bring(&page->packed->blocks[index % LIVE_PAGE * page->room / LIVE_PAGE]);
+    }
 }
 
 #endif

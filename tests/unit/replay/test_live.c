@@ -65,7 +65,7 @@ static void test_live__a_thin_page_is_given_up_once_it_is_old(void **state)
     live_release(&l);
 }
 
-static void test_live__an_old_page_is_given_up_when_it_becomes_thin(void **state)
+static void test_live__an_old_page_is_packed_when_it_becomes_thin(void **state)
 {
     (void)state;
     struct live l;
@@ -73,15 +73,47 @@ static void test_live__an_old_page_is_given_up_when_it_becomes_thin(void **state
     for (uint64_t key = 0; key < LIVE_PAGE; key++)
         insert(&l, key, 0);
     open_pages(&l, 1, LIVE_YOUNG);
-    assert_int_equal(l.table.count, 0);
     for (uint64_t key = 0; key < LIVE_PAGE - LIVE_THIN; key++)
         remove_key(&l, key);
-    assert_int_equal(l.table.count, 0);
+    assert_int_equal(live_page(&l, 0)->room, 0);
     remove_key(&l, LIVE_PAGE - 1);
-    assert_int_equal(l.table.count, LIVE_THIN - 1);
-    for (uint64_t key = LIVE_PAGE - LIVE_THIN; key < LIVE_PAGE - 1; key++)
+    assert_int_equal(live_page(&l, 0)->room, LIVE_THIN);
+    for (uint64_t key = LIVE_PAGE - LIVE_THIN; key < LIVE_PAGE - 17; key++)
+        remove_key(&l, key);
+    assert_int_equal(live_page(&l, 0)->room, 16);
+    assert_null(live_find(&l, LIVE_PAGE - 20, 0));
+    for (uint64_t key = LIVE_PAGE - 17; key < LIVE_PAGE - 4; key++)
+        remove_key(&l, key);
+    assert_null(live_page(&l, 0));
+    assert_int_equal(l.table.count, LIVE_LEAST - 1);
+    for (uint64_t key = LIVE_PAGE - 4; key < LIVE_PAGE - 1; key++)
         remove_key(&l, key);
     assert_int_equal(live_count(&l), LIVE_YOUNG);
+    live_release(&l);
+}
+
+/* A free that did not happen, of a place that a packed page has no more, and of one that it has. */
+static void test_live__a_block_comes_back_to_a_packed_page(void **state)
+{
+    (void)state;
+    struct live l;
+    live_init(&l);
+    for (uint64_t key = 0; key < LIVE_PAGE; key += 10)
+        insert(&l, key, 0);
+    insert(&l, 1, 0);
+    remove_key(&l, 1);
+    open_pages(&l, 1, LIVE_YOUNG + 1);
+    assert_int_not_equal(live_page(&l, 0)->room, 0);
+    insert(&l, 1, 0);
+    remove_key(&l, 20);
+    insert(&l, 20, 0);
+    assert_int_equal(live_find(&l, 1, 0)->serial, 1);
+    assert_int_equal(l.table.count, 1 + 1); /* and the first page of one block */
+    remove_key(&l, 1);
+    assert_null(live_find(&l, 1, 0));
+    for (uint64_t key = 0; key < LIVE_PAGE; key += 10)
+        remove_key(&l, key);
+    assert_int_equal(live_count(&l), LIVE_YOUNG + 1);
     live_release(&l);
 }
 
@@ -239,7 +271,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_live__finds_what_was_inserted_only),
         cmocka_unit_test(test_live__a_thin_page_is_given_up_once_it_is_old),
-        cmocka_unit_test(test_live__an_old_page_is_given_up_when_it_becomes_thin),
+        cmocka_unit_test(test_live__an_old_page_is_packed_when_it_becomes_thin),
+        cmocka_unit_test(test_live__a_block_comes_back_to_a_packed_page),
         cmocka_unit_test(test_live__a_page_that_became_empty_is_used_again),
         cmocka_unit_test(test_live__a_block_comes_back_under_an_index_whose_page_is_gone),
         cmocka_unit_test(test_live__far_jumps_of_the_index_cost_little_memory),
