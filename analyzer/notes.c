@@ -49,8 +49,19 @@ static void note_stop(const struct recording *rec, const char *prefix, FILE *out
                 quantity_time(m->stop_ns).text, loss_words(m->stop_reason));
 }
 
+static void note_moment(const struct recording *rec, const char *prefix, FILE *out)
+{
+    if (!rec->asked_ns)
+        return;
+    fprintf(out, "%s%s has no state at %s, but at %s, %s; the trace has every moment\n", prefix,
+            rec->name, quantity_time(rec->asked_ns).text,
+            quantity_time(rec->replay.moment.time_ns).text,
+            rec->replay.moment.time_ns < rec->asked_ns ? "the last before it" : "its first");
+}
+
 void report_notes(const struct recording *rec, const char *prefix, FILE *out)
 {
+    note_moment(rec, prefix, out);
     note_end(rec, prefix, out);
     note_stop(rec, prefix, out);
     note_damage(rec, prefix, out);

@@ -3,6 +3,7 @@
 #include "analyzer/recording.h"
 
 #include "analyzer/choice.h"
+#include "analyzer/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +15,6 @@
 
 static int refuse_kind(const struct recording *rec, const struct stat *st, struct err *err)
 {
-    char head[16] = "";
     if (S_ISDIR(st->st_mode))
         return err_set(err, ERR_NOT_A_TRACE, "%s is a folder; give the trace file inside it",
                        rec->name);
@@ -25,10 +25,14 @@ static int refuse_kind(const struct recording *rec, const struct stat *st, struc
             err, ERR_NOT_A_TRACE,
             "%s is empty: nothing was recorded into it; record again with `memrec run -o`",
             rec->name);
-    if (pread(rec->fd, head, sizeof head, 0) == sizeof head && !memcmp(head, "SQLite format 3", 16))
-        return err_set(err, ERR_USAGE, "%s is a database; this version reads traces only",
-                       rec->name);
     return 0;
+}
+
+static bool is_database(const struct recording *rec)
+{
+    char head[16] = "";
+    return rec->regular && pread(rec->fd, head, sizeof head, 0) == sizeof head &&
+           !memcmp(head, "SQLite format 3", 16);
 }
 
 static int open_file(struct recording *rec, const char *name, struct err *err)
@@ -54,6 +58,8 @@ int recording_open(struct recording *rec, const char *name, struct err *err)
     int rc = open_file(rec, name, err);
     if (rc)
         return rc;
+    if (is_database(rec))
+        return store_open(rec, err);
     rc = reader_open(&rec->reader, rec->fd, rec->name, err);
     if (rc == -ERR_NOT_A_TRACE)
         return err_set(err, ERR_NOT_A_TRACE,
@@ -66,6 +72,7 @@ int recording_open(struct recording *rec, const char *name, struct err *err)
 void recording_close(struct recording *rec)
 {
     reader_close(&rec->reader);
+    store_close(rec);
     replay_release(&rec->replay);
     if (rec->fd >= 0)
         close(rec->fd);
@@ -141,8 +148,8 @@ static void take_facts(struct recording *rec)
                                     .functions = rec->replay.model.symbols.defined_functions};
 }
 
-int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
-                     void *context, struct err *err)
+static int replay_trace(struct recording *rec, const struct options *o,
+                        recording_progress *progress, void *context, struct err *err)
 {
     struct replay_options made;
     struct relay relayed = {progress, context, rec->file_bytes};
@@ -161,7 +168,14 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
     rec->duration_ns = rec->replay.time_ns;
     if (rec->reader.has_trailer && rec->reader.trailer.end_ns > rec->duration_ns)
         rec->duration_ns = rec->reader.trailer.end_ns;
-    rc = choice_check(rec, o, err);
+    return 0;
+}
+
+int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
+                     void *context, struct err *err)
+{
+    int rc = rec->store ? store_replay(rec, o, err) : replay_trace(rec, o, progress, context, err);
+    rc = rc ? rc : choice_check(rec, o, err);
     rc = rc ? rc : check_pid(rec, o, err);
     return rc ? rc : check_thread(rec, o, err);
 }

@@ -28,15 +28,18 @@ struct recording {
     bool regular;        /* can be read twice */
     uint64_t file_bytes; /* of a regular file; otherwise as read */
     uint64_t duration_ns;
+    uint64_t asked_ns; /* the moment that was asked for, where a database only has one before it;
+                          else 0 */
     struct file_facts file;
     struct reader reader; /* of a trace */
+    struct store *store;  /* of a database; NULL: it is a trace */
     struct replay replay;
 };
 
 typedef void recording_progress(void *context, uint64_t bytes, uint64_t of_bytes);
 
-/* Opens a trace by name, `-` for stdin (name borrowed). Returns 0; -ERR_USAGE for a database, which
- * this version does not read; -ERR_NOT_FOUND, -ERR_IO, -ERR_NOT_A_TRACE, -ERR_VERSION,
+/* Opens a trace or a database by name, `-` for a trace on stdin (name borrowed). Returns 0;
+ * -ERR_NOT_FOUND, -ERR_IO, -ERR_NOT_A_TRACE, -ERR_VERSION,
  * -ERR_TRUNCATED, -ERR_DAMAGED, -ERR_NOMEM: err says what is wrong with which file and what to do.
  * recording_close is needed in all cases. */
 int recording_open(struct recording *rec, const char *name, struct err *err);
@@ -44,7 +47,8 @@ int recording_open(struct recording *rec, const char *name, struct err *err);
 void recording_close(struct recording *rec);
 
 /* Replays it for the options given. progress may be NULL. Returns 0; -ERR_USAGE for a moment,
- * process or thread that this trace does not have; -ERR_IO, -ERR_NOMEM. */
+ * process or thread that it does not have, and for what a database does not keep; -ERR_IO,
+ * -ERR_NOMEM. */
 int recording_replay(struct recording *rec, const struct options *options,
                      recording_progress *progress, void *context, struct err *err);
 

@@ -9,6 +9,7 @@
 
 #include "analyzer/insert.h"
 #include "analyzer/recording.h"
+#include "analyzer/select.h"
 
 #define STORE_APPLICATION_ID 0x4D524442 /* "MRDB" */
 #define STORE_VERSION        1
@@ -39,5 +40,37 @@ int store_write(struct writing *to, const struct recording *rec);
 void store_write_sites(struct writing *to, const struct replay *r, const uint32_t *site_stacks);
 /* The timeline and history. Returns 0 or -ERR_NOMEM. */
 int store_write_history(struct writing *to, const struct replay *r);
+
+/* A database that is open in place of a trace. */
+struct store {
+    struct reading from;
+    struct store_meta meta;
+    struct trace_header header;
+    struct text *arguments; /* of the header */
+    char *words;            /* their bytes */
+    struct trace_damage *damage;
+};
+
+/* Opens rec->name, which is a database, and reads what stands in a trace's header: rec->store,
+ * rec->file.header. Returns 0; -ERR_NOT_A_TRACE where another program made it, -ERR_VERSION,
+ * -ERR_DAMAGED, -ERR_NOMEM with err filled. store_close is needed in all cases. */
+int store_open(struct recording *rec, struct err *err);
+/* Closes rec->store, if there is one. */
+void store_close(struct recording *rec);
+/* Fills rec->replay and rec->file for the options, as recording_replay does from a trace. A moment
+ * beyond the end leaves moment.chosen false. Returns 0; -ERR_USAGE for what a database does not
+ * keep; -ERR_DAMAGED, -ERR_NOMEM. */
+int store_replay(struct recording *rec, const struct options *o, struct err *err);
+
+/* Its parts. Each reads some tables into the replay; what is wrong is left in the store. */
+
+/* Processes, threads, functions, stacks, marks, losses, sums. */
+void store_read_model(struct store *store, struct replay *r);
+/* Sites, with what is live at the peak and at the end, temporary and in all. */
+void store_read_sites(struct store *store, struct replay *r);
+/* The timeline; rows: with what sites and processes held over time. */
+void store_read_history(struct store *store, struct replay *r, bool rows);
+/* What was live at the end of a tick becomes what is live at the moment. */
+void store_read_moment(struct store *store, struct replay *r, uint32_t tick);
 
 #endif

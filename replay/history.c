@@ -20,7 +20,6 @@ int history_init(struct replay *r)
         return 0;
     h->options.tick_limit = h->options.tick_limit ? h->options.tick_limit : HISTORY_TICKS;
     h->options.row_limit = h->options.row_limit ? h->options.row_limit : HISTORY_ROWS;
-    h->open_end_ns = h->resolution_ns;
     return sites_watch(&r->sites);
 }
 

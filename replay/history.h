@@ -10,13 +10,13 @@
  *   0               end_ns                                                  last
  *   site 7    4 KiB                 0                      4 KiB                  ← its three rows
  *
- * Invariants, once the replay has finished: ticks touch, the first begins at 0; tick i is the time
- * (end of i-1, end of i], and its row values are the state after all events up to and with its end
- * (at a mark: up to the mark); the largest high_bytes is the peak of the processes in scope; the
- * sums over all sites at a tick are the tick's own, exactly; the moment (moment.h), the end of the
- * first process and each mark are the ends of ticks and are never merged away. Resident bytes are
- * told with hindsight: a sample counts back to the birth of its block. Not here: which moment
- * (moment.h), values at the moment (sites.h). Not thread-safe. */
+ * Invariants, once the replay has finished: ticks touch, the first is the time 0 alone; tick i is
+ * the time (end of i-1, end of i], and its row values are the state after all events up to and with
+ * its end (at a mark: up to the mark); the largest high_bytes is the peak of the processes in
+ * scope; the sums over all sites at a tick are the tick's own, exactly; the moment (moment.h), the
+ * end of the first process and each mark are the ends of ticks and are never merged away. Resident
+ * bytes are told with hindsight: a sample counts back to the birth of its block. Not here: which
+ * moment (moment.h), values at the moment (sites.h). Not thread-safe. */
 #ifndef REPLAY_HISTORY_H
 #define REPLAY_HISTORY_H
 

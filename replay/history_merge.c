@@ -43,7 +43,7 @@ static uint32_t join_ticks(struct history *h, uint32_t *map)
     for (uint32_t i = 0; i < h->tick_count; i++) {
         struct history_tick t = h->ticks[i];
         uint64_t last = (t.end_ns ? t.end_ns - 1 : 0) / h->resolution_ns;
-        bool joins = kept && !history_stays(&h->ticks[kept - 1]) &&
+        bool joins = kept && !history_stays(&h->ticks[kept - 1]) && last_end_ns &&
                      start_ns / h->resolution_ns == last && last_end_ns <= t.end_ns;
         if (joins) {
             join(&h->ticks[kept - 1], &t);

@@ -178,6 +178,13 @@ uint32_t sites_intern(struct sites *s, struct thread *t, uint32_t lane, uint32_t
     return id;
 }
 
+uint32_t sites_append(struct sites *s, struct thread *t, uint32_t lane, uint32_t stack)
+{
+    if (s->count == s->capacity && grow_items(s))
+        return 0;
+    return site_new(s, t->process, lane, stack);
+}
+
 /* The place of a site's rarer half among more_slots, or the empty one where it belongs. */
 static uint32_t *more_slot(const struct sites *s, uint32_t site)
 {

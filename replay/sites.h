@@ -100,6 +100,9 @@ uint32_t sites_lane(struct sites *s, struct thread *thread, unsigned allocator);
 /* The site of a stack as the event names it in a lane of the thread; made where it is new. Returns
  * its id, or 0 when out of memory. */
 uint32_t sites_intern(struct sites *s, struct thread *thread, uint32_t lane, uint32_t stack);
+/* Makes a site that no sites_intern will find, with a number of its own whatever its key: for sites
+ * that are read from elsewhere. Returns its id, or 0 when out of memory. */
+uint32_t sites_append(struct sites *s, struct thread *thread, uint32_t lane, uint32_t stack);
 /* Makes the rarer half of a site, if it has none. Returns 0 or -ERR_NOMEM. */
 int sites_make_more(struct sites *s, uint32_t site);
 /* The rarer half of a site, NULL where none was made. */

@@ -429,7 +429,7 @@ def test_what_is_no_trace_exits_3_with_a_way_out(memreplay, look, tmp_path):
         assert str(path) in finished.err and word in finished.err
     (tmp_path / "db").write_bytes(b"SQLite format 3\0" + bytes(100))
     finished = memreplay("peak", tmp_path / "db")
-    assert finished.status == 2 and "database" in finished.err
+    assert finished.status == 3 and "memreplay sqlite" in finished.err
 
 
 def test_a_newer_version_is_refused(look):
