@@ -3,10 +3,11 @@
  * below its budget; what does not fit is folded, with its sum. Not here: the data
  * (flamegraph_data.h), the page's sources (analyzer/web). */
 #include "analyzer/flamegraph_data.h"
+#include "analyzer/flamegraph_svg.h"
 #include "analyzer/flamegraph_time.h"
 #include "analyzer/glyph.h"
 #include "analyzer/page.h"
-#include "analyzer/code.h"
+#include "analyzer/quantity.h"
 #include "analyzer/tool.h"
 
 #include <limits.h>
@@ -18,7 +19,9 @@
 #define NODES_AT_LEAST    500u
 #define MOMENTS_AT_FIRST  320u
 #define MOMENTS_AT_LEAST  20u
-#define LEAST_SCORE       1e-5f /* a hundredth of a per mille of any measure's total */
+#define PICTURE_NODES     6000u
+#define PICTURE_LEAST     0.00025f /* a third of a pixel */
+#define LEAST_SCORE       1e-5f    /* a hundredth of a per mille of any measure's total */
 
 static const char *const scripts[] = {web_format_js,     web_data_js,
                                       web_tree_js,       web_color_js,
@@ -144,6 +147,66 @@ static int write_page(const struct options *o, struct report *report, FILE *out)
     return rc;
 }
 
+static void make_subtitle(const struct report *report, enum measure measure, uint64_t bytes,
+                          char *out, size_t capacity)
+{
+    const struct options *o = report->options;
+    const char *what = "held at the peak";
+    if (o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE)
+        what = "held at the maximum of the window";
+    else if (o->at.kind != WHEN_NONE && o->at.kind != WHEN_PEAK)
+        what = "held";
+    if (measure == MEASURE_LEAKS)
+        snprintf(out, capacity, "%s never freed", quantity_size(bytes).text);
+    else if (measure == MEASURE_TEMPORARY)
+        snprintf(out, capacity, "%s allocated and freed again at once", quantity_size(bytes).text);
+    else
+        snprintf(out, capacity, "%s %s, %s into %s", quantity_size(bytes).text, what,
+                 quantity_time(report->rec->replay.moment.time_ns).text,
+                 quantity_time(report->rec->duration_ns).text);
+}
+
+/* Draws a graph that was built. */
+static int draw(const struct options *o, struct report *report, const struct graph *graph,
+                enum measure measure, FILE *out)
+{
+    char title[400], subtitle[200];
+    struct code code = {0};
+    struct picture picture;
+    const struct recording *rec = report->rec;
+    struct flamegraph_svg svg = {report, graph,   &picture, o->no_source ? 0 : &code,
+                                 title,  subtitle};
+    int rc = picture_make(&picture, report, graph, measure, o->inverted, PICTURE_LEAST);
+    if (!rc && !o->no_source)
+        rc = code_read(&code, graph, &rec->replay.model.symbols, rec->file.header->started_unix_ns);
+    if (!rc) {
+        make_title(report, title, sizeof title);
+        make_subtitle(report, measure, picture.items[0].bytes, subtitle, sizeof subtitle);
+        flamegraph_svg(&svg, out);
+    }
+    code_release(&code);
+    picture_release(&picture);
+    return rc;
+}
+
+static int write_picture(const struct options *o, struct report *report, FILE *out)
+{
+    enum measure measure = o->leaks       ? MEASURE_LEAKS
+                           : o->temporary ? MEASURE_TEMPORARY
+                                          : MEASURE_MOMENT;
+    const struct graph_limits limits = {.nodes = PICTURE_NODES,
+                                        .least_score = PICTURE_LEAST,
+                                        .measures = &measure,
+                                        .measure_count = 1,
+                                        .skip_imports = true};
+    struct graph graph;
+    report->options = o;
+    int rc = graph_build(&graph, report, &limits);
+    rc = rc ? rc : draw(o, report, &graph, measure, out);
+    graph_release(&graph);
+    return rc;
+}
+
 /* Writes and tells where. o: with the output filled in. */
 static int write_output(const struct options *o, struct recording *rec, struct work *work,
                         struct err *err)
@@ -155,7 +218,7 @@ static int write_output(const struct options *o, struct recording *rec, struct w
         return err->code;
     all.thread = 0;
     report_init(&report, &all, rec, out);
-    int rc = write_page(o, &report, out);
+    int rc = o->svg ? write_picture(o, &report, out) : write_page(o, &report, out);
     if (rc)
         err_set(err, ERR_NOMEM, "out of memory");
     int closed = output_close(o, out, err);

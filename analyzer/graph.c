@@ -296,7 +296,7 @@ int graph_build(struct graph *g, const struct report *report, const struct graph
 {
     struct build b = {.g = g, .report = report, .limits = limits};
     *g = (struct graph){0};
-    int rc = merged_init(&b.merged, &report->rec->replay.model.symbols, false);
+    int rc = merged_init(&b.merged, &report->rec->replay.model.symbols, limits->skip_imports);
     rc = rc ? rc : allocate(&b);
     rc = rc ? rc : make_nodes(&b);
     rc = rc ? rc : make_entries(&b);

@@ -50,6 +50,7 @@ struct graph_limits {
     uint64_t highest_of_bytes;     /* what 100% of these is */
     const enum measure *measures;  /* that frames are judged by */
     unsigned measure_count;
+    bool skip_imports; /* leaves out the frames of importlib, as in merged.h */
 };
 
 /* Builds it for all sites of the report, whatever thread it is about. Returns 0 or -ERR_NOMEM;

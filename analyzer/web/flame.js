@@ -1,7 +1,8 @@
 // The flame graph itself: a tree (tree.js) drawn on a canvas, with zoom, breadcrumbs, tooltips and the keyboard. Nothing here
 // knows what the numbers mean: a page gives its words and colours as hooks, so a comparison of two runs draws with it too.
 //
-//   hooks: name(tree, node), place(tree, node), code(tree, node) -> text inside a frame
+//   hooks: name(tree, node), place(tree, node), code(tree, node) -> text inside a frame; label(tree, node): in place of a name that
+//          says little (optional)
 //          fill(tree, node, dark) -> colour; tip(tree, node) -> element; tell(tree, node) -> sentence for a screen reader
 //          onselect(node); onzoom(node)
 //
@@ -44,7 +45,7 @@ memreplay.Flame = (() => {
 
   class Flame {
     constructor(host, hooks) {
-      this.hooks = hooks;
+      this.hooks = { label: hooks.name, ...hooks };
       this.tree = null;
       this.zoomed = this.focused = this.hovered = 0;
       this.rows = []; this.matches = null; this.flipped = false; this.dark = false;
@@ -113,7 +114,7 @@ memreplay.Flame = (() => {
       const path = memreplay.tree.path(this.tree, this.zoomed), shown = path.length > 8 ? [path[0], -1, ...path.slice(-6)] : path;
       this.crumbs.hidden = !path.length;
       const crumb = (node, last) => node < 0 ? element("span", { text: "\u2026" })
-        : element("button", { type: "button", text: this.hooks.name(this.tree, node), "aria-current": last ? "true" : false,
+        : element("button", { type: "button", text: this.hooks.label(this.tree, node), "aria-current": last ? "true" : false,
           onclick: () => { this.zoom(node); this.canvas.focus(); } });
       this.crumbs.replaceChildren(crumb(0, !path.length), ...shown.map((node) => crumb(node, node === this.zoomed)));
     }
@@ -170,7 +171,7 @@ memreplay.Flame = (() => {
 
     drawText(c, colors, node, x, y, w) {
       const parts = typeof node === "string" ? [node]
-        : [this.hooks.name(this.tree, node), this.hooks.place(this.tree, node), this.hooks.code(this.tree, node)];
+        : [this.hooks.label(this.tree, node), this.hooks.place(this.tree, node), this.hooks.code(this.tree, node)];
       let left = x + PAD, room = w - 2 * PAD;
       for (let i = 0; i < parts.length && parts[i] !== undefined; i++) {
         if (!parts[i]) continue;

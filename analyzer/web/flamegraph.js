@@ -80,6 +80,11 @@ memreplay.page = (() => {
         default: return "all: " + size(tree.sums[0][0]);
       }
     },
+    // A module's own code is called as the module, whose name says more than "<module>".
+    label(tree, node) {
+      const fn = tree.kind[node] === T.FRAME ? frames.of(tree.frame[node]) : null;
+      return fn && fn.name === "<module>" && /\.py$/.test(fn.file) ? fn.file.replace(/(\/__init__)?\.py$/, "").replace(/^.*\/(?=[^/]*$)/, (path) => path.startsWith("/") ? "" : path).replace(/\//g, ".") : words.name(tree, node);
+    },
     place: (tree, node) => tree.kind[node] === T.FRAME ? frames.place(tree.frame[node]) : "",
     code: (tree, node) => tree.kind[node] === T.FRAME ? source.line(frames.of(tree.frame[node]).path, frames.line[tree.frame[node]]) : "",
     fill: (tree, node, dark) => memreplay.color.ofNode(frames, tree, node, tree.sums[0][node] / (whole() || 1), dark),

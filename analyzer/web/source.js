@@ -21,6 +21,7 @@ memreplay.Source = (() => {
     show(panel, frames, frame) {
       const fn = frames.of(frame), number = frames.line[frame], file = this.files.get(fn.path);
       const head = element("header", {}, element("strong", { text: fn.name }), " ", element("span", { class: "path", text: fn.path + (number ? ":" + number : "") }));
+      panel.scrollTop = 0;
       panel.replaceChildren(head, file && file.lines.has(number) ? this.listing(file, number) : element("p", { class: "note", text: this.reason(fn, file) }));
     }
 
@@ -33,8 +34,8 @@ memreplay.Source = (() => {
     listing(file, number) {
       const list = element("ol", { class: "code", tabindex: "0", "aria-label": "Source around line " + number });
       let first = number, last = number;
-      while (number - first < 12 && file.lines.has(first - 1)) first--;
-      while (last - number < 12 && file.lines.has(last + 1)) last++;
+      while (number - first < 7 && file.lines.has(first - 1)) first--;
+      while (last - number < 7 && file.lines.has(last + 1)) last++;
       for (let line = first; line <= last; line++)
         list.append(element("li", { value: line, "aria-current": line === number ? "true" : false }, element("code", { text: file.lines.get(line) || " " })));
       return list;

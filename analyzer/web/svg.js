@@ -26,7 +26,7 @@ memreplay.svg = (() => {
 
     function frame(row, i, at, y) {
       const x = row.x[i] * WIDTH, w = row.w[i] * WIDTH, group = node("g", {}), more = row.more[i];
-      const words = [hooks.name(tree, at), hooks.place(tree, at), hooks.code(tree, at)].filter(Boolean).join("  ");
+      const words = [hooks.label(tree, at), hooks.place(tree, at), hooks.code(tree, at)].filter(Boolean).join("  ");
       group.append(node("title", {}, clean(more ? `${more} narrow frames` : hooks.tell(tree, at))),
         node("rect", { x: x.toFixed(2), y, width: Math.max(w - 0.6, 0.3).toFixed(2), height: ROW - 1, fill: more ? colors.small : hooks.fill(tree, at, false) }));
       const room = Math.floor((w - 6) / CHAR), text = clean(words);

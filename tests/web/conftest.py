@@ -41,21 +41,32 @@ class Page:
         self.page.on("request", lambda request: None if request.url.startswith(("file:", "blob:")) else self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type in ("error", "warning") else None)
-        self.page.on("dialog", lambda dialog: (self.errors.append("a dialog: " + dialog.message), dialog.dismiss()))
+        self.dialogs = []  # answers to questions that a test asks for; others are errors
+        self.page.on("dialog", self.answer)
         began = time.monotonic()
         self.page.goto(f"file://{file}")
         self.seconds = time.monotonic() - began
+
+    def answer(self, dialog):
+        if self.dialogs:
+            dialog.accept(self.dialogs.pop(0))
+        else:
+            self.errors.append("a dialog: " + dialog.message)
+            dialog.dismiss()
 
     def run(self, script, argument=None):
         return self.page.evaluate(script, argument)
 
     def text(self, selector):
         """As a person reads it: no-break spaces are spaces."""
-        return self.page.inner_text(selector).replace("\u00a0", " ")
+        found = self.page.locator(selector).first
+        is_html = found.evaluate("element => element instanceof HTMLElement")
+        return (found.inner_text() if is_html else found.text_content()).replace("\u00a0", " ")
 
     def frame(self, name):
         """The middle of the widest frame with that name on the flame graph."""
-        box = self.run("""name => {
+        box = self.run("""async name => {
+            for (let i = 0; i < 2; i++) await new Promise(drawn => requestAnimationFrame(drawn)); // what a click changed is laid out
             const { flame, tree, words } = memreplay.page;
             let best = null;
             for (let i = 1; i < tree.parent.length; i++) {

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import time
+import xml.dom.minidom
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_hover_tells_bytes_share_count_and_place(page):
 def test_zoom_has_breadcrumbs_and_a_way_back(page):
     opened = page(job())
     opened.page.mouse.click(*opened.frame("load"))
-    assert opened.page.locator(".crumbs button").all_inner_texts() == ["all: 44.0\u00a0MiB", "<module>", "main", "load"]
+    assert opened.page.locator(".crumbs button").all_inner_texts() == ["all: 44.0\u00a0MiB", "job", "main", "load"]
     x, _ = opened.frame("load")
     assert abs(x - 640) < 3  # as wide as the page now
     opened.page.get_by_role("button", name="main").click()
@@ -359,6 +360,60 @@ def test_the_saved_svg_is_a_picture_by_itself(page, open_page, tmp_path):
     alone = open_page(saved)
     titles = alone.page.locator("g > title").all_text_contents()
     assert any(title.startswith("_parse") and "72.7%" in title for title in titles), titles
+
+
+@pytest.fixture
+def picture(memreplay, open_page, tmp_path):
+    """picture(trace, *options) -> an opened Page of `--svg`, which must be well-formed XML."""
+    def made(trace, *options):
+        (tmp_path / "t.lz4").write_bytes(trace.finish())
+        done = memreplay("flamegraph", "--svg", "-f", "-o", tmp_path / "t.svg", *options, tmp_path / "t.lz4")
+        assert done.status == 0, done.err
+        xml.dom.minidom.parse(str(tmp_path / "t.svg"))
+        return open_page(tmp_path / "t.svg")
+
+    return made
+
+
+def drawn(page):
+    """[(title, x, width)] of the frames that are shown."""
+    return page.run("""() => Array.from(document.querySelectorAll(".f")).filter(g => g.style.display !== "none").map(g =>
+        [g.querySelector("title").textContent.replaceAll("\u00a0", " "), Number(g.querySelector("rect").getAttribute("x")), Number(g.querySelector("rect").getAttribute("width"))])""")
+
+
+def test_the_picture_zooms_searches_and_tells(picture):
+    opened = picture(job())
+    frames = {title.split("  ")[0]: (title, x, width) for title, x, width in drawn(opened)}
+    assert set(frames) >= {"<module>", "main", "load", "read", "_parse"}
+    assert "32.0 MiB, 72.7%, 1 block" in frames["read"][0] and abs(frames["read"][2] - 1200 * 32 / 44) < 1
+    opened.page.locator(".f", has_text="read").first.hover()
+    assert opened.text("#told").startswith("read  pandas/io/readers.py:12"), opened.text("#told")
+    opened.page.locator(".f", has_text="read").first.click()
+    assert all(width > 1199 for _, _, width in drawn(opened)) and len(drawn(opened)) == 6
+    opened.page.locator("#reset").click()
+    assert len(drawn(opened)) == len(frames)
+    opened.dialogs.append("^_parse")
+    opened.page.locator("#search").click()
+    assert opened.text("#told") == "1 found, 72.7% of all"
+
+
+def test_pictures_of_other_views(picture):
+    inverted = {title.split("  ")[0]: width for title, _, width in drawn(picture(job(), "--inverted"))}
+    assert abs(inverted["_parse"] - 1200 * 32 / 44) < 1 and abs(inverted["load"] - 1200 * 32 / 44) < 1  # as _parse's caller
+    assert any(title.startswith("all: 12.0 MiB") for title, _, _ in drawn(picture(job(), "--leaks")))
+    assert any(title.startswith("all: 16.0 MiB") for title, _, _ in drawn(picture(job(), "--temporary")))
+    assert any(title.startswith("all: 4.00 MiB") for title, _, _ in drawn(picture(job(), "--thread", "loader")))
+    assert any(title.startswith("all: 8.00 MiB") for title, _, _ in drawn(picture(job(), "--at", "1500ms")))
+
+
+def test_names_in_a_picture_are_data(picture, tmp_path):
+    opened = picture(hostile())
+    text = (tmp_path / "t.svg").read_text()
+    assert text.count("<script") == 1 and "<img" not in text and text.count("<![CDATA[") == 1
+    titles = [title for title, _, _ in drawn(opened)]
+    assert any(title.startswith(HOSTILE[0]) for title in titles) and any(title.startswith(HOSTILE[1]) for title in titles)
+    opened.page.locator(".f").nth(3).click()
+    assert opened.run("window.pwned") is None
 
 
 def luminance(color):
