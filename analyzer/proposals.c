@@ -1,14 +1,15 @@
 /* Pairing by likeness (proposals.h): who calls it, what it calls, how much it holds, and its name
- * (or, where it moved, that the name is the same) count a quarter each. Why shares and not bytes
- * of callers and callees: an optimisation changes sizes, seldom the shape. */
+ * (or, where it moved, that the name is the same). Why shares and not bytes of callers and callees:
+ * an optimisation changes sizes, seldom the shape. Why what a function allocates itself counts half
+ * as a callee: all functions that call nothing are alike in that. */
 #include "analyzer/proposals.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define CANDIDATES_MOST 128 /* a side */
-#define LIKE_RENAMED    50  /* per cent from which a pair is proposed */
-#define LIKE_MOVED      40
+#define LIKE_RENAMED    60  /* per cent from which a pair is proposed */
+#define LIKE_MOVED      45
 #define LIKE_NAMELESS   65 /* <module>, <lambda>: their name tells little */
 
 enum role { CALLER, CALLEE };
@@ -157,7 +158,7 @@ static double common(const struct search *s, const struct candidate *gone,
             if (a[i].role != role || b[j].role != role || (a[i].other != b[j].other && !own))
                 continue;
             double share_a = (double)a[i].bytes / all_a, share_b = (double)b[j].bytes / all_b;
-            sum += share_a < share_b ? share_a : share_b;
+            sum += (share_a < share_b ? share_a : share_b) * (own ? 0.5 : 1);
         }
     return sum;
 }
@@ -191,12 +192,13 @@ static bool judge(const struct search *s, const struct candidate *gone, const st
     bool moved = a->name == b->name;
     double bytes = gone->bytes < new->bytes ? (double)gone->bytes / (double)new->bytes
                                             : (double)new->bytes / (double)gone->bytes;
-    double like = bytes + common(s, gone, new, CALLER) + common(s, gone, new, CALLEE) +
-                  (moved ? 1 : name_likeness(a->name, b->name));
+    double like = 25 * bytes + 20 * common(s, gone, new, CALLER) +
+                  30 * common(s, gone, new, CALLEE) +
+                  25 * (moved ? 1 : name_likeness(a->name, b->name));
     *out = (struct proposal){.kind = moved ? PROPOSAL_MOVED : PROPOSAL_RENAMED,
                              .before = gone->function,
                              .after = new->function,
-                             .percent = (unsigned)(like * 25 + 0.5)};
+                             .percent = (unsigned)(like + 0.5)};
     unsigned least = moved ? LIKE_MOVED : LIKE_RENAMED;
     if (nameless(a->name) || nameless(b->name))
         least = LIKE_NAMELESS;
