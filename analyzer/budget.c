@@ -201,9 +201,10 @@ static int make_sense(const struct budget *b, const struct options *o, struct er
 {
     bool any = b->peak.given || b->rss.given || b->leaks.given || b->temporary.given ||
                b->growth.given || b->function_count;
-    if (b->growth.given && !b->baseline)
+    if (b->growth.given && !b->baseline && o->from.kind == WHEN_NONE)
         return err_set(err, ERR_USAGE,
-                       "--max-growth since when? Give --baseline TRACE, an earlier recording");
+                       "--max-growth since when? Give --baseline TRACE, an earlier recording, or "
+                       "--from WHEN, a moment of this one");
     if (b->baseline && !b->growth.given)
         return err_set(err, ERR_USAGE,
                        "how much may it grow since %s? Give --max-growth 2%% or 10MB", b->baseline);

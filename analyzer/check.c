@@ -71,6 +71,12 @@ static int judge_growth(struct check *c, const struct comparing *m)
     return judge(v, m, grown(v->before_bytes, &c->budget.growth), 0);
 }
 
+/* Is growth judged between two moments of the one run? */
+static bool within_run(const struct check *c)
+{
+    return c->budget.growth.given && !c->budget.baseline;
+}
+
 static bool bit(const uint8_t *bits, uint32_t at) { return bits[at / 8] >> at % 8 & 1; }
 
 /* Marks the paths in which a function of this name stands anywhere. Did the trace ever run one? */
@@ -123,13 +129,32 @@ static int judge_all(struct check *c, const struct comparing *m, enum measure me
     if (measure == MEASURE_TEMPORARY)
         return judge_sum(c, m, VERDICT_TEMPORARY, &b->temporary);
     int rc = judge_sum(c, m, VERDICT_PEAK, &b->peak);
-    rc = rc ? rc : judge_growth(c, m);
+    if (!rc && !within_run(c))
+        rc = judge_growth(c, m);
     for (size_t i = 0; i < b->function_count && !rc; i++)
         rc = judge_function(c, m, &b->functions[i]);
     return rc ? rc : judge_sum(c, m, VERDICT_RSS, &b->rss);
 }
 
-/* Loads the trace as the side after, and the baseline as that before; without one it is empty. */
+/* Loads both sides, before without a name as an empty one, and compares them. */
+static int compare(const struct check *c, struct comparing *m, const char *before,
+                   const struct options *options_before, const struct options *options,
+                   enum measure measure, struct work *work, struct err *err)
+{
+    struct comparison *found = &m->comparison;
+    if (paths_init(&m->paths))
+        return no_memory(err);
+    int rc = profile_load(&m->runs[1], &m->paths, options->trace, options, measure, 1, work, err);
+    if (!rc && before)
+        rc = profile_load(&m->runs[0], &m->paths, before, options_before, measure, 0, work, err);
+    if (rc)
+        return rc;
+    return comparison_init(found, &m->paths, &m->runs[0], 1, &m->runs[1], 1, &c->options->noise)
+               ? no_memory(err)
+               : 0;
+}
+
+/* The trace beside the baseline, if there is one. */
 static int load(struct check *c, struct comparing *m, enum measure measure, struct work *work,
                 struct err *err)
 {
@@ -138,15 +163,19 @@ static int load(struct check *c, struct comparing *m, enum measure measure, stru
                                                [MEASURE_TEMPORARY] = COMMAND_temporary};
     struct options made = *c->options;
     made.command = commands[measure];
-    if (paths_init(&m->paths))
-        return no_memory(err);
-    int rc = profile_load(&m->runs[1], &m->paths, made.trace, &made, measure, 1, work, err);
-    if (!rc && c->budget.baseline)
-        rc = profile_load(&m->runs[0], &m->paths, c->budget.baseline, &made, measure, 0, work, err);
-    if (!rc && comparison_init(&m->comparison, &m->paths, &m->runs[0], 1, &m->runs[1], 1,
-                               &c->options->noise))
-        rc = no_memory(err);
-    return rc;
+    return compare(c, m, c->budget.baseline, &made, &made, measure, work, err);
+}
+
+/* The window's end beside its beginning. */
+static int load_moments(struct check *c, struct comparing *m, struct work *work, struct err *err)
+{
+    static const struct when none, end = {.kind = WHEN_END, .text = "end"};
+    struct options from = *c->options, to = *c->options;
+    from.command = to.command = COMMAND_peak;
+    from.at = c->options->from;
+    to.at = c->options->to.kind == WHEN_NONE ? end : c->options->to;
+    from.from = from.to = to.from = to.to = none;
+    return compare(c, m, from.trace, &from, &to, MEASURE_MOMENT, work, err);
 }
 
 /* What the first measure found out about the runs stays for the report. */
@@ -154,7 +183,7 @@ static void keep(struct check *c, struct comparing *m)
 {
     for (unsigned side = 0; side < PATH_SIDES; side++) {
         struct profile *kept = side ? &c->first : &c->baseline;
-        if (!kept->name && m->runs[side].name) {
+        if (!kept->name && m->runs[side].name && (side || c->budget.baseline)) {
             *kept = m->runs[side];
             kept->values = 0;
             m->runs[side].trace_json = 0;
@@ -163,15 +192,17 @@ static void keep(struct check *c, struct comparing *m)
     c->bare_names = c->first.bare_names;
 }
 
-static int check_measure(struct check *c, enum measure measure, struct work *work, struct err *err)
+/* moments: growth within the run, not the measure. */
+static int check_measure(struct check *c, enum measure measure, bool moments, struct work *work,
+                         struct err *err)
 {
     struct comparing *m = calloc(1, sizeof *m);
     if (!m)
         return no_memory(err);
-    int rc = load(c, m, measure, work, err);
+    int rc = moments ? load_moments(c, m, work, err) : load(c, m, measure, work, err);
     if (!rc) {
         keep(c, m);
-        rc = judge_all(c, m, measure) ? no_memory(err) : 0;
+        rc = (moments ? judge_growth(c, m) : judge_all(c, m, measure)) ? no_memory(err) : 0;
     }
     comparison_release(&m->comparison);
     profile_release(&m->runs[0]);
@@ -181,26 +212,28 @@ static int check_measure(struct check *c, enum measure measure, struct work *wor
     return rc;
 }
 
-/* Each measure is said once, whatever it is replayed for: notes on a file go with the first. */
+/* Notes on a file are said once, however often it is read. */
 static int check_measures(struct check *c, struct work *work, struct err *err)
 {
+    enum { MOMENTS = MEASURE_TEMPORARY + 1, PASSES };
     const struct budget *b = &c->budget;
-    bool wanted[] = {[MEASURE_MOMENT] =
-                         b->peak.given || b->rss.given || b->growth.given || b->function_count,
-                     [MEASURE_LEAKS] = b->leaks.given,
-                     [MEASURE_TEMPORARY] = b->temporary.given};
-    struct work quiet = *work;
-    struct work *with = work;
-    int rc = 0, measures = wanted[0] + wanted[1] + wanted[2];
-    if (measures > 1 && !strcmp(c->options->trace, "-"))
+    bool growth = b->growth.given && !within_run(c);
+    bool wanted[PASSES] = {[MEASURE_MOMENT] =
+                               b->peak.given || b->rss.given || growth || b->function_count,
+                           [MEASURE_LEAKS] = b->leaks.given,
+                           [MEASURE_TEMPORARY] = b->temporary.given,
+                           [MOMENTS] = within_run(c)};
+    struct work quiet = *work, *with = work;
+    int rc = 0, readings = wanted[0] + wanted[1] + wanted[2] + 2 * wanted[MOMENTS];
+    if (readings > 1 && !strcmp(c->options->trace, "-"))
         return err_set(err, ERR_USAGE,
-                       "stdin cannot be read twice, and peak, leaks and temporary are a reading "
-                       "each; give a file");
+                       "stdin cannot be read twice, and the peak, leaks, temporary blocks and two "
+                       "moments are a reading each; give a file");
     quiet.notes = fopen("/dev/null", "we");
-    for (int i = 0; i <= MEASURE_TEMPORARY && !rc; i++) {
+    for (int i = 0; i < PASSES && !rc; i++) {
         if (!wanted[i])
             continue;
-        rc = check_measure(c, i, with, err);
+        rc = check_measure(c, i, i == MOMENTS, with, err);
         with = quiet.notes ? &quiet : work;
     }
     work->damaged |= quiet.damaged;

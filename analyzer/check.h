@@ -31,7 +31,7 @@ struct verdict {
     enum verdict_kind kind;
     const char *function; /* FUNCTION: as typed, borrowed from the budget */
     uint64_t bytes, limit_bytes;
-    uint64_t before_bytes; /* in the baseline, where there is one */
+    uint64_t before_bytes; /* in the baseline; GROWTH without one: when the window began */
     uint64_t blocks;
     bool holds;
     bool seen; /* false: a function that never ran, or no RSS was sampled; it holds */

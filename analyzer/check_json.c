@@ -9,16 +9,24 @@ static const char *const kind_names[] = {
     [VERDICT_LEAKS] = "max-leaks",   [VERDICT_TEMPORARY] = "max-temporary",
     [VERDICT_GROWTH] = "max-growth", [VERDICT_FUNCTION] = "limit"};
 
-static void json_offender(const struct check *c, struct json *j, const struct offender *o)
+/* Since the baseline, or since the window's beginning. */
+static void json_growth(const struct check *c, struct json *j, const struct verdict *v,
+                        uint64_t before_bytes, uint64_t bytes)
+{
+    if (!c->baseline.name && v->kind != VERDICT_GROWTH)
+        return;
+    json_number(j, c->baseline.name ? "baseline_bytes" : "from_bytes", before_bytes);
+    json_signed(j, "growth_bytes", difference(before_bytes, bytes));
+}
+
+static void json_offender(const struct check *c, struct json *j, const struct verdict *v,
+                          const struct offender *o)
 {
     json_flat_object(j, 0);
     json_string(j, "function", o->function);
     json_string(j, "file", o->path);
     json_number(j, "bytes", o->bytes);
-    if (c->baseline.name) {
-        json_number(j, "baseline_bytes", o->before_bytes);
-        json_signed(j, "growth_bytes", difference(o->before_bytes, o->bytes));
-    }
+    json_growth(c, j, v, o->before_bytes, o->bytes);
     json_end_object(j);
 }
 
@@ -36,13 +44,10 @@ static void json_verdict(const struct check *c, struct json *j, const struct ver
     json_number(j, "excess_bytes", v->holds ? 0 : v->bytes - v->limit_bytes);
     if (v->kind != VERDICT_RSS)
         json_number(j, "allocations", v->blocks);
-    if (c->baseline.name) {
-        json_number(j, "baseline_bytes", v->before_bytes);
-        json_signed(j, "growth_bytes", difference(v->before_bytes, v->bytes));
-    }
+    json_growth(c, j, v, v->before_bytes, v->bytes);
     json_array(j, "offenders");
     for (int i = 0; i < v->offender_count; i++)
-        json_offender(c, j, &v->offenders[i]);
+        json_offender(c, j, v, &v->offenders[i]);
     json_end_array(j);
     json_end_object(j);
 }

@@ -49,26 +49,34 @@ __attribute__((format(printf, 4, 5))) static void line(const struct terminal *t,
     row_words(&row, style == STYLE_HOT ? STYLE_BOLD : STYLE_PLAIN, text);
 }
 
-static void print_growth(const struct check *c, const struct terminal *t, const struct verdict *v)
+/* "2%", "10.0 MiB". */
+static void allowance(const struct bound *growth, char *out, size_t capacity)
 {
-    const struct bound *growth = &c->budget.growth;
-    char allowed[64], words[512];
-    int64_t delta = difference(v->before_bytes, v->bytes);
-    size_t used = 0;
-    words[0] = 0;
-    glyph_append(words, sizeof words, &used, c->baseline.name, strlen(c->baseline.name), false);
     if (growth->is_share && growth->share_ppm % 10000)
-        snprintf(allowed, sizeof allowed, "%u.%02u%%", growth->share_ppm / 10000,
+        snprintf(out, capacity, "%u.%02u%%", growth->share_ppm / 10000,
                  growth->share_ppm / 100 % 100);
     else if (growth->is_share)
-        snprintf(allowed, sizeof allowed, "%u%%", growth->share_ppm / 10000);
+        snprintf(out, capacity, "%u%%", growth->share_ppm / 10000);
     else
-        snprintf(allowed, sizeof allowed, "%s", quantity_size(growth->bytes).text);
+        snprintf(out, capacity, "%s", quantity_size(growth->bytes).text);
+}
+
+static void print_growth(const struct check *c, const struct terminal *t, const struct verdict *v)
+{
+    const struct options *o = c->options;
+    const char *from = c->baseline.name ? c->baseline.name : o->from.text;
+    const char *to = o->to.kind == WHEN_NONE ? "end" : o->to.text;
+    char allowed[64], since[512] = "", at[256] = "";
+    int64_t delta = difference(v->before_bytes, v->bytes);
+    size_t used = 0, at_used = 0;
+    glyph_append(since, sizeof since, &used, from, strlen(from), !t->utf8);
+    glyph_append(at, sizeof at, &at_used, to, strlen(to), !t->utf8);
+    allowance(&c->budget.growth, allowed, sizeof allowed);
     line(t, v->holds ? STYLE_PLAIN : STYLE_HOT, quantity_size(v->bytes).text,
-         "live at the peak: %s%s%s%s since %s (%s), %s the %s allowed", quantity_change(delta).text,
-         delta ? " (" : "", delta ? quantity_growth(v->before_bytes, v->bytes).text : "",
-         delta ? ")" : "", words, quantity_size(v->before_bytes).text,
-         v->holds ? "within" : "more than", allowed);
+         "live at %s: %s%s%s%s since %s (%s), %s the %s allowed",
+         c->baseline.name ? "the peak" : at, quantity_change(delta).text, delta ? " (" : "",
+         delta ? quantity_growth(v->before_bytes, v->bytes).text : "", delta ? ")" : "", since,
+         quantity_size(v->before_bytes).text, v->holds ? "within" : "more than", allowed);
 }
 
 static void print_sum(const struct check *c, const struct terminal *t, const struct verdict *v)

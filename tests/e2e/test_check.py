@@ -280,3 +280,29 @@ def test_stdin_is_read_once(memreplay):
     assert memreplay("check", "--max-peak", "1GB", "-", stdin=whole).status == 0
     done = memreplay("check", "--max-peak", "1GB", "--max-leaks", "1GB", "-", stdin=whole)
     assert done.status == 2 and "cannot be read twice" in done.err
+
+
+def test_growth_within_a_run_from_a_moment_to_another(check):
+    def marked():
+        t = Trace()
+        t.on(t.new_thread(t.process()))
+        stack, other = (t.stack(0, t.function(name, "/srv/app.py"), 1) for name in ("serve", "cache"))
+        first = t.alloc(stack, 500)
+        t.mark("warm")
+        t.free(first)
+        t.alloc(stack, 600)
+        t.alloc(other, 50)
+        t.mark("done")
+        t.alloc(stack, 10**6)
+        return t
+
+    [verdict] = verdicts(check(marked(), "--from", "warm", "--to", "done", "--max-growth", "150", "--json"), 0)
+    assert [verdict[key] for key in ("from_bytes", "bytes", "growth_bytes", "limit_bytes")] == [500, 650, 150, 650]
+    [verdict] = verdicts(check(marked(), "--from", "warm", "--to", "done", "--max-growth", "29%", "--json"), 1)
+    assert [(each["function"], each["growth_bytes"]) for each in verdict["offenders"]] == [("serve", 100), ("cache", 50)]
+    assert "650 B live at done: +150 B (+30.0%) since warm (500 B), more than the 29% allowed" in " ".join(
+        check(marked(), "--from", "warm", "--to", "done", "--max-growth", "29%").out.split())
+    [verdict] = verdicts(check(marked(), "--from", "warm", "--max-growth", "1000150", "--json"), 0)
+    assert verdict["bytes"] == 10**6 + 650
+    done = check(marked(), "--from", "cold", "--max-growth", "1")
+    assert done.status == 2 and "no mark named cold" in done.err
