@@ -7,23 +7,26 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* What stands above an address: an ALLOC's kind and allocator, a FREE's kind. */
+enum { ALLOC_TOP = RING_ALLOC << 8 };
+
 _Static_assert(BIG_BLOCK_BYTES <= UINT32_MAX, "the size of a usual block has 32 bits");
+_Static_assert((uint32_t)ALLOCATOR_COUNT <= ALLOCATOR_LIMIT, "an op has room for each allocator");
 
 INLINE uint64_t word(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
 
-/* One ALLOC. Returns false when it isn't usual. */
+/* One ALLOC, whose first word is ALLOC_TOP + allocator above the address. Returns false when it
+ * isn't usual. */
 INLINE bool usual_alloc(const struct recorded *p, const struct encoder *e, struct encoder_run *run,
-                        uint64_t first, uint64_t second)
+                        unsigned allocator, uint64_t address, uint64_t second)
 {
-    uint64_t address = first & RING_LOW_MASK;
-    uint32_t size = (uint32_t)second, node = (uint32_t)(second >> 32);
-    unsigned allocator = (unsigned)(first >> 48) & 0xFF;
+    uint32_t size = (uint32_t)second, node = (uint32_t)(second >> 32), stack = 0;
     struct address_leaf *leaf = addresses_leaf(&p->addresses, address);
     if (!leaf || size >= BIG_BLOCK_BYTES || allocator >= ALLOCATOR_COUNT)
         return false;
-    uint32_t stack = nodes_stack(&p->nodes, node);
     uint32_t *entry = addresses_entry(leaf, address), value = (uint32_t)run->next_alloc + 1;
-    if ((!stack && node) || *entry || !encoder_run_alloc(e, run, allocator, stack, size))
+    if (*entry || (node && !(stack = nodes_stack(&p->nodes, node))) ||
+        !encoder_run_alloc(e, run, allocator, stack, size))
         return false;
     *entry = value;
     leaf->live++;
@@ -76,22 +79,23 @@ static uint64_t words_in_a_row(const struct encoder *e, const struct stream *s, 
     return count < room ? count : room;
 }
 
-/* The loop. Returns the word before which it stopped. */
+/* The loop. Returns the word before which it stopped; the last one is left alone, so that each has
+ * one behind it. */
 INLINE const uint64_t *run_words(struct stream *s, const struct encoder *e, struct encoder_run *run,
                                  const uint64_t *at, const uint64_t *last, bool fetching)
 {
     const struct recorded *p = s->process;
-    while (at < last) {
-        uint64_t first = word(at);
+    while (at + 1 < last) {
+        uint64_t first = word(at), address = first & RING_LOW_MASK;
         if (fetching && at + AHEAD < last)
             fetch(p, word(at + AHEAD));
         if (first >> 56 == RING_FREE) {
-            if (!usual_free(s, run, first & RING_LOW_MASK))
+            if (!usual_free(s, run, address))
                 break;
             at++;
         } else {
-            if (first >> 56 != RING_ALLOC || at + 1 == last ||
-                !usual_alloc(p, e, run, first, word(at + 1)))
+            unsigned allocator = (unsigned)(first >> 48) - ALLOC_TOP;
+            if (!usual_alloc(p, e, run, allocator, address, word(at + 1)))
                 break;
             at += 2;
         }
