@@ -95,7 +95,7 @@ memreplay.page = (() => {
       const bytes = tree.sums[0][node], own = ownBytes(node), zoomed = tree.sums[0][flame.zoomed];
       const rows = [row(size(bytes), share(bytes, whole()) + " of " + size(whole()) + (shown.changes ? (state.interval === "grew" ? ", grown" : ", shrunk") : ""))];
       if (flame.zoomed && zoomed !== whole()) rows.push(row(share(bytes, zoomed), "of what is zoomed into"));
-      if (own !== null && own !== bytes) rows.push(row(size(own), "allocated by this frame itself"));
+      if (own !== null && size(own) !== size(bytes)) rows.push(row(size(own), "allocated by this frame itself"));
       if (shown.changes) rows.push(row(change((state.interval === "grew" ? 1 : -1) * tree.sums[2][node]), "net, with what shrank or grew below"));
       rows.push(row(count(tree.sums[1][node]), shown.changes ? "blocks net" : tree.sums[1][node] === 1 ? "block" : "blocks"));
       const box = element("div", {}, element("strong", { text: words.name(tree, node) }), " ", element("span", { class: "path", text: words.place(tree, node) }));
@@ -134,7 +134,7 @@ memreplay.page = (() => {
     if (state.view === "temp") return meta.options.threshold > 1 ? `freed within ${count(meta.options.threshold)} allocations of the same thread` : "freed again before the thread's next allocation";
     if (!history || state.to === null) {
       const at = " at " + time(meta.moment.time_ns);
-      return (meta.options.at ? "held" : meta.options.window ? "held at the window's maximum," : "held at the peak,") + at;
+      return (meta.options.at ? "held" : meta.options.window ? "held at the window's maximum," : state.process >= 0 ? "held at the peak of all," : "held at the peak,") + at;
     }
     if (state.from === state.to) return "held" + history.words(state.to);
     const between = `between ${time(history.times[state.from])} and ${time(history.times[state.to])}`;
@@ -194,7 +194,7 @@ memreplay.page = (() => {
     flame.show(tree);
     const test = search();
     if (state.tab === "table") table.show(upright, test);
-    if (history) history.tellTimeline(timeline, state, scopeWords());
+    if (history) history.tellTimeline(timeline, state, set, scopeWords());
   }
 
   function set(changes) {

@@ -105,25 +105,29 @@ memreplay.history = (() => {
         oninterval: (from, to) => set({ view: "held", from: this.nearest(from), to: this.nearest(to) }),
         snap: (ns, step) => this.times[Math.max(0, Math.min(this.times.length - 1, this.nearest(ns) + step))],
       });
-      this.wireJumps(set);
       const { window, from_ns: from, to_ns: to } = this.meta.options;
       if (window) Object.assign(state, { from: this.nearest(from), to: this.nearest(to) });
       return timeline;
     }
 
-    wireJumps(set) {
+    // Buttons for the moments that one wants most. line: of the chosen process.
+    showJumps(set, line) {
       const jump = (text, hint, changes) => element("button", { type: "button", text, title: hint, onclick: () => set({ view: "held", ...changes }) });
       const stored = (ns) => { const at = this.nearest(ns); return { from: at, to: at }; };
       const marks = this.meta.marks.slice(0, 6).map((mark) => jump(mark.name.length > 20 ? mark.name.slice(0, 19) + "\u2026" : mark.name, "the mark at " + time(mark.time_ns), stored(mark.time_ns)));
       const plain = !this.meta.options.at && !this.meta.options.window;
       document.getElementById("jumps").replaceChildren(
+        ...(line === this.line ? [] : [jump("its own peak", "the highest moment of this process", stored(line.time[line.high.indexOf(Math.max(...line.high))]))]),
         jump(plain ? "peak" : "as asked", plain ? "the highest moment of all (P)" : "the moment that was asked for (P)", { from: null, to: null }), ...marks,
         jump("end", "the last stored moment", { from: this.times.length - 1, to: this.times.length - 1 }));
     }
 
-    tellTimeline(timeline, state, words) {
+    tellTimeline(timeline, state, set, words) {
       const line = this.processes.get(state.process) ?? this.line;
-      if (line !== this.drawn) timeline.show(line, this.meta.trace.duration_ns, this.meta.marks);
+      if (line !== this.drawn) {
+        timeline.show(line, this.meta.trace.duration_ns, this.meta.marks);
+        this.showJumps(set, line);
+      }
       this.drawn = line;
       if (state.to === null) timeline.choose(this.meta.moment.time_ns, this.meta.moment.time_ns, words);
       else timeline.choose(this.times[state.from], this.times[state.to], words);

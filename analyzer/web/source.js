@@ -21,8 +21,9 @@ memreplay.Source = (() => {
     show(panel, frames, frame) {
       const fn = frames.of(frame), number = frames.line[frame], file = this.files.get(fn.path);
       const head = element("header", {}, element("strong", { text: fn.name }), " ", element("span", { class: "path", text: fn.path + (number ? ":" + number : "") }));
-      panel.scrollTop = 0;
       panel.replaceChildren(head, file && file.lines.has(number) ? this.listing(file, number) : element("p", { class: "note", text: this.reason(fn, file) }));
+      const line = panel.querySelector("[aria-current]"), scroller = panel.parentElement;
+      scroller.scrollTop = line ? line.getBoundingClientRect().top - panel.getBoundingClientRect().top - scroller.clientHeight / 2 + 12 : 0;
     }
 
     reason(fn, file) {

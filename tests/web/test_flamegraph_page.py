@@ -558,6 +558,8 @@ def test_children_have_their_own_line_and_can_be_chosen(record, page):
     assert opened.page.locator("#process-label").is_visible()
     opened.page.select_option("#process", index=2)
     assert 20_000_000 <= total(opened) < 21_000_000
+    opened.page.get_by_role("button", name="its own peak").click()
+    assert 20_000_000 <= total(opened) < 21_000_000
     opened.page.select_option("#process", index=1)
     assert 8_000_000 <= total(opened) < everything - 19_000_000
 
