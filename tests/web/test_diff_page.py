@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from pages import browser, open_page  # fixtures, and where memreplay_traces is found
 from memreplay_traces import Trace
 
 MIB, S = 1 << 20, 10**9

@@ -8,6 +8,7 @@ import xml.dom.minidom
 
 import pytest
 
+from pages import browser, open_page  # fixtures, and where memreplay_traces is found
 from memreplay_traces import MALLOC, Trace
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent

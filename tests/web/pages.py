@@ -1,8 +1,7 @@
-"""What a test of a page can ask for.
+"""What a test of a page takes from here: from pages import browser, open_page.
 
   browser     Debian's Chromium, driven by Playwright; the test is skipped where either is missing, and says which
   open_page   open_page(file, width=1280, height=800, theme="light") -> Page, a page opened offline
-  traces      the module memreplay_traces of tests/e2e: traces made by hand
 
 A Page has .page (Playwright's), .requests and .errors: what it asked the network for and what went wrong in it. Both must be
 empty when the test ends.
