@@ -6,6 +6,8 @@
 A Page has .page (Playwright's), .requests and .errors: what it asked the network for and what went wrong in it. Both must be
 empty when the test ends.
 """
+import atexit
+import functools
 import pathlib
 import shutil
 import sys
@@ -20,16 +22,28 @@ SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-component-update", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@functools.lru_cache(maxsize=None)
+def chromium():
+    """(browser, None), or (None, why there is none). One for all: a process can run Playwright's driver once."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        return None, "no Chromium here (Debian's package chromium)"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None, "no Playwright in this environment"
+    driver = sync_playwright().start()
+    browser = driver.chromium.launch(executable_path=path, args=SWITCHES)
+    atexit.register(lambda: (browser.close(), driver.stop()))
+    return browser, None
+
+
+@pytest.fixture
 def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("no Chromium here (Debian's package chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright in this environment")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=SWITCHES)
-        yield browser
-        browser.close()
+    found, why = chromium()
+    if not found:
+        pytest.skip(why)
+    return found
 
 
 class Page:
