@@ -82,6 +82,10 @@ memrec := $(if $(filter recorder/collector/main.c,$(collector_src)),$(BUILD)/mem
 memreplay := $(if $(filter replay/main.c,$(replay_src)),$(BUILD)/memreplay)
 preload := $(if $(preload_src),$(BUILD)/libmemrec.so)
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(unit_src))
+manual := $(patsubst %,$(BUILD)/share/%,man/man1/memrec.1 man/man1/memreplay.1 \
+	bash-completion/completions/memrec bash-completion/completions/memreplay \
+	zsh/site-functions/_memrec zsh/site-functions/_memreplay \
+	fish/vendor_completions.d/memrec.fish fish/vendor_completions.d/memreplay.fish)
 walk_parts := $(patsubst tests/walk/%.c,$(BUILD)/tests/walk/%.so,$(sort $(wildcard tests/walk/*.c)))
 programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
@@ -89,7 +93,7 @@ programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
 .PHONY: all demo test quick check format install uninstall setup fuzz bench bench-instructions tests unit walk help clean FORCE
 
-all: $(memrec) $(memreplay) $(preload) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
+all: $(memrec) $(memreplay) $(preload) $(manual) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
 
 demo: ## install what is missing, build, record a numpy/pandas example and print its peak
 	$(Q)tools/setup demo
@@ -116,10 +120,12 @@ install: all ## install below PREFIX (default /usr/local), inside DESTDIR if giv
 	$(Q)install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/memrec'
 	$(Q)install -m 755 $(memrec) $(memreplay) '$(DESTDIR)$(PREFIX)/bin/'
 	$(Q)install -m 755 $(preload) '$(DESTDIR)$(PREFIX)/lib/memrec/libmemrec.so'
+	$(Q)cd $(BUILD)/share && for file in $(manual:$(BUILD)/share/%=%); do \
+		install -D -m 644 "$$file" '$(DESTDIR)$(PREFIX)/share/'"$$file" || exit 1; done
 
 uninstall: ## remove what install put there
 	$(Q)rm -f '$(DESTDIR)$(PREFIX)/bin/memrec' '$(DESTDIR)$(PREFIX)/bin/memreplay' \
-		'$(DESTDIR)$(PREFIX)/lib/memrec/libmemrec.so'
+		'$(DESTDIR)$(PREFIX)/lib/memrec/libmemrec.so' $(manual:$(BUILD)/share/%='$(DESTDIR)$(PREFIX)/share/%')
 	$(Q)rmdir '$(DESTDIR)$(PREFIX)/lib/memrec' 2>/dev/null || true
 
 setup: ## install the packages that building and testing need (apt; root or sudo)
@@ -206,6 +212,25 @@ $(BUILD)/memrec: $(call obj,recorder/collector/main.c) $(collector_lib) $(format
 $(BUILD)/memreplay: $(call obj,replay/main.c) $(analyzer_lib) $(replay_lib) $(format_lib)
 	$(call say,LINK,$@)
 	$(link) $(filter %.o,$^) $(call group,$(filter %.a,$^)) $(TOOL_LIBS)
+
+# Man pages and completions, from the tables of options that the programs are made from.
+$(BUILD)/tools/manual: $(call obj,$(wildcard tools/manual/*.c))
+	@mkdir -p $(@D)
+	$(link) $^
+
+manual_rule = @mkdir -p $(@D)
+$(BUILD)/share/man/man1/%.1: docs/man/%.1.in $(BUILD)/tools/manual
+	$(manual_rule)
+	$(Q)$(BUILD)/tools/manual page $* $< > $@.part && sed 's/@version@/$(VERSION)/' $@.part > $@ && rm $@.part
+$(BUILD)/share/bash-completion/completions/%: $(BUILD)/tools/manual
+	$(manual_rule)
+	$(Q)$< bash $* > $@
+$(BUILD)/share/zsh/site-functions/_%: $(BUILD)/tools/manual
+	$(manual_rule)
+	$(Q)$< zsh $* > $@
+$(BUILD)/share/fish/vendor_completions.d/%.fish: $(BUILD)/tools/manual
+	$(manual_rule)
+	$(Q)$< fish $* > $@
 
 $(BUILD)/pic/libshared.a: $(call pic,$(shared_src)) ; $(archive)
 $(BUILD)/libmemrec.so: $(call pic,$(preload_src)) $(BUILD)/pic/libshared.a $(wildcard recorder/preload/exports.map)

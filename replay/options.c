@@ -2,15 +2,9 @@
  * getopt: which options a command takes stands in its row. */
 #include "replay/options.h"
 
+#include "replay/option_bits.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum option_id {
-#define OPTION(name, text, letter, argument, help) OPTION_##name,
-#include "replay/options.def"
-#undef OPTION
-    OPTION_COUNT
-};
 
 struct option {
     const char *name;
@@ -23,11 +17,6 @@ static const struct option option_table[OPTION_COUNT] = {
 #include "replay/options.def"
 #undef OPTION
 };
-
-#define BIT(name) (UINT64_C(1) << OPTION_##name)
-#define SCOPE     (BIT(PID) | BIT(THREAD))
-#define MOMENTS   (BIT(AT) | BIT(FROM) | BIT(TO) | SCOPE)
-#define COMMON    (BIT(JSON) | BIT(OUTPUT) | BIT(FORCE) | BIT(NO_COLOR) | BIT(HELP) | BIT(VERSION))
 
 struct command {
     const char *name, *operands, *summary;

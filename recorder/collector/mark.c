@@ -20,16 +20,35 @@ struct request {
     bool help, quiet;
 };
 
+static void print_options(void)
+{
+    static const struct {
+        const char *name;
+        char letter;
+        const char *argument, *text;
+    } table[] = {
+#define OPTION(name, letter, argument, text) {name, letter, argument, text},
+#include "recorder/collector/mark.def"
+#undef OPTION
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char left[32];
+        snprintf(left, sizeof left, "%c%c%s--%s%s%s", table[i].letter ? '-' : ' ',
+                 table[i].letter ? table[i].letter : ' ', table[i].letter ? ", " : "  ",
+                 table[i].name, table[i].argument ? " " : "",
+                 table[i].argument ? table[i].argument : "");
+        printf("  %-16s %s\n", left, table[i].text);
+    }
+}
+
 static void print_help(void)
 {
+    printf("usage: memrec mark [--pid PID] NAME\n\n"
+           "Names a moment of a recording that runs, for memreplay's --at, --from and --to: of\n"
+           "the recording that this shell was started in, or of the only one.\n\n");
+    print_options();
     printf(
-        "usage: memrec mark [--pid PID] NAME\n\n"
-        "Names a moment of a recording that runs, for memreplay's --at, --from and --to.\n\n"
-        "  --pid PID      the recording of this process: memrec, its program, or one below it;\n"
-        "                 without it the one that this shell was started in, or the only one\n"
-        "  -q, --quiet    say nothing but errors\n"
-        "  --help         this page\n\n"
-        "The name has at most %d bytes. It may be given again: --at, --from and --to take the\n"
+        "\nThe name has at most %d bytes. It may be given again: --at, --from and --to take the\n"
         "first. A program marks its own moments: memrec_mark(\"loaded\"), see docs/moments.md.\n\n"
         "exit status: 0 when the mark stands in the trace, 125 where it could not be set\n\n"
         "example: memrec mark loaded && sleep 60 && memrec mark later\n",
