@@ -167,6 +167,8 @@ int choice_make(struct recording *rec, const struct options *o, struct replay_op
     made->temporary_threshold = page || is_temporary(o) ? o->threshold : 0;
     if (page && !o->svg)
         made->history.resolution_ns = HISTORY_RESOLUTION_NS;
+    if (o->command == COMMAND_timeline)
+        made->history = (struct history_options){.resolution_ns = 1000000, .no_sites = true};
     made->totals = o->totals || o->command == COMMAND_export;
     if (o->command == COMMAND_sqlite)
         store_choose(made);

@@ -119,18 +119,6 @@ static void write_losses(struct json *j, struct model *m)
     json_end_array(j);
 }
 
-static void write_marks(struct json *j, const struct model *m)
-{
-    json_array(j, "marks");
-    for (size_t i = 0; i < m->mark_count; i++) {
-        json_flat_object(j, 0);
-        json_text(j, "name", m->marks[i].name->bytes, m->marks[i].name->length);
-        json_number(j, "time_ns", m->marks[i].time_ns);
-        json_end_object(j);
-    }
-    json_end_array(j);
-}
-
 void summary_json(struct report *report, const struct holdings *h)
 {
     struct replay *r = &report->rec->replay;
@@ -146,7 +134,7 @@ void summary_json(struct report *report, const struct holdings *h)
     write_events(&j, &r->totals_inside);
     write_losses(&j, &r->model);
     write_stop(&j, &r->model);
-    write_marks(&j, &r->model);
+    trace_marks_json(&j, &r->model);
     json_number(&j, "file_bytes", report->rec->file_bytes);
     json_number(&j, "stacks", report->rec->file.stacks);
     json_end_object(&j);

@@ -4,10 +4,9 @@
 
 #include "analyzer/holdings.h"
 
-/* Writes the whole object. */
 /* What was never freed; of what a window allocated, by its end. */
 struct site_values summary_leaks(const struct report *report);
-/* Writes it. */
+/* Writes the whole object. */
 void summary_json(struct report *report, const struct holdings *h);
 
 #endif

@@ -228,3 +228,15 @@ void json_total(struct json *j, const struct site_values *total)
     json_number(j, "allocations", total->count);
     json_end_object(j);
 }
+
+void trace_marks_json(struct json *j, const struct model *m)
+{
+    json_array(j, "marks");
+    for (size_t i = 0; i < m->mark_count; i++) {
+        json_flat_object(j, 0);
+        json_text(j, "name", m->marks[i].name->bytes, m->marks[i].name->length);
+        json_number(j, "time_ns", m->marks[i].time_ns);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}

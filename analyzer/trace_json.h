@@ -12,6 +12,8 @@ void json_report(struct json *j, const struct report *report);
 void json_trace(struct json *j, const struct recording *rec);
 /* The array "processes": those in scope, in the order they began. */
 void json_processes(struct json *j, const struct report *report);
+/* Adds "marks": names and times, in order. */
+void trace_marks_json(struct json *j, const struct model *m);
 /* Returns 0 or -ERR_NOMEM (nothing written). */
 int json_stacks(struct json *j, const struct report *report, enum measure measure);
 /* "total" of leaks and temporary. */

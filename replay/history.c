@@ -80,7 +80,7 @@ void history_touch(struct replay *r, struct process *p)
 static void add_gap(struct replay *r, struct history_gap gap)
 {
     struct history *h = &r->history;
-    if ((!gap.bytes && !gap.unsampled_bytes) ||
+    if ((!gap.bytes && !gap.unsampled_bytes) || h->options.no_sites ||
         !history_room(h, (void **)&h->gaps, h->gap_count, &h->gap_capacity, sizeof *h->gaps))
         return;
     h->gaps[h->gap_count++] = gap;
@@ -246,7 +246,7 @@ static void end_tick(struct replay *r, uint64_t end_ns, uint32_t flags)
         if (!know_sites(h, r->sites.count) || !history_room(h, (void **)&h->ticks, h->tick_count,
                                                             &h->tick_capacity, sizeof *h->ticks))
             return;
-        for (uint32_t i = 0; i < r->sites.dirty_count; i++)
+        for (uint32_t i = 0; !h->options.no_sites && i < r->sites.dirty_count; i++)
             if (!add_row(h, &r->sites.items[r->sites.dirty[i]], r->sites.dirty[i]))
                 return;
         tell_processes(h);

@@ -38,6 +38,7 @@ struct site_values;
 struct history_options {
     uint64_t resolution_ns;
     uint32_t tick_limit, row_limit;
+    bool no_sites; /* ticks alone: no rows, and resident_bytes stays 0 */
 };
 
 enum history_flag {

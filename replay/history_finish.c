@@ -260,6 +260,22 @@ static void finish_release(struct finish *f)
     h->gap_count = h->last_row_capacity = 0;
 }
 
+/* Without sites nothing is known with hindsight; only the moment's tick needs its sums. */
+static void finish_ticks(struct replay *r)
+{
+    struct history *h = &r->history;
+    if (!h->splits)
+        return;
+    struct history_tick *t = &h->ticks[h->moment_tick];
+    t->mapped_bytes = t->shared_bytes = t->arena_bytes = 0;
+    for (uint32_t id = 0; id < r->model.processes.limit; id++) {
+        const struct process *p = model_process_at(&r->model, id);
+        t->mapped_bytes += p ? process_then(r, p).mapped_bytes : 0;
+        t->shared_bytes += p ? process_then(r, p).shared_bytes : 0;
+        t->arena_bytes += p ? process_then(r, p).arena_bytes : 0;
+    }
+}
+
 void history_finish(struct replay *r)
 {
     struct history *h = &r->history;
@@ -270,6 +286,8 @@ void history_finish(struct replay *r)
     if (h->failed)
         return;
     cut_moment(h);
+    if (!h->failed && h->options.no_sites)
+        return finish_ticks(r);
     if (h->failed || !finish_init(&f, r)) {
         h->failed = true;
         return;

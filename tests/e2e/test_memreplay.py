@@ -394,7 +394,7 @@ def test_stdin_is_a_trace(memreplay):
     (["peak", "--at", "101%", "a"], "100%"), (["peak", "--threshold", "2", "a"], "--threshold"), (["temporary", "--threshold", "0", "a"], "1"),
     (["peak", "--at", "1s", "--from", "2s", "a"], "window"), (["peak", "--from", "end", "a"], "nothing follows"), (["peak", "-o"], "FILE"),
     (["diff", "a"], "second trace"), (["flamegraph", "-"], "-o"), (["flamegraph"], "trace"), (["flamegraph", "--json", "a"], "JSON"), (["flamegraph", "a", "b"], "one trace"),
-    (["timeline", "a"], "timeline"), (["sqlite", "a"], "sqlite"),
+    (["timeline", "--thread", "x", "a"], "--thread"), (["sqlite", "a"], "sqlite"),
     (["export", "a"], "export"), (["check", "a"], "check")])
 def test_wrong_usage_exits_2_with_a_sentence(memreplay, args, word):
     finished = memreplay(*args)

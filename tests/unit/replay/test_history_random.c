@@ -148,7 +148,7 @@ static uint64_t most(const struct world *w, int from, int to)
 static void check(struct world *w, uint64_t resolution_ns, uint32_t ticks, uint32_t rows)
 {
     struct replay_options options = {.moment = {.kind = MOMENT_PEAK, .window = window_all()},
-                                     .history = {resolution_ns, ticks, rows}};
+                                     .history = {resolution_ns, ticks, rows, false}};
     struct replay *r = play(w, &options);
     const struct history *h = &r->history;
     uint64_t highest = 0;
