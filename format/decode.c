@@ -4,6 +4,7 @@
  * block is opened. Not here: fields of records (record.c), predictions (predict.c). */
 #include "format/decode.h"
 #include "format/op.h"
+#include "format/place.h"
 #include "format/predict.h"
 #include "format/record.h"
 #include "format/wire.h"
@@ -17,6 +18,7 @@ struct cursor {
 struct decoder {
     struct cursor columns[COLUMN_COUNT];
     struct predictor predictor;
+    struct places places;
     struct ids next;
     uint64_t last_freed, last_address, time_ns;
     uint32_t last_parent, last_function;
@@ -72,7 +74,8 @@ static int open_columns(struct decoder *d, const uint8_t *payload)
     const uint8_t *end = payload + d->info.payload_bytes;
     uint64_t count, lengths[COLUMN_COUNT], total = 0;
     const uint8_t *at = get_varint(payload, end, &count);
-    if (!at || count < COLUMN_COUNT || count > d->info.payload_bytes)
+    unsigned known = d->info.coding == CODING_1 ? COLUMN_COUNT_1 : COLUMN_COUNT;
+    if (!at || count < known || count > d->info.payload_bytes)
         return damaged(d, "the number of columns");
     for (uint64_t i = 0; i < count; i++) {
         uint64_t length;
@@ -80,12 +83,13 @@ static int open_columns(struct decoder *d, const uint8_t *payload)
         if (!at || length > d->info.payload_bytes)
             return damaged(d, "the length of a column");
         total += length;
-        if (i < COLUMN_COUNT)
+        if (i < known)
             lengths[i] = length;
     }
     if (total != (uint64_t)(end - at))
         return damaged(d, "the sum of the columns' lengths");
-    for (int i = 0; i < COLUMN_COUNT; at += lengths[i++])
+    memset(d->columns, 0, sizeof d->columns);
+    for (unsigned i = 0; i < known; at += lengths[i++])
         d->columns[i] = (struct cursor){at, at + lengths[i]};
     return 0;
 }
@@ -94,6 +98,8 @@ static int open_columns(struct decoder *d, const uint8_t *payload)
 static int check_info(struct decoder *d)
 {
     const struct block_info *info = &d->info;
+    if (info->coding >= CODING_LIMIT)
+        return damaged(d, "the block's coding");
     const uint64_t limit = (uint64_t)1 << 62;
     if (info->payload_bytes > PAYLOAD_MAX_BYTES || info->op_count > info->payload_bytes)
         return damaged(d, "the block's size");
@@ -121,6 +127,7 @@ static int check_continuity(struct decoder *d, const struct block_info *info)
 static void restart(struct decoder *d)
 {
     predictor_reset(&d->predictor);
+    places_reset(&d->places);
     d->next = (struct ids){
         .function = d->info.first_function,
         .stack = d->info.first_stack,
@@ -183,11 +190,33 @@ static inline bool take_signed(struct decoder *d, enum column_id column, uint64_
     return true;
 }
 
-static inline bool take_address(struct decoder *d, uint64_t *address)
+/* An address as CODING_1 has it. */
+static bool take_address_1(struct decoder *d, uint64_t *address)
 {
     if (!take_signed(d, COLUMN_ADDRESSES, d->last_address, address))
         return false;
     d->last_address = *address;
+    return true;
+}
+
+/* An address that was not expected. */
+static bool take_address(struct decoder *d, uint64_t *address)
+{
+    struct cursor *pages = &d->columns[COLUMN_PAGES];
+    uint64_t difference;
+    if (d->info.coding == CODING_1)
+        return take_address_1(d, address);
+    if (pages->at == pages->end || !take_signed(d, COLUMN_ADDRESSES, 0, &difference))
+        return false;
+    unsigned page = *pages->at & ~PAGE_EXACT;
+    if (!(*pages->at++ & PAGE_EXACT))
+        difference *= 16;
+    if (page > PAGE_NEW)
+        return false;
+    *address = difference + (page == PAGE_NEW ? d->last_address : d->places.pages[page]);
+    if (page == PAGE_NEW)
+        d->last_address = *address;
+    places_use(&d->places, *address);
     return true;
 }
 
@@ -198,12 +227,24 @@ static inline enum step take_stack(struct decoder *d, unsigned op, uint32_t *slo
     *slot = predictor_expected(p);
     if (!(op & OP_STACK_GIVEN))
         return STEP_EVENT;
+    uint32_t previous = p->slots[p->last].stack;
+    struct stack_base *base = &p->bases[op & OP_ALLOCATOR_MASK];
+    uint32_t from = d->info.coding == CODING_1 ? previous : base_stack(base, previous);
     uint64_t stack;
-    if (!take_signed(d, COLUMN_STACKS, p->slots[p->last].stack, &stack) || stack >= d->next.stack)
+    if (!take_signed(d, COLUMN_STACKS, from, &stack) || stack >= d->next.stack)
         return damaged(d, "an allocation's stack");
+    base_learn(base, previous, (uint32_t)stack);
     if (p->slots[*slot].stack != stack && predictor_find(p, (uint32_t)stack, slot))
         return STEP_NOMEM;
     return STEP_EVENT;
+}
+
+/* A size that is not the stack's last, which *size holds. */
+static inline bool take_size(struct decoder *d, uint64_t *size)
+{
+    if (d->info.coding == CODING_1)
+        return take_signed(d, COLUMN_SIZES, *size, size);
+    return take(d, COLUMN_SIZES, size);
 }
 
 /* The fields that both codings of an ALLOC share. */
@@ -215,10 +256,10 @@ static inline enum step take_alloc(struct decoder *d, unsigned op, struct event 
     if (__builtin_expect(step != STEP_EVENT, 0))
         return step;
     uint64_t size = p->slots[slot].size_bytes;
-    if ((op & OP_SIZE_GIVEN) && !take_signed(d, COLUMN_SIZES, size, &size))
+    if ((op & OP_SIZE_GIVEN) && !take_size(d, &size))
         return damaged(d, "an allocation's size");
-    predictor_note(p, slot, size);
     out->allocator = op & OP_ALLOCATOR_MASK;
+    predictor_note(p, slot, out->allocator, size);
     out->stack = p->slots[slot].stack;
     out->size_bytes = size;
     d->event_count++;
@@ -249,15 +290,22 @@ static inline enum step decode_free(struct decoder *d, unsigned op, struct event
     return STEP_EVENT;
 }
 
-static enum step decode_alloc_address(struct decoder *d, struct event *out)
+/* An ALLOC by address behind its op ADDRESS, which is `expected` or has the address in a column. */
+static enum step decode_alloc_address(struct decoder *d, bool expected, struct event *out)
 {
     struct cursor *ops = &d->columns[COLUMN_OPS];
     if (ops->at == ops->end || *ops->at >= OP_ALLOC_LIMIT)
         return damaged(d, "an address without its allocation");
     out->kind = EVENT_ALLOC_ADDRESS;
-    if (!take_address(d, &out->address))
+    if (!expected && !take_address(d, &out->address))
         return damaged(d, "the address of an allocation");
-    return take_alloc(d, *ops->at++, out);
+    enum step step = take_alloc(d, *ops->at++, out);
+    unsigned class = place_class(out->size_bytes);
+    if (expected)
+        out->address = places_expected(&d->places, class);
+    if (step == STEP_EVENT && d->info.coding != CODING_1)
+        places_allocated(&d->places, class, out->address);
+    return step;
 }
 
 static enum step decode_free_address(struct decoder *d, struct event *out)
@@ -265,6 +313,21 @@ static enum step decode_free_address(struct decoder *d, struct event *out)
     out->kind = EVENT_FREE_ADDRESS;
     if (!take_address(d, &out->address))
         return damaged(d, "the address of a free");
+    places_freed(&d->places, out->address);
+    d->event_count++;
+    return STEP_EVENT;
+}
+
+/* The free of one of the newest that are coded by address. */
+static enum step decode_free_newest(struct decoder *d, unsigned distance, struct event *out)
+{
+    if (!places_has_newest(&d->places, distance))
+        return damaged(d, "a free of an allocation before the block's first by address");
+    out->kind = EVENT_FREE_ADDRESS;
+    out->address = places_at(&d->places, distance);
+    if (places_near(&d->places, out->address))
+        places_use(&d->places, out->address);
+    places_freed(&d->places, out->address);
     d->event_count++;
     return STEP_EVENT;
 }
@@ -279,13 +342,13 @@ static enum step decode_thread(struct decoder *d, struct event *out)
     return STEP_EVENT;
 }
 
-static enum step decode_time(struct decoder *d, struct event *out)
+static enum step decode_time(struct decoder *d, unsigned unit_ns, struct event *out)
 {
-    uint64_t advance_ns;
-    if (!take(d, COLUMN_RECORDS, &advance_ns) || advance_ns > INT64_MAX - d->time_ns)
+    uint64_t advance;
+    if (!take(d, COLUMN_RECORDS, &advance) || advance > (INT64_MAX - d->time_ns) / unit_ns)
         return damaged(d, "a time");
     out->kind = EVENT_TIME;
-    out->time_ns = d->time_ns += advance_ns;
+    out->time_ns = d->time_ns += advance * unit_ns;
     return STEP_EVENT;
 }
 
@@ -338,12 +401,18 @@ static enum step decode_record(struct decoder *d, struct event *out)
 static enum step decode_rare(struct decoder *d, unsigned op, struct event *out)
 {
     *out = (struct event){0};
+    if (op >= OP_LIMIT_1 && d->info.coding == CODING_1)
+        return damaged(d, "a reserved op");
+    if (op >= OP_FREE_NEWEST && op < OP_ADDRESS_EXPECTED)
+        return decode_free_newest(d, op - OP_FREE_NEWEST, out);
     switch ((enum op)op) {
     case OP_FREE_ADDRESS: return decode_free_address(d, out);
-    case OP_ADDRESS: return decode_alloc_address(d, out);
+    case OP_ADDRESS: return decode_alloc_address(d, false, out);
+    case OP_ADDRESS_EXPECTED: return decode_alloc_address(d, true, out);
     case OP_UNFREE: out->kind = EVENT_UNFREE; return STEP_EVENT;
     case OP_THREAD: return decode_thread(d, out);
-    case OP_TIME: return decode_time(d, out);
+    case OP_TIME: return decode_time(d, 1, out);
+    case OP_TIME_COARSE: return decode_time(d, TIME_COARSE_NS, out);
     case OP_STACK: return decode_stack(d, out);
     case OP_RECORD: return decode_record(d, out);
     default: return damaged(d, "a reserved op");

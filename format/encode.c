@@ -1,6 +1,6 @@
 /* The encoder: one running state for ids, times and indices of the whole trace, and the columns of
- * the open block. Why fixed columns: a block's ops are counted, so each column has a known worst
- * case (about 5 MiB in all, touched as used), and the fast paths need one check. Invariants: what
+ * the open block. Why fixed columns: room is made certain for many ops at a time by the worst case,
+ * so the fast paths need one check (8 MiB in all, touched as used). Invariants: what
  * is appended can be decoded, whatever the caller passes (ids, indices are checked); a failed call
  * changes nothing. Not here: fields of records (record.c), predictions (predict.c). */
 #include "format/encode.h"
@@ -9,29 +9,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPS_MAX             (BLOCK_EVENTS + 1) /* ADDRESS and its ALLOC stay together */
 #define RECORDS_MAX         (BLOCK_SEAL_BYTES + RECORD_MAX_BYTES + 4 * VARINT_MAX_BYTES)
 #define DIRECTORY_MAX_BYTES (VARINT_MAX_BYTES * (COLUMN_COUNT + 1))
+#define OP_MAX_BYTES                                                                               \
+    17u /* of an op but in `records`: itself, a page, a stack of 5 bytes, a size                   \
+         */
+#define COLUMN_MAX_BYTES (BLOCK_SEAL_BYTES + 2 * OP_MAX_BYTES) /* ADDRESS stays with its ALLOC */
+#define ROOM_MIN         16u                                   /* with less left a block is full */
 
-static const uint32_t column_max_bytes[COLUMN_COUNT] = {
-    [COLUMN_OPS] = OPS_MAX,
-    [COLUMN_STACKS] = OPS_MAX * VARINT_MAX_BYTES,
-    [COLUMN_SIZES] = OPS_MAX * VARINT_MAX_BYTES,
-    [COLUMN_FREES] = OPS_MAX * VARINT_MAX_BYTES,
-    [COLUMN_ADDRESSES] = OPS_MAX * VARINT_MAX_BYTES,
-    [COLUMN_RECORDS] = RECORDS_MAX,
-};
-
-/* An op has at most an address, or a stack of 5 bytes and a size, beside what is in `records`. */
-_Static_assert(OPS_MAX *(1 + 5 + VARINT_MAX_BYTES) + RECORDS_MAX + DIRECTORY_MAX_BYTES <=
-                   PAYLOAD_MAX_BYTES,
+_Static_assert(COLUMN_MAX_BYTES + RECORDS_MAX + DIRECTORY_MAX_BYTES <= PAYLOAD_MAX_BYTES,
                "a block's payload fits its limit");
+
+static size_t column_bytes(const struct encoder *e)
+{
+    size_t total = 0;
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        total += (size_t)(e->columns[i].at - e->columns[i].start);
+    return total;
+}
+
+/* How many ops the open block takes in all, as far as is certain now. */
+static uint32_t certain_ops(const struct encoder *e)
+{
+    uint32_t ops = op_count(e);
+    size_t bytes = column_bytes(e);
+    size_t more = bytes < BLOCK_SEAL_BYTES ? (BLOCK_SEAL_BYTES - bytes) / OP_MAX_BYTES : 0;
+    if (more < ROOM_MIN || ops >= BLOCK_EVENTS)
+        return ops;
+    return more < BLOCK_EVENTS - ops ? ops + (uint32_t)more : BLOCK_EVENTS;
+}
+
+bool encoder_find_room(struct encoder *e)
+{
+    e->op_limit = certain_ops(e);
+    return op_count(e) < e->op_limit;
+}
 
 static void start_block(struct encoder *e, uint32_t sequence)
 {
     for (int i = 0; i < COLUMN_COUNT; i++)
         e->columns[i].at = e->columns[i].start;
+    encoder_find_room(e);
     predictor_reset(&e->predictor);
+    places_reset(&e->places);
     e->last_freed = e->next.alloc;
     e->last_address = 0;
     e->last_node = (struct node){0};
@@ -45,22 +65,23 @@ static void start_block(struct encoder *e, uint32_t sequence)
         .first_process = e->next.process,
         .first_thread = e->next.thread,
         .thread = e->thread,
+        .coding = CODING_2,
     };
 }
 
 struct encoder *encoder_new(void)
 {
     struct encoder *e = calloc(1, sizeof *e);
-    size_t total = 0;
-    for (int i = 0; i < COLUMN_COUNT; i++)
-        total += column_max_bytes[i];
+    const size_t total = (size_t)(COLUMN_COUNT - 1) * COLUMN_MAX_BYTES + RECORDS_MAX;
     if (!e || !(e->memory = malloc(total)) || predictor_init(&e->predictor)) {
         encoder_free(e);
         return NULL;
     }
     uint8_t *start = e->memory;
-    for (int i = 0; i < COLUMN_COUNT; start += column_max_bytes[i++])
+    for (int i = 0; i < COLUMN_COUNT; i++) {
         e->columns[i].start = start;
+        start += i == COLUMN_RECORDS ? RECORDS_MAX : COLUMN_MAX_BYTES;
+    }
     e->next = (struct ids){.function = FUNCTION_FIRST, .stack = STACK_FIRST};
     e->thread = ID_NONE;
     start_block(e, 0);
@@ -76,7 +97,7 @@ void encoder_free(struct encoder *e)
     free(e);
 }
 
-static inline bool records_full(const struct encoder *e)
+static inline bool records_full(struct encoder *e)
 {
     const struct column *records = &e->columns[COLUMN_RECORDS];
     return ops_full(e) || records->at - records->start >= (ptrdiff_t)BLOCK_SEAL_BYTES;
@@ -97,10 +118,49 @@ static inline void put_signed(struct encoder *e, enum column_id column, uint64_t
     put_number(e, column, zigzag((int64_t)difference));
 }
 
+/* An address that was not expected: from the last one of its page, or of a page that was new. */
 static void put_address(struct encoder *e, uint64_t address)
 {
-    put_signed(e, COLUMN_ADDRESSES, address - e->last_address);
-    e->last_address = address;
+    unsigned page = place_slot(address);
+    uint64_t difference = address - e->places.pages[page];
+    if (!places_near(&e->places, address)) {
+        page = PAGE_NEW;
+        difference = address - e->last_address;
+        e->last_address = address;
+    }
+    if (difference % 16)
+        page |= PAGE_EXACT;
+    else
+        difference = (uint64_t)((int64_t)difference / 16);
+    *e->columns[COLUMN_PAGES].at++ = (uint8_t)page;
+    put_signed(e, COLUMN_ADDRESSES, difference);
+    places_use(&e->places, address);
+}
+
+static void put_alloc_address(struct encoder *e, uint64_t size_bytes, uint64_t address)
+{
+    unsigned class = place_class(size_bytes);
+    if (places_expected(&e->places, class) == address) {
+        put_op(e, OP_ADDRESS_EXPECTED);
+    } else {
+        put_op(e, OP_ADDRESS);
+        put_address(e, address);
+    }
+    places_allocated(&e->places, class, address);
+}
+
+static void put_free_address(struct encoder *e, uint64_t address)
+{
+    unsigned distance = places_newest(&e->places, address);
+    if (distance < PLACE_NEWEST) {
+        put_op(e, OP_FREE_NEWEST + distance);
+        if (places_near(&e->places, address))
+            places_use(&e->places, address);
+    } else {
+        put_op(e, OP_FREE_ADDRESS);
+        put_address(e, address);
+    }
+    places_freed(&e->places, address);
 }
 
 /* Writes one ALLOC op; there is room for two ops. Returns 0, -ERR_LIMIT, -ERR_NOMEM. address: NULL
@@ -117,17 +177,18 @@ static inline int put_alloc(struct encoder *e, unsigned allocator, uint32_t stac
         if (predictor_find(p, stack, &slot))
             return -ERR_NOMEM;
         op |= OP_STACK_GIVEN;
-        put_signed(e, COLUMN_STACKS, (uint64_t)stack - p->slots[p->last].stack);
+        uint32_t previous = p->slots[p->last].stack;
+        struct stack_base *base = &p->bases[allocator];
+        put_signed(e, COLUMN_STACKS, (uint64_t)stack - base_stack(base, previous));
+        base_learn(base, previous, stack);
     }
     if (p->slots[slot].size_bytes != size_bytes) {
         op |= OP_SIZE_GIVEN;
-        put_signed(e, COLUMN_SIZES, size_bytes - p->slots[slot].size_bytes);
+        put_number(e, COLUMN_SIZES, size_bytes);
     }
-    predictor_note(p, slot, size_bytes);
-    if (address) {
-        put_op(e, OP_ADDRESS);
-        put_address(e, *address);
-    }
+    predictor_note(p, slot, allocator, size_bytes);
+    if (address)
+        put_alloc_address(e, size_bytes, *address);
     put_op(e, op);
     e->events++;
     return 0;
@@ -170,8 +231,7 @@ static int append_address_op(struct encoder *e, const struct event *ev)
         return -ERR_FULL;
     if (ev->kind == EVENT_ALLOC_ADDRESS)
         return put_alloc(e, ev->allocator, ev->stack, ev->size_bytes, &ev->address);
-    put_op(e, OP_FREE_ADDRESS);
-    put_address(e, ev->address);
+    put_free_address(e, ev->address);
     e->events++;
     return 0;
 }
@@ -207,8 +267,10 @@ static int append_time(struct encoder *e, uint64_t time_ns)
         return -ERR_LIMIT;
     if (records_full(e))
         return -ERR_FULL;
-    put_op(e, OP_TIME);
-    put_number(e, COLUMN_RECORDS, time_ns - e->time_ns);
+    uint64_t advance_ns = time_ns - e->time_ns;
+    bool coarse = advance_ns % TIME_COARSE_NS == 0;
+    put_op(e, coarse ? OP_TIME_COARSE : OP_TIME);
+    put_number(e, COLUMN_RECORDS, coarse ? advance_ns / TIME_COARSE_NS : advance_ns);
     e->time_ns = time_ns;
     return 0;
 }
@@ -280,17 +342,10 @@ uint64_t encoder_events(const struct encoder *e) { return e->events; }
 
 bool encoder_empty(const struct encoder *e) { return op_count(e) == 0; }
 
-static size_t column_bytes(const struct encoder *e)
-{
-    size_t total = 0;
-    for (int i = 0; i < COLUMN_COUNT; i++)
-        total += (size_t)(e->columns[i].at - e->columns[i].start);
-    return total;
-}
-
 bool encoder_full(const struct encoder *e)
 {
-    return ops_full(e) || column_bytes(e) >= BLOCK_SEAL_BYTES;
+    return (op_count(e) >= e->op_limit && op_count(e) >= certain_ops(e)) ||
+           column_bytes(e) >= BLOCK_SEAL_BYTES;
 }
 
 size_t encoder_bound(const struct encoder *e) { return DIRECTORY_MAX_BYTES + column_bytes(e); }

@@ -13,8 +13,12 @@
 #include <stdint.h>
 
 #define PAYLOAD_MAX_BYTES (4u << 20) /* FORMAT.md 1.2 */
-#define BLOCK_EVENTS      65536u     /* ops after which encoder_full() says so */
-#define BLOCK_SEAL_BYTES  (1u << 20) /* column bytes after which encoder_full() says so */
+#define TIME_COARSE_NS    131072u    /* FORMAT.md 3.1: a multiple of it takes a byte or two */
+#define BLOCK_EVENTS      131072u    /* ops after which encoder_full() says so */
+#define BLOCK_SEAL_BYTES  (1u << 20) /* column bytes after which it says so, some hundred less */
+
+/* How the columns of a payload are coded (FORMAT.md 3): CODING_1 is read, no longer written. */
+enum coding { CODING_1, CODING_2, CODING_LIMIT };
 
 /* The facts of a block header that belong to the payload (FORMAT.md 1.2, same names and units). */
 struct block_info {
@@ -22,6 +26,7 @@ struct block_info {
     uint64_t first_event, first_alloc, start_ns;
     uint32_t first_function, first_stack, first_process, first_thread, thread;
     uint32_t payload_crc32;
+    uint16_t coding; /* enum coding */
 };
 
 struct encoder;

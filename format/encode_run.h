@@ -12,18 +12,19 @@
 struct encoder_run {
     uint8_t *ops, *stacks, *sizes, *frees;
     struct prediction *slots;
+    struct stack_base *bases;
     struct prediction *last; /* of the previous allocation */
     uint64_t next_alloc, last_freed;
 };
 
 /* How many ops the open block of e still takes: the caller appends no more in one run. */
-static inline uint32_t encoder_run_room(const struct encoder *e)
+static inline uint32_t encoder_run_room(struct encoder *e)
 {
-    return BLOCK_EVENTS - (op_count(e) < BLOCK_EVENTS ? op_count(e) : BLOCK_EVENTS);
+    return ops_full(e) ? 0 : e->op_limit - op_count(e);
 }
 
 /* Starts a run in the open block of e. */
-static inline struct encoder_run encoder_run_begin(const struct encoder *e)
+static inline struct encoder_run encoder_run_begin(struct encoder *e)
 {
     const struct column *c = e->columns;
     return (struct encoder_run){.ops = c[COLUMN_OPS].at,
@@ -31,6 +32,7 @@ static inline struct encoder_run encoder_run_begin(const struct encoder *e)
                                 .sizes = c[COLUMN_SIZES].at,
                                 .frees = c[COLUMN_FREES].at,
                                 .slots = e->predictor.slots,
+                                .bases = e->predictor.bases,
                                 .last = &e->predictor.slots[e->predictor.last],
                                 .next_alloc = e->next.alloc,
                                 .last_freed = e->last_freed};
@@ -65,15 +67,18 @@ encoder_run_alloc(const struct encoder *e, struct encoder_run *run, unsigned all
         if (slot == PREDICTOR_UNKNOWN)
             return false;
         op |= OP_STACK_GIVEN;
-        run->stacks = put_varint(run->stacks, zigzag((int64_t)((uint64_t)stack - previous->stack)));
+        uint32_t from = base_stack(&run->bases[allocator], previous->stack);
+        run->stacks = put_varint(run->stacks, zigzag((int64_t)((uint64_t)stack - from)));
+        base_learn(&run->bases[allocator], previous->stack, stack);
         previous->next = slot;
         now = &run->slots[slot];
     }
     if (now->size_bytes != size_bytes) {
         op |= OP_SIZE_GIVEN;
-        run->sizes = put_varint(run->sizes, zigzag((int64_t)(size_bytes - now->size_bytes)));
+        run->sizes = put_varint(run->sizes, size_bytes);
         now->size_bytes = size_bytes;
     }
+    run->bases[allocator].stack = stack;
     run->last = now;
     run->next_alloc++;
     *run->ops++ = (uint8_t)op;

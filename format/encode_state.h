@@ -5,6 +5,7 @@
 
 #include "format/encode.h"
 #include "format/op.h"
+#include "format/place.h"
 #include "format/predict.h"
 #include "format/record.h"
 #include "format/wire.h"
@@ -22,10 +23,12 @@ struct node {
 struct encoder {
     struct column columns[COLUMN_COUNT];
     struct predictor predictor;
+    struct places places;
     struct ids next;
     uint64_t last_freed, last_address, time_ns, events;
     uint32_t thread;
     struct node last_node;
+    uint32_t op_limit;      /* so many ops have room for certain */
     struct block_info open; /* as it was at the open block's start */
     uint8_t *memory;        /* of the columns */
 };
@@ -36,7 +39,13 @@ static inline uint32_t op_count(const struct encoder *e)
     return (uint32_t)(e->columns[COLUMN_OPS].at - e->columns[COLUMN_OPS].start);
 }
 
+/* Makes certain of room for more ops; false: the block is full. encode.c. */
+bool encoder_find_room(struct encoder *e);
+
 /* Does the block take no further op? */
-static inline bool ops_full(const struct encoder *e) { return op_count(e) >= BLOCK_EVENTS; }
+static inline bool ops_full(struct encoder *e)
+{
+    return op_count(e) >= e->op_limit && !encoder_find_room(e);
+}
 
 #endif

@@ -10,7 +10,9 @@ enum column_id {
     COLUMN_FREES,
     COLUMN_ADDRESSES,
     COLUMN_RECORDS,
-    COLUMN_COUNT
+    COLUMN_PAGES,
+    COLUMN_COUNT,
+    COLUMN_COUNT_1 = COLUMN_PAGES /* of CODING_1 */
 };
 
 enum op {
@@ -30,7 +32,17 @@ enum op {
     OP_TIME,
     OP_STACK,
     OP_RECORD,
+    OP_LIMIT_1,                  /* CODING_1: this byte and those above are reserved */
+    OP_FREE_NEWEST = OP_LIMIT_1, /* + distance from the newest coded by address, < PLACE_NEWEST */
+    OP_ADDRESS_EXPECTED = OP_FREE_NEWEST + 0x20,
+    OP_TIME_COARSE,
     OP_LIMIT /* this byte and those above are reserved */
+};
+
+/* The bytes of `pages`: the slot that an address is close to (PLACE_PAGES of them), or */
+enum page_code {
+    PAGE_NEW = 0x40,   /* none: it is told from the last address of a new page */
+    PAGE_EXACT = 0x80, /* with it: the difference is in bytes, not in units of 16 */
 };
 
 #endif

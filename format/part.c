@@ -91,14 +91,14 @@ bool part_get_arguments(const uint8_t *args, uint32_t args_bytes, struct text *t
     return true;
 }
 
-void part_put_block(uint64_t trace_id, const struct block_info *info, uint32_t frame_bytes,
-                    uint8_t *out)
+void part_put_block(uint64_t trace_id, const struct block_info *info,
+                    const struct block_frame *frame, uint8_t *out)
 {
     put_u32(out, TAG_BLOCK);
     put_u16(out + 4, BLOCK_TABLE_BYTES);
-    put_u16(out + 6, 0);
+    put_u16(out + 6, info->coding);
     put_u32(out + 8, info->sequence);
-    put_u32(out + 12, frame_bytes);
+    put_u32(out + 12, frame->bytes);
     put_u32(out + 16, info->payload_bytes);
     put_u32(out + 20, info->op_count);
     put_u64(out + 24, trace_id);
@@ -112,20 +112,21 @@ void part_put_block(uint64_t trace_id, const struct block_info *info, uint32_t f
     put_u32(out + 72, info->thread);
     put_u32(out + 76, info->event_count);
     put_u32(out + 80, info->alloc_count);
-    put_u32(out + 84, 0);
+    put_u32(out + 84, frame->packed_bytes);
     put_u32(out + 88, info->payload_crc32);
     put_u32(out + 92, crc32_update(0, out, 92));
 }
 
 bool part_get_block(const uint8_t *in, uint32_t size, uint64_t *trace_id, struct block_info *info,
-                    uint32_t *frame_bytes)
+                    struct block_frame *frame)
 {
     if (size < BLOCK_TABLE_BYTES || get_u32(in) != TAG_BLOCK || get_u16(in + 4) != size ||
         get_u32(in + 92) != crc32_update(0, in, 92))
         return false;
     *trace_id = get_u64(in + 24);
-    *frame_bytes = get_u32(in + 12);
+    *frame = (struct block_frame){get_u32(in + 12), get_u32(in + 84)};
     *info = (struct block_info){
+        .coding = get_u16(in + 6),
         .sequence = get_u32(in + 8),
         .payload_bytes = get_u32(in + 16),
         .op_count = get_u32(in + 20),

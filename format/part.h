@@ -44,14 +44,19 @@ uint8_t *part_put_arguments(const struct trace_header *h, uint8_t *out);
 bool part_get_arguments(const uint8_t *args, uint32_t args_bytes, struct text *texts,
                         uint32_t *count);
 
-/* Writes a block header's table, BLOCK_TABLE_BYTES; frame_bytes is the size of the LZ4 frame behind
- * it. */
-void part_put_block(uint64_t trace_id, const struct block_info *info, uint32_t frame_bytes,
-                    uint8_t *out);
+/* What a block header says of the LZ4 frame behind it. */
+struct block_frame {
+    uint32_t bytes;        /* of the frame */
+    uint32_t packed_bytes; /* of its content, which is the payload packed; 0: the payload itself */
+};
+
+/* Writes a block header's table, BLOCK_TABLE_BYTES. */
+void part_put_block(uint64_t trace_id, const struct block_info *info,
+                    const struct block_frame *frame, uint8_t *out);
 /* Reads it from a part of `size` bytes, the first BLOCK_TABLE_BYTES of which are there. True if
  * tag, size and checksum are right. */
 bool part_get_block(const uint8_t *in, uint32_t size, uint64_t *trace_id, struct block_info *info,
-                    uint32_t *frame_bytes);
+                    struct block_frame *frame);
 
 /* Writes the trailer's table, TRAILER_TABLE_BYTES. */
 void part_put_trailer(const struct trace_trailer *t, uint8_t *out);

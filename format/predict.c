@@ -56,6 +56,7 @@ void predictor_release(struct predictor *p)
 
 void predictor_reset(struct predictor *p)
 {
+    memset(p->bases, 0, sizeof p->bases);
     memset(p->buckets, 0, p->bucket_count * sizeof *p->buckets);
     p->slots[0] = (struct prediction){0};
     p->count = 1;

@@ -6,11 +6,15 @@
  *   buckets: hash(stack) -> slot
  *   slots:   [0: stack 0] [1: stack 17, next 2, size 64] [2: stack 5, next 1, size 100] ...
  *
+ *   bases:   by allocator: its last stack, and whether given stacks are closer to that than to the
+ *            previous allocation's
+ *
  * Invariants: slot 0 is stack 0 and is in no bucket (0 there means empty); every `next` is a slot
  * below `count`. Not here: bytes. Not thread-safe. */
 #ifndef FORMAT_PREDICT_H
 #define FORMAT_PREDICT_H
 
+#include "format/event.h"
 #include <stdint.h>
 
 struct prediction {
@@ -19,7 +23,17 @@ struct prediction {
     uint64_t size_bytes; /* last size with this stack, 0 until known */
 };
 
+/* Why by allocator: two that take turns have stacks that were defined at different times, but each
+ * may go through its own in order. */
+struct stack_base {
+    uint32_t stack; /* of the allocator's last allocation */
+    int32_t lead;   /* > 0: it was the closer one more often of late */
+};
+#define BASE_LEAD_MAX 4
+#define BASE_LEAD_MIN (-3)
+
 struct predictor {
+    struct stack_base bases[ALLOCATOR_LIMIT];
     struct prediction *slots;
     uint32_t *buckets;
     uint32_t count, capacity, bucket_count; /* bucket_count: a power of two, twice the capacity */
@@ -65,9 +79,30 @@ static inline uint32_t predictor_expected(const struct predictor *p)
     return p->slots[p->last].next;
 }
 
-/* Notes that the next allocation had this slot and size. */
-static inline void predictor_note(struct predictor *p, uint32_t slot, uint64_t size_bytes)
+/* What a stack that must be given is told as a difference from; previous: the previous
+ * allocation's.
+ */
+static inline uint32_t base_stack(const struct stack_base *base, uint32_t previous)
 {
+    return base->lead > 0 ? base->stack : previous;
+}
+
+/* Notes which one would have been closer to a stack that was given. */
+static inline void base_learn(struct stack_base *base, uint32_t previous, uint32_t stack)
+{
+    uint32_t own = stack > base->stack ? stack - base->stack : base->stack - stack;
+    uint32_t other = stack > previous ? stack - previous : previous - stack;
+    if (own < other)
+        base->lead += base->lead < BASE_LEAD_MAX;
+    else if (other < own)
+        base->lead -= base->lead > BASE_LEAD_MIN;
+}
+
+/* Notes that the next allocation had this slot, allocator and size. */
+static inline void predictor_note(struct predictor *p, uint32_t slot, unsigned allocator,
+                                  uint64_t size_bytes)
+{
+    p->bases[allocator].stack = p->slots[slot].stack;
     p->slots[p->last].next = slot;
     p->slots[slot].size_bytes = size_bytes;
     p->last = slot;

@@ -5,9 +5,9 @@
  * PAYLOAD_MAX_BYTES and the frame of such a payload, and by the bytes that the file really has. */
 #include "format/crc32.h"
 #include "format/part.h"
+#include "format/payload.h"
 #include "format/source.h"
 #include "format/wire.h"
-#include <lz4frame.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +25,7 @@ struct trace_reader {
     struct trace_header header;
     uint8_t *argument_bytes; /* what header.arguments point into */
     struct text *arguments;
-    LZ4F_dctx *lz4;
-    uint8_t *payload;
-    size_t payload_capacity;
+    struct payload_reader payload;
     struct block_info expected; /* sequence and lowest counters of the next block */
     bool gap;                   /* blocks were lost since the last good one: counters may jump */
     bool trailer;               /* a good one was given out */
@@ -115,10 +113,8 @@ int trace_reader_open(struct trace_reader **reader, int fd, const char *name, st
     r->name = name;
     source_init(&r->source, fd);
     int result = 0;
-    if (LZ4F_isError(LZ4F_createDecompressionContext(&r->lz4, LZ4F_VERSION))) {
-        r->lz4 = NULL;
+    if (payload_reader_init(&r->payload))
         result = err_set(err, ERR_NOMEM, "%s: out of memory", name);
-    }
     if (result == 0)
         result = read_header(r, err);
     if (result)
@@ -132,11 +128,10 @@ void trace_reader_close(struct trace_reader *r)
 {
     if (!r)
         return;
-    LZ4F_freeDecompressionContext(r->lz4);
+    payload_reader_release(&r->payload);
     source_release(&r->source);
     free(r->argument_bytes);
     free(r->arguments);
-    free(r->payload);
     free(r);
 }
 
@@ -161,15 +156,15 @@ static bool counters_fit(const struct trace_reader *r, uint32_t sequence, uint64
 /* Is this the header of a block of this trace that may come now? in: a part's table of `size`
  * bytes, BLOCK_TABLE_BYTES of them there. */
 static bool block_fits(const struct trace_reader *r, const uint8_t *in, uint32_t size,
-                       struct block_info *info, uint32_t *frame_bytes)
+                       struct block_info *info, struct block_frame *frame)
 {
     const struct block_info *expected = &r->expected;
     uint64_t trace_id;
-    return part_get_block(in, size, &trace_id, info, frame_bytes) &&
-           trace_id == r->header.trace_id && *frame_bytes <= FRAME_MAX_BYTES &&
-           info->payload_bytes > 0 && info->payload_bytes <= PAYLOAD_MAX_BYTES &&
-           info->op_count <= info->payload_bytes && info->event_count <= info->op_count &&
-           info->alloc_count <= info->event_count &&
+    return part_get_block(in, size, &trace_id, info, frame) && trace_id == r->header.trace_id &&
+           frame->bytes <= FRAME_MAX_BYTES && info->coding < CODING_LIMIT &&
+           frame->packed_bytes < info->payload_bytes && info->payload_bytes > 0 &&
+           info->payload_bytes <= PAYLOAD_MAX_BYTES && info->op_count <= info->payload_bytes &&
+           info->event_count <= info->op_count && info->alloc_count <= info->event_count &&
            counters_fit(r, info->sequence, info->first_event, info->first_alloc) &&
            info->start_ns >= expected->start_ns &&
            info->first_function >= expected->first_function &&
@@ -204,9 +199,9 @@ static int part_fits(struct trace_reader *r, uint32_t *sequence)
     if (result <= 0)
         return result;
     struct block_info info;
-    uint32_t frame_bytes;
+    struct block_frame frame;
     in = source_at(&r->source);
-    bool fits = block_fits(r, in + SKIPPABLE_BYTES, get_u32(in + 4), &info, &frame_bytes);
+    bool fits = block_fits(r, in + SKIPPABLE_BYTES, get_u32(in + 4), &info, &frame);
     *sequence = fits ? info.sequence : 0;
     return fits;
 }
@@ -291,36 +286,6 @@ static int end_at(struct trace_reader *r, uint64_t part_offset)
     return TRACE_END;
 }
 
-/* Decompresses exactly payload_bytes out of exactly frame_bytes into r->payload. */
-static bool decompress(struct trace_reader *r, const uint8_t *frame, size_t frame_bytes,
-                       size_t payload_bytes)
-{
-    size_t in = 0, out = 0, hint = 1;
-    while (hint != 0) {
-        size_t out_step = payload_bytes - out, in_step = frame_bytes - in;
-        hint = LZ4F_decompress(r->lz4, r->payload + out, &out_step, frame + in, &in_step, NULL);
-        if (LZ4F_isError(hint) || (hint != 0 && out_step == 0 && in_step == 0))
-            break;
-        in += in_step;
-        out += out_step;
-    }
-    if (hint != 0)
-        LZ4F_resetDecompressionContext(r->lz4);
-    return hint == 0 && in == frame_bytes && out == payload_bytes;
-}
-
-static int payload_room(struct trace_reader *r, size_t bytes)
-{
-    if (bytes <= r->payload_capacity)
-        return 0;
-    uint8_t *payload = realloc(r->payload, bytes);
-    if (!payload)
-        return -ERR_NOMEM;
-    r->payload = payload;
-    r->payload_capacity = bytes;
-    return 0;
-}
-
 static void note_block(struct trace_reader *r, const struct block_info *info)
 {
     r->expected = *info;
@@ -335,28 +300,29 @@ static int read_block(struct trace_reader *r, struct block_info *info, const uin
                       struct trace_damage *damage, struct err *err)
 {
     struct source *s = &r->source;
-    uint32_t frame_bytes;
+    struct block_frame frame;
+    const char *what = NULL;
     int result = source_need(s, BLOCK_PART_BYTES);
     if (result <= 0)
         return result < 0 ? io_error(r, result, err) : end_at(r, s->offset);
     uint32_t size = get_u32(source_at(s) + 4);
-    if (!block_fits(r, source_at(s) + SKIPPABLE_BYTES, size, info, &frame_bytes))
+    if (!block_fits(r, source_at(s) + SKIPPABLE_BYTES, size, info, &frame))
         return recover(r, 1, 0, "a block header is damaged", damage, err);
     if (info->sequence != r->expected.sequence)
         return missing_blocks(r, info->sequence, damage);
     size_t part_bytes = SKIPPABLE_BYTES + (size_t)size;
-    result = source_need(s, part_bytes + frame_bytes);
+    result = source_need(s, part_bytes + frame.bytes);
     if (result == 0)
         return end_at(r, s->offset);
-    if (result < 0 || (result = payload_room(r, info->payload_bytes)) < 0)
+    if (result > 0)
+        result = payload_read(&r->payload, source_at(s) + part_bytes, &frame, info, &what);
+    if (result == -ERR_DAMAGED)
+        return recover(r, part_bytes, 1, what, damage, err);
+    if (result < 0)
         return io_error(r, result, err);
-    if (!decompress(r, source_at(s) + part_bytes, frame_bytes, info->payload_bytes))
-        return recover(r, part_bytes, 1, "a block's frame is damaged", damage, err);
-    if (crc32_update(0, r->payload, info->payload_bytes) != info->payload_crc32)
-        return recover(r, part_bytes, 1, "a block's checksum is wrong", damage, err);
-    source_consume(s, part_bytes + frame_bytes);
+    source_consume(s, part_bytes + frame.bytes);
     note_block(r, info);
-    *payload = r->payload;
+    *payload = r->payload.bytes;
     return TRACE_BLOCK;
 }
 

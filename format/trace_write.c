@@ -2,6 +2,7 @@
  * reach the disk. The frame is made by LZ4's frame library with content size and content checksum,
  * as stock tools expect it. */
 #include "format/crc32.h"
+#include "format/pack.h"
 #include "format/part.h"
 #include "format/wire.h"
 #include <lz4frame.h>
@@ -9,6 +10,7 @@
 
 struct compressor {
     LZ4F_cctx *context;
+    struct packer packer;
 };
 
 size_t trace_header_bound(const struct trace_header *h)
@@ -57,23 +59,28 @@ void compressor_free(struct compressor *c)
     if (!c)
         return;
     LZ4F_freeCompressionContext(c->context);
+    packer_release(&c->packer);
     free(c);
 }
 
-static LZ4F_preferences_t frame_preferences(size_t payload_bytes)
+/* In what was packed there is hardly anything to find: little is searched. */
+#define QUICK_LEVEL (-100)
+
+static LZ4F_preferences_t frame_preferences(size_t payload_bytes, int level)
 {
     return (LZ4F_preferences_t){
         .frameInfo = {.blockSizeID = payload_bytes > (1u << 20) ? LZ4F_max4MB : LZ4F_max1MB,
                       .blockMode = LZ4F_blockLinked,
                       .contentChecksumFlag = LZ4F_contentChecksumEnabled,
                       .contentSize = payload_bytes},
+        .compressionLevel = level,
         .autoFlush = 1,
     };
 }
 
 static size_t frame_bound(size_t payload_bytes)
 {
-    LZ4F_preferences_t preferences = frame_preferences(payload_bytes);
+    LZ4F_preferences_t preferences = frame_preferences(payload_bytes, 0);
     return LZ4F_HEADER_SIZE_MAX + LZ4F_compressBound(payload_bytes, &preferences);
 }
 
@@ -82,12 +89,12 @@ size_t trace_block_bound(size_t payload_bytes)
     return SKIPPABLE_BYTES + BLOCK_TABLE_BYTES + frame_bound(payload_bytes);
 }
 
-/* One LZ4 frame of the payload at out[capacity]. Returns its bytes, or 0 when the library failed.
+/* One LZ4 frame of the content at out[capacity]. Returns its bytes, or 0 when the library failed.
  */
 static size_t compress_frame(struct compressor *c, const uint8_t *payload, size_t payload_bytes,
-                             uint8_t *out, size_t capacity)
+                             int level, uint8_t *out, size_t capacity)
 {
-    LZ4F_preferences_t preferences = frame_preferences(payload_bytes);
+    LZ4F_preferences_t preferences = frame_preferences(payload_bytes, level);
     size_t total = LZ4F_compressBegin(c->context, out, capacity, &preferences);
     if (LZ4F_isError(total))
         return 0;
@@ -108,11 +115,15 @@ int64_t trace_block_write(struct compressor *c, uint64_t trace_id, const struct 
     if (capacity < trace_block_bound(info->payload_bytes))
         return -ERR_FULL;
     uint8_t *table = part_put_frame(out, BLOCK_TABLE_BYTES), *frame = table + BLOCK_TABLE_BYTES;
+    size_t packed_bytes = packer_pack(&c->packer, payload, info->payload_bytes);
+    size_t room = capacity - (size_t)(frame - out);
     size_t frame_bytes =
-        compress_frame(c, payload, info->payload_bytes, frame, capacity - (size_t)(frame - out));
+        packed_bytes ? compress_frame(c, c->packer.packed, packed_bytes, QUICK_LEVEL, frame, room)
+                     : compress_frame(c, payload, info->payload_bytes, 0, frame, room);
     if (frame_bytes == 0)
         return -ERR_NOMEM;
-    part_put_block(trace_id, info, (uint32_t)frame_bytes, table);
+    const struct block_frame facts = {(uint32_t)frame_bytes, (uint32_t)packed_bytes};
+    part_put_block(trace_id, info, &facts, table);
     return frame + frame_bytes - out;
 }
 

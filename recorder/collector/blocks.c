@@ -67,7 +67,7 @@ INLINE void fetch(const struct recorded *p, uint64_t ahead)
 
 /* How many words can be read in a row: to the end given, to the ring's, and no more than the open
  * block takes ops and the map indices. */
-static uint64_t words_in_a_row(const struct encoder *e, const struct stream *s, uint64_t end)
+static uint64_t words_in_a_row(struct encoder *e, const struct stream *s, uint64_t end)
 {
     uint64_t count = (end - s->tail) / 8;
     uint64_t to_edge = RING_WORDS - ((s->tail >> 3) & (RING_WORDS - 1));

@@ -102,6 +102,8 @@ void output_stamp(struct output *o)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     o->now_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec - o->started_mono_ns;
+    o->now_ns -= o->now_ns % TIME_COARSE_NS; /* finer than a drain can tell, and short in the trace
+                                              */
     struct event ev = {.kind = EVENT_TIME, .time_ns = o->now_ns};
     output_event(o, &ev, NULL);
 }

@@ -226,6 +226,14 @@ static inline uint32_t random_stack(const struct defined *d, uint64_t *seed)
     return (uint32_t)random_below(seed, among);
 }
 
+/* Anywhere, or in a heap of a few pages, where places are used again. */
+static inline uint64_t random_address(uint64_t *seed)
+{
+    if (random_below(seed, 3) == 0)
+        return random_wide(seed);
+    return 0x7F0000000000u + 48 * random_below(seed, random_below(seed, 2) ? 8 : 3000);
+}
+
 static inline void random_allocation(struct built *b, struct defined *d, uint64_t *seed)
 {
     uint64_t size = random_below(seed, 3) ? 64 : random_wide(seed) >> 1;
@@ -234,7 +242,7 @@ static inline void random_allocation(struct built *b, struct defined *d, uint64_
                        .stack = random_stack(d, seed),
                        .size_bytes = size};
     if (ev.kind == EVENT_ALLOC_ADDRESS)
-        ev.address = random_wide(seed);
+        ev.address = random_address(seed);
     else
         d->allocs++;
     built_append(b, ev);
@@ -256,11 +264,14 @@ static inline void random_event(struct built *b, struct defined *d, uint64_t *se
     } else if (die < 80) {
         random_free(b, d, seed);
     } else if (die < 84) {
-        built_append(b, (struct event){.kind = EVENT_FREE_ADDRESS, .address = random_wide(seed)});
+        built_append(b,
+                     (struct event){.kind = EVENT_FREE_ADDRESS, .address = random_address(seed)});
     } else if (die < 85) {
         built_append(b, (struct event){.kind = EVENT_UNFREE});
     } else if (die < 88) {
         d->time_ns += 1 + (random_wide(seed) >> 34);
+        d->time_ns +=
+            random_below(seed, 2) ? 0 : TIME_COARSE_NS - 1 - (d->time_ns - 1) % TIME_COARSE_NS;
         built_append(b, (struct event){.kind = EVENT_TIME, .time_ns = d->time_ns});
     } else if (die < 91 && d->threads > 1) {
         d->thread = (d->thread + 1 + (uint32_t)random_below(seed, d->threads - 1)) % d->threads;

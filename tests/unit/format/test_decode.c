@@ -47,6 +47,28 @@ static struct hand hand(uint32_t events, uint32_t allocs, const char *const *col
     return h;
 }
 
+/* The same in the coding of version 2, whose seventh column is of pages. */
+static struct hand hand_2(uint32_t events, uint32_t allocs, const char *ops, const char *addresses,
+                          size_t address_bytes, const char *pages, size_t page_bytes)
+{
+    size_t op_bytes = strlen(ops);
+    struct hand h = {.info = earlier};
+    const uint8_t lengths[] = {7, (uint8_t)op_bytes,      0, 0,
+                               0, (uint8_t)address_bytes, 0, (uint8_t)page_bytes};
+    uint8_t *at = mempcpy(h.bytes, lengths, sizeof lengths);
+    at = mempcpy(at, ops, op_bytes);
+    at = mempcpy(at, addresses, address_bytes);
+    at = mempcpy(at, pages, page_bytes);
+    h.info.coding = CODING_2;
+    h.info.payload_bytes = (uint32_t)(at - h.bytes);
+    h.info.op_count = (uint32_t)op_bytes;
+    h.info.event_count = events;
+    h.info.alloc_count = allocs;
+    return h;
+}
+#define HAND_2(events, allocs, ops, addresses, pages)                                              \
+    hand_2(events, allocs, ops, addresses, sizeof(addresses) - 1, pages, sizeof(pages) - 1)
+
 /* Reads the whole block from exactly sized memory. Returns 0 or the error; *words has the events
  * before it. */
 static int read_block(struct decoder *d, const struct hand *h, int max, struct words *words)
@@ -117,6 +139,53 @@ static void test_decode__predictions_and_distances(void **state)
           "alloc 102 allocator 13 stack 3 size 32\n"
           "alloc 103 allocator 1 stack 5 size 64\n"
           "free 103\nfree 100\nfree 101\nfree 85\nfree 84\n");
+}
+
+/* A new page (0x1000 units of 16), 2 units behind, as far again as expected; the newest and the
+ * third newest freed; both places expected again, the last one first; a byte before, and from
+ * the last new page on one unit. */
+static void test_decode__addresses(void **state)
+{
+    (void)state;
+    reads(HAND_2(9, 0, "\xC2\x01\xC2\x01\xE8\x01\xC8\xCA\xE8\x01\xE8\x01\xC1\xC1",
+                 "\x80\x40\x04\x01\x02", "\x40\x04\x84\x40"),
+          "alloc at 0x10000 allocator 1 stack 0 size 0\n"
+          "alloc at 0x10020 allocator 1 stack 0 size 0\n"
+          "alloc at 0x10040 allocator 1 stack 0 size 0\n"
+          "free at 0x10040\nfree at 0x10000\n"
+          "alloc at 0x10000 allocator 1 stack 0 size 0\n"
+          "alloc at 0x10040 allocator 1 stack 0 size 0\n"
+          "free at 0x1003f\nfree at 0x10010\n");
+}
+
+static void test_decode__addresses_that_cannot_be_are_damage(void **state)
+{
+    (void)state;
+    reads(HAND_2(2, 0, "\xC2\x01\xC8", "\x02", "\x40"),
+          "alloc at 0x10 allocator 1 stack 0 size 0\nfree at 0x10\n");
+    damaged(HAND_2(2, 0, "\xC2\x01\xC9", "\x02", "\x40")); /* only one was allocated */
+    damaged(HAND_2(1, 0, "\xC8", "", ""));
+    damaged(HAND_2(1, 0, "\xC1", "\x02", ""));
+    damaged(HAND_2(1, 0, "\xC1", "", "\x40"));
+    damaged(HAND_2(1, 0, "\xC1", "\x02", "\x41")); /* no such page */
+    damaged(HAND_2(1, 0, "\xC1", "\x02", "\xC1"));
+    damaged(HAND_2(1, 0, "\xE8", "", ""));
+    damaged(HAND_2(1, 0, "\x80", "", "\x40")); /* left over */
+    damaged(HAND_2(0, 0, "\xEA", "", ""));     /* reserved */
+}
+
+static void test_decode__a_block_has_the_ops_of_its_coding(void **state)
+{
+    (void)state;
+    struct hand h = HAND_2(1, 0, "\xE8\x01", "", "");
+    reads(h, "alloc at 0x0 allocator 1 stack 0 size 0\n");
+    h.info.coding = CODING_LIMIT;
+    damaged(h);
+    h.info.coding = CODING_1;
+    damaged(h);
+    h = HAND(1, 0, "\x80", "", "", "", "", "");
+    h.info.coding = CODING_2; /* which has seven columns */
+    damaged(h);
 }
 
 static void test_decode__records_of_later_versions_are_skipped(void **state)
@@ -360,6 +429,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decode__the_worked_example_of_the_format),
         cmocka_unit_test(test_decode__predictions_and_distances),
+        cmocka_unit_test(test_decode__addresses),
+        cmocka_unit_test(test_decode__addresses_that_cannot_be_are_damage),
+        cmocka_unit_test(test_decode__a_block_has_the_ops_of_its_coding),
         cmocka_unit_test(test_decode__records_of_later_versions_are_skipped),
         cmocka_unit_test(test_decode__columns_of_later_versions_are_passed_over),
         cmocka_unit_test(test_decode__ops_that_do_not_exist_are_damage),

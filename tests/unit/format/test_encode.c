@@ -32,20 +32,21 @@ static struct encoder *prepared(void)
     return e;
 }
 
-/* Seals and compares the columns with those in hand, given as literals of the six. */
+/* Seals and compares the columns with those in hand, given as literals of the seven. */
 #define SEALED(e, ...)                                                                             \
     sealed(e, (const char *const[]){__VA_ARGS__}, (const size_t[]){LENGTHS(__VA_ARGS__)})
-#define LENGTHS(a, b, c, d, f, g)                                                                  \
-    sizeof(a) - 1, sizeof(b) - 1, sizeof(c) - 1, sizeof(d) - 1, sizeof(f) - 1, sizeof(g) - 1
+#define LENGTHS(a, b, c, d, f, g, h)                                                               \
+    sizeof(a) - 1, sizeof(b) - 1, sizeof(c) - 1, sizeof(d) - 1, sizeof(f) - 1, sizeof(g) - 1,      \
+        sizeof(h) - 1
 
 static void sealed(struct encoder *e, const char *const *columns, const size_t *lengths)
 {
     uint8_t expected[1000];
     size_t at = 0;
-    expected[at++] = 6;
-    for (int i = 0; i < 6; i++)
+    expected[at++] = 7;
+    for (int i = 0; i < 7; i++)
         expected[at++] = (uint8_t)lengths[i];
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         memcpy(expected + at, columns[i], lengths[i]);
         at += lengths[i];
     }
@@ -65,8 +66,8 @@ static void test_encode__the_worked_example_of_the_format(void **state)
     assert_int_equal(encoder_alloc(e, ALLOCATOR_MALLOC, 2, 100), 0);
     assert_int_equal(encoder_free_index(e, 0), 0);
     assert_int_equal(encoder_seal(e, payload, sizeof payload, &info), 0);
-    static const uint8_t expected[] = {0x06, 0x03, 0x01, 0x02, 0x00, 0x00, 0x01,
-                                       0xC4, 0x60, 0x80, 0x04, 0xC8, 0x01, 0x00};
+    static const uint8_t expected[] = {0x07, 0x03, 0x01, 0x01, 0x00, 0x00, 0x01,
+                                       0x00, 0xC4, 0x60, 0x80, 0x04, 0x64, 0x00};
     assert_int_equal(info.payload_bytes, sizeof expected);
     assert_memory_equal(payload, expected, sizeof expected);
     encoder_free(e);
@@ -81,7 +82,7 @@ static void test_encode__a_loop_over_two_stacks_needs_one_byte_an_allocation(voi
         encoder_alloc(e, ALLOCATOR_CALLOC, 5, 64);
     }
     /* 3 given (+3), 5 given (+2), 3 after 5 not known yet (-2), then all predicted */
-    SEALED(e, "\x6D\x61\x2D\x01\x0D\x01\x0D\x01", "\x06\x04\x03", "\x40\x80\x01", "", "", "");
+    SEALED(e, "\x6D\x61\x2D\x01\x0D\x01\x0D\x01", "\x06\x04\x03", "\x20\x40", "", "", "", "");
     encoder_free(e);
 }
 
@@ -92,7 +93,7 @@ static void test_encode__the_first_allocation_is_predicted_without_stack_and_siz
     encoder_alloc(e, ALLOCATOR_MALLOC, 0, 0);
     encoder_alloc(e, ALLOCATOR_MALLOC, 0, 5);
     encoder_alloc(e, ALLOCATOR_MALLOC, 0, 4);
-    SEALED(e, "\x00\x40\x40", "", "\x0A\x01", "", "", "");
+    SEALED(e, "\x00\x40\x40", "", "\x05\x04", "", "", "", "");
     encoder_free(e);
 }
 
@@ -112,7 +113,7 @@ static void test_encode__frees_by_distance(void **state)
     encoder_free_index(e, 66); /* near +15 */
     encoder_free_index(e, 49); /* far: -17 */
     encoder_free_index(e, 65); /* far: +16 */
-    SEALED(e, "\x80\x9F\xAF\xA0\xBF\xC0\xC0", "", "", "\x21\x20", "", "");
+    SEALED(e, "\x80\x9F\xAF\xA0\xBF\xC0\xC0", "", "", "\x21\x20", "", "", "");
     assert_int_equal(info.event_count, 7);
     assert_int_equal(info.first_event, 100);
     encoder_free(e);
@@ -126,7 +127,7 @@ static void test_encode__far_frees_start_from_the_blocks_first_allocation(void *
         encoder_alloc(e, 0, 0, 0);
     encoder_seal(e, payload, sizeof payload, &info);
     encoder_free_index(e, 0);
-    SEALED(e, "\xC0", "", "", "\xC7\x01", "", ""); /* zigzag(-100) = 199 */
+    SEALED(e, "\xC0", "", "", "\xC7\x01", "", "", ""); /* zigzag(-100) = 199 */
     encoder_free(e);
 }
 
@@ -139,9 +140,48 @@ static void test_encode__what_is_coded_by_address(void **state)
     append(e, (struct event){.kind = EVENT_FREE_ADDRESS, .address = 0xFF0});
     append(e, (struct event){.kind = EVENT_UNFREE});
     assert_int_equal(encoder_next_alloc(e), 0);
-    SEALED(e, "\xC2\x60\xC1\xC3", "\x04", "\x02", "", "\x80\x40\x1F", "");
+    /* page new: 0x1000 / 16 = 256 from 0; then 16 bytes before, in the same page */
+    SEALED(e, "\xC2\x60\xC1\xC3", "\x04", "\x01", "", "\x80\x04\x01", "", "\x40\x00");
     assert_int_equal(info.event_count, 2);
     assert_int_equal(info.alloc_count, 0);
+    encoder_free(e);
+}
+
+/* Three blocks of 32 bytes in a row, two of them freed, their places taken again, one more behind.
+ */
+static void test_encode__addresses_as_an_allocator_gives_them_need_no_bytes(void **state)
+{
+    (void)state;
+    static const uint64_t addresses[] = {0x10000, 0x10020, 0x10040, 0x10000, 0x10040, 0x10060};
+    struct encoder *e = prepared();
+    for (int i = 0; i < 6; i++) {
+        append(e, (struct event){.kind = EVENT_ALLOC_ADDRESS,
+                                 .stack = 2,
+                                 .size_bytes = 32,
+                                 .address = addresses[i]});
+        if (i == 2) {
+            append(e, (struct event){.kind = EVENT_FREE_ADDRESS, .address = 0x10040});
+            append(e, (struct event){.kind = EVENT_FREE_ADDRESS, .address = 0x10000});
+        }
+    }
+    append(e, (struct event){.kind = EVENT_FREE_ADDRESS, .address = 0x10003}); /* -93 bytes */
+    SEALED(e, "\xC2\x60\xC2\x20\xE8\x00\xC8\xCA\xE8\x00\xE8\x00\xE8\x00\xC1", "\x04\x00", "\x20",
+           "", "\x80\x40\x04\xB9\x01", "", "\x40\x04\x84");
+    assert_int_equal(info.event_count, 9);
+    encoder_free(e);
+}
+
+/* Two allocators in turn: from the third on, the first one's stacks are told from its own last. */
+static void test_encode__allocators_that_take_turns_go_on_from_their_own_stacks(void **state)
+{
+    (void)state;
+    struct encoder *e = prepared();
+    encoder_alloc(e, ALLOCATOR_MALLOC, 2, 0);
+    encoder_alloc(e, ALLOCATOR_CALLOC, 8, 0);
+    encoder_alloc(e, ALLOCATOR_MALLOC, 3, 0);
+    encoder_alloc(e, ALLOCATOR_CALLOC, 9, 0);
+    encoder_alloc(e, ALLOCATOR_MALLOC, 4, 0);
+    SEALED(e, "\x20\x21\x20\x21\x20", "\x04\x0C\x09\x0C\x02", "", "", "", "", "");
     encoder_free(e);
 }
 
@@ -158,10 +198,11 @@ static void test_encode__times_and_threads_that_change_nothing_write_nothing(voi
     append(e, (struct event){.kind = EVENT_THREAD, .thread = 1});
     append(e, (struct event){.kind = EVENT_THREAD, .thread = 1});
     append(e, (struct event){.kind = EVENT_TIME, .time_ns = 1001});
-    SEALED(e, "\xC5\xC4\xC5", "", "", "", "", "\xE8\x07\x01\x01");
+    append(e, (struct event){.kind = EVENT_TIME, .time_ns = 1001 + 2 * TIME_COARSE_NS});
+    SEALED(e, "\xC5\xC4\xC5\xE9", "", "", "", "", "\xE8\x07\x01\x01\x02", "");
     assert_true(info.start_ns == 0 && info.thread == ID_NONE && info.event_count == 0);
     encoder_seal(e, payload, sizeof payload, &info);
-    assert_true(info.start_ns == 1001 && info.thread == 1);
+    assert_true(info.start_ns == 1001 + 2 * TIME_COARSE_NS && info.thread == 1);
     encoder_free(e);
 }
 
@@ -178,7 +219,7 @@ static void test_encode__stacks_and_records(void **state)
     assert_int_equal(id, 11);
     append_record(e, (struct record){.type = RECORD_FAILED,
                                      .failed = {.allocator = 1, .size_bytes = 7, .stack = 11}});
-    SEALED(e, "\xC6\xC6\xC7", "", "", "", "", "\x12\x02\x3C\x02\x01\x01\x0E\x03\x01\x07\x0B");
+    SEALED(e, "\xC6\xC6\xC7", "", "", "", "", "\x12\x02\x3C\x02\x01\x01\x0E\x03\x01\x07\x0B", "");
     assert_int_equal(info.event_count, 1);
     assert_int_equal(info.first_stack, 10);
     encoder_seal(e, payload, sizeof payload, &info);
@@ -227,7 +268,7 @@ static void test_encode__what_was_not_given_out_is_refused(void **state)
     assert_int_equal(append_record(e, (struct record){.type = 99}), -ERR_USAGE);
     assert_int_equal(append(e, (struct event){.kind = 99}), -ERR_USAGE);
     assert_true(encoder_empty(e));
-    SEALED(e, "", "", "", "", "", "");
+    SEALED(e, "", "", "", "", "", "", "");
     encoder_free(e);
 }
 
@@ -284,6 +325,8 @@ int main(void)
         cmocka_unit_test(test_encode__frees_by_distance),
         cmocka_unit_test(test_encode__far_frees_start_from_the_blocks_first_allocation),
         cmocka_unit_test(test_encode__what_is_coded_by_address),
+        cmocka_unit_test(test_encode__addresses_as_an_allocator_gives_them_need_no_bytes),
+        cmocka_unit_test(test_encode__allocators_that_take_turns_go_on_from_their_own_stacks),
         cmocka_unit_test(test_encode__times_and_threads_that_change_nothing_write_nothing),
         cmocka_unit_test(test_encode__stacks_and_records),
         cmocka_unit_test(test_encode__the_header_counts_what_is_defined),

@@ -51,21 +51,33 @@ static char *file_text(const char *path)
     return text;
 }
 
-static void test_golden__version_1_reads_as_it_was_written(void **state)
+static void reads_as(const char *trace, const char *expected_path)
 {
-    (void)state;
     struct words words = {0};
-    char *expected = file_text("tests/golden/v1.txt");
-    trace_in_words(&words, "tests/golden/v1.lz4");
+    char *expected = file_text(expected_path);
+    trace_in_words(&words, trace);
     assert_string_equal(words.text, expected);
     free(expected);
     free(words.text);
+}
+
+static void test_golden__version_1_reads_as_it_was_written(void **state)
+{
+    (void)state;
+    reads_as("tests/golden/v1.lz4", "tests/golden/v1.txt");
+}
+
+static void test_golden__version_2_reads_as_it_was_written(void **state)
+{
+    (void)state;
+    reads_as("tests/golden/v2.lz4", "tests/golden/v2.txt");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden__version_1_reads_as_it_was_written),
+        cmocka_unit_test(test_golden__version_2_reads_as_it_was_written),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
 }

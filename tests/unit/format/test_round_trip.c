@@ -46,9 +46,8 @@ static void test_round_trip__blocks_filled_to_their_limit_come_back(void **state
     uint64_t seed = 99;
     built_start(&b);
     random_begin(&b, &d);
-    for (int i = 0; i < 200000; i++)
+    while (b.block_count < 2)
         random_event(&b, &d, &seed); /* sealed by -ERR_FULL alone */
-    assert_true(b.block_count >= 2);
     check(&b, 99);
 }
 
@@ -80,7 +79,7 @@ static void test_round_trip__a_block_of_the_largest_ops_comes_back(void **state)
                                         .stack = (uint32_t)random_below(&seed, 3),
                                         .size_bytes = random_bits(&seed),
                                         .address = random_bits(&seed)});
-    assert_true(b.infos[0].op_count >= BLOCK_EVENTS);
+    assert_true(b.infos[0].payload_bytes > BLOCK_SEAL_BYTES - 1000);
     check(&b, 3);
 }
 

@@ -22,7 +22,7 @@ static void test_trace_file__the_header_comes_back(void **state)
     lseek(fd, 0, SEEK_SET);
     assert_int_equal(trace_reader_open(&reader, fd, "a trace", NULL), 0);
     const struct trace_header *h = trace_reader_header(reader);
-    assert_int_equal(h->version, 1);
+    assert_int_equal(h->version, 2);
     assert_int_equal(h->flags, TRACE_OBJECTS | TRACE_STACKS);
     assert_true(h->started_unix_ns == 1700000000123456789u && h->started_mono_ns == 5000000000u);
     assert_true(h->sample_bytes == 0 && h->trace_id == BUILT_TRACE_ID);
@@ -88,6 +88,66 @@ static void test_trace_file__other_files_are_refused_by_name(void **state)
     }
 }
 
+/* Blocks that a program's heap would make: some thousand bytes, most of them foreseeable. */
+static void build_packed(struct built *b)
+{
+    struct defined d;
+    uint64_t seed = 17;
+    built_start(b);
+    random_begin(b, &d);
+    for (int block = 0; block < 3; block++) {
+        for (int i = 0; i < 2000; i++)
+            random_allocation(b, &d, &seed);
+        built_seal(b);
+    }
+    built_finish(b);
+}
+
+static void test_trace_file__blocks_are_packed_and_say_so(void **state)
+{
+    (void)state;
+    struct built b;
+    struct seen s;
+    build_packed(&b);
+    for (int i = 0; i < 3; i++) {
+        const uint8_t *table = b.bytes + b.blocks[i].offset + SKIPPABLE_BYTES;
+        uint32_t packed = get_u32(table + 84), payload = get_u32(table + 16);
+        assert_true(packed > 0 && packed < payload);
+        assert_int_equal(get_u16(table + 6), CODING_2);
+    }
+    seen_read(&s, b.bytes, b.length);
+    assert_true(s.complete && s.damage_count == 0 && s.block_count == 3);
+    seen_release(&s);
+    built_release(&b);
+}
+
+/* What a header says of the packed bytes is held against the frame, and they against the payload.
+ */
+static void test_trace_file__packed_bytes_that_do_not_fit_cost_one_block(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t field;
+        int32_t change;
+    } rows[] = {{84, 1}, {84, -1}, {84, PAYLOAD_MAX_BYTES}, {16, 1}, {16, -1}, {88, 1}};
+    for (size_t i = 0; i <= sizeof rows / sizeof *rows; i++) {
+        struct built b;
+        struct seen s;
+        build_packed(&b);
+        uint8_t *table = b.bytes + b.blocks[1].offset + SKIPPABLE_BYTES;
+        if (i == 0)
+            put_u32(table + 84, 0);
+        else
+            put_u32(table + rows[i - 1].field,
+                    get_u32(table + rows[i - 1].field) + (uint32_t)rows[i - 1].change);
+        put_u32(table + 92, crc32_update(0, table, 92));
+        seen_read(&s, b.bytes, b.length);
+        assert_true(s.complete && s.damage_count == 1 && s.block_count == 2);
+        seen_release(&s);
+        built_release(&b);
+    }
+}
+
 static void test_trace_file__a_newer_version_is_refused_as_such(void **state)
 {
     (void)state;
@@ -95,12 +155,12 @@ static void test_trace_file__a_newer_version_is_refused_as_such(void **state)
     struct seen s;
     build_small(&b);
     uint8_t *table = b.bytes + SKIPPABLE_BYTES;
-    put_u16(table + 4, 2);
+    put_u16(table + 4, 3);
     uint32_t crc = crc32_update(0, table, 60);
     put_u32(table + 60, crc32_update(crc, table + 64, get_u32(table + 12)));
     seen_read(&s, b.bytes, b.length);
     assert_int_equal(s.open, -ERR_VERSION);
-    assert_non_null(strstr(s.err.text, "version 2"));
+    assert_non_null(strstr(s.err.text, "version 3"));
     built_release(&b);
 }
 
@@ -267,6 +327,8 @@ int main(void)
         cmocka_unit_test(test_trace_file__parts_of_later_versions_are_passed_over),
         cmocka_unit_test(test_trace_file__the_index_names_the_blocks),
         cmocka_unit_test(test_trace_file__other_files_are_refused_by_name),
+        cmocka_unit_test(test_trace_file__blocks_are_packed_and_say_so),
+        cmocka_unit_test(test_trace_file__packed_bytes_that_do_not_fit_cost_one_block),
         cmocka_unit_test(test_trace_file__a_newer_version_is_refused_as_such),
         cmocka_unit_test(test_trace_file__a_command_that_does_not_fit_its_part_is_damage),
         cmocka_unit_test(test_trace_file__longer_tables_of_later_writers_are_read),

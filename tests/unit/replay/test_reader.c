@@ -155,7 +155,7 @@ static void seal_with_a_wrong_op(struct maker *m, unsigned op)
     struct block_info info;
     uint8_t payload[1000], *out = maker_room(m, 2000);
     maker_must(!encoder_seal(m->encoder, payload, sizeof payload, &info), "seal");
-    payload[7 + op] = 0xFF; /* behind a count and six lengths below 128 */
+    payload[8 + op] = 0xFF; /* behind a count and seven lengths below 128 */
     info.payload_crc32 = crc32_update(0, payload, info.payload_bytes);
     int64_t n = trace_block_write(m->compressor, MAKER_ID, &info, payload, out, 2000);
     maker_must(n > 0, "block");
