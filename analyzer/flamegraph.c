@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define PAGE_BUDGET_BYTES 2900000u /* of the 3 MB that are promised */
-#define NODES_AT_FIRST    60000u
+#define NODES_AT_FIRST    40000u
 #define NODES_AT_LEAST    500u
 #define MOMENTS_AT_FIRST  320u
 #define MOMENTS_AT_LEAST  20u

@@ -11,7 +11,7 @@ memreplay.tree = (() => {
   class Shape {
     constructor() {
       this.parent = [0]; this.kind = [ROOT]; this.frame = [-1]; this.small = [0];
-      this.children = new Map(); // of parent and key
+      this.children = []; // by parent: nothing, its only child, or a Map of key to child
     }
     get count() { return this.parent.length; }
     add(parent, kind, frame, small) {
@@ -20,9 +20,16 @@ memreplay.tree = (() => {
     }
     // The child of that kind and frame, made where it is new; small: folded frames more.
     child(parent, kind, frame, small) {
-      const key = (parent * 8 + kind) * 2 ** 24 + frame + 1;
-      let at = this.children.get(key);
-      if (at === undefined) this.children.set(key, at = this.add(parent, kind, frame, 0));
+      const key = frame * 8 + kind, known = this.children[parent];
+      let at;
+      if (known === undefined) {
+        this.children[parent] = at = this.add(parent, kind, frame, 0);
+      } else if (typeof known === "number") {
+        if (this.frame[known] === frame && this.kind[known] === kind) at = known;
+        else this.children[parent] = new Map([[this.frame[known] * 8 + this.kind[known], known], [key, at = this.add(parent, kind, frame, 0)]]);
+      } else if ((at = known.get(key)) === undefined) {
+        known.set(key, at = this.add(parent, kind, frame, 0));
+      }
       this.small[at] += small;
       return at;
     }
@@ -31,33 +38,49 @@ memreplay.tree = (() => {
   // model: {nodes, entries}; hides(frame, parent frame or -1) -> is a frame left out?; groups: [entry => number], outermost first.
   function shape(model, hides, groups) {
     const { nodes, entries } = model, made = new Shape(), nodeOfEntry = new Int32Array(entries.count);
-    const placed = new Map();
-    const top = (entry) => groups.reduce((at, group) => made.child(at, GROUP, group(entry), 0), 0);
-    const shown = new Int32Array(nodes.count).fill(-1); // innermost shown frame above each node, itself included
-    const hidden = new Uint8Array(nodes.count);
-    for (let i = 1; i < nodes.count; i++) {
-      const outer = shown[nodes.parent[i]];
-      hidden[i] = nodes.kind[i] === FRAME && hides && hides(nodes.frame[i], outer) ? 1 : 0;
-      shown[i] = hidden[i] || nodes.kind[i] !== FRAME ? outer : nodes.frame[i];
-    }
-    const place = (node, under) => {
-      const path = [];
-      let at = under;
-      for (; node; node = nodes.parent[node]) {
-        const known = placed.get(under * nodes.count + node);
-        if (known !== undefined) { at = known; break; }
-        path.push(node);
-      }
+    const hidden = findHidden(nodes, hides), place = new Int32Array(nodes.count);
+    const unique = !hides && !groups.length; // the model's nodes are siblings' different frames already
+    // A node and its callers, below `under`; what is placed already stands in `place`.
+    const path = [];
+    const placed = (node, under) => {
+      for (; node && place[node] < 0; node = nodes.parent[node]) path.push(node);
+      let at = node ? place[node] : under;
       while (path.length) {
         node = path.pop();
-        if (!hidden[node]) at = made.child(at, nodes.kind[node], nodes.frame[node], nodes.small[node]);
-        placed.set(under * nodes.count + node, at);
+        if (!hidden[node]) at = unique ? made.add(at, nodes.kind[node], nodes.frame[node], nodes.small[node]) : made.child(at, nodes.kind[node], nodes.frame[node], nodes.small[node]);
+        place[node] = at;
       }
       return at;
     };
-    for (let entry = 0; entry < entries.count; entry++) nodeOfEntry[entry] = place(entries.node[entry], top(entry));
+    for (const [under, list] of grouped(entries.count, (entry) => groups.reduce((at, group) => made.child(at, GROUP, group(entry), 0), 0), groups.length)) {
+      place.fill(-1);
+      for (const entry of list) nodeOfEntry[entry] = placed(entries.node[entry], under);
+    }
     made.nodeOfEntry = nodeOfEntry;
     return made;
+  }
+
+  function findHidden(nodes, hides) {
+    const hidden = new Uint8Array(nodes.count);
+    if (!hides) return hidden;
+    const shown = new Int32Array(nodes.count).fill(-1); // innermost shown frame above each node, itself included
+    for (let i = 1; i < nodes.count; i++) {
+      const outer = shown[nodes.parent[i]];
+      hidden[i] = nodes.kind[i] === FRAME && hides(nodes.frame[i], outer) ? 1 : 0;
+      shown[i] = hidden[i] || nodes.kind[i] !== FRAME ? outer : nodes.frame[i];
+    }
+    return hidden;
+  }
+
+  // Map of group to its entries.
+  function grouped(count, groupOf, several) {
+    const all = Array.from({ length: count }, (_, i) => i), found = new Map();
+    if (!several) return found.set(0, all);
+    for (const entry of all) {
+      const group = groupOf(entry), list = found.get(group);
+      if (list) list.push(entry); else found.set(group, [entry]);
+    }
+    return found;
   }
 
   // Values by entry to own values by node.
