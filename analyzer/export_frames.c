@@ -3,6 +3,7 @@
 #include "analyzer/export.h"
 
 #include "analyzer/glyph.h"
+#include "analyzer/merged.h"
 #include "format/error.h"
 #include <stdlib.h>
 #include <string.h>
@@ -146,18 +147,30 @@ static int by_stack(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* Of stacks that read the same, the first. */
+static uint32_t first_stack(const struct merged *m, uint32_t stack)
+{
+    return merged_stack(m, m->first[merged_number(m, stack)]);
+}
+
 struct stack_sum *export_stacks(const struct exporter *e, size_t *count)
 {
     const struct sites *sites = &e->report.rec->replay.sites;
     struct stack_sum *sums = malloc(sites->count * sizeof *sums);
     struct selection s;
+    struct merged m;
     size_t found = 0;
     *count = 0;
-    if (!sums)
+    if (merged_init(&m, e->callers.symbols, false) || !sums) {
+        merged_release(&m);
+        free(sums);
         return 0;
+    }
     for (selection_start(&s, &e->report, e->measure); selection_next(&s);)
         if (s.values.bytes)
-            sums[found++] = (struct stack_sum){site_stack(sites, s.site), s.values.bytes};
+            sums[found++] =
+                (struct stack_sum){first_stack(&m, site_stack(sites, s.site)), s.values.bytes};
+    merged_release(&m);
     qsort(sums, found, sizeof *sums, by_stack);
     for (size_t i = 0; i < found; i++) {
         if (*count && sums[*count - 1].stack == sums[i].stack)

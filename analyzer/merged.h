@@ -55,6 +55,16 @@ static inline uint32_t merged_number(const struct merged *m, uint32_t stack)
     return m->leaf_numbers[stack >> log2] + (stack & ((1u << log2) - 1));
 }
 
+/* And back: the stack id of a number. */
+static inline uint32_t merged_stack(const struct merged *m, uint32_t number)
+{
+    unsigned log2 = m->symbols->stacks.leaf_log2;
+    uint32_t at = number - MERGED_NODES;
+    if (number < MERGED_NODES)
+        return number == MERGED_EMPTY ? STACK_EMPTY : STACK_UNKNOWN;
+    return m->leaves[at >> log2] << log2 | (at & ((1u << log2) - 1));
+}
+
 /* The number of a node's caller. */
 static inline uint32_t merged_parent(const struct merged *m, uint32_t number)
 {

@@ -123,6 +123,7 @@ static void read_functions(struct store *store, struct symbols *symbols)
 
 struct line {
     uint32_t function;
+    bool known; /* a row of the table, not the emptiness between two */
     uint64_t line;
 };
 
@@ -132,7 +133,7 @@ static void read_frames(struct store *store, struct sparse *frames)
     select_begin(&s, &store->from, "frame", "ORDER BY frame_id", 0, 0);
     while (select_row(&s)) {
         struct line *line = sparse_put(frames, (uint32_t)select_limited(&s, UINT32_MAX - 1));
-        struct line read = {(uint32_t)select_limited_or(&s, ID_LIMIT, FUNCTION_UNKNOWN), 0};
+        struct line read = {(uint32_t)select_limited_or(&s, ID_LIMIT, FUNCTION_UNKNOWN), true, 0};
         read.line = select_number(&s);
         check(store, !line);
         if (line)
@@ -154,7 +155,7 @@ static void read_stacks(struct store *store, struct symbols *symbols)
         uint32_t id = (uint32_t)select_limited(&s, UINT32_MAX - 1);
         uint32_t parent = (uint32_t)select_limited(&s, id ? id - 1 : 0);
         const struct line *line = sparse_get(&frames, (uint32_t)select_limited(&s, UINT32_MAX - 1));
-        if (id != next++ || !line)
+        if (id != next++ || !line || !line->known)
             select_wrong(&s);
         else if (!store->from.wrong)
             check(store, symbols_define_stack(symbols, id, parent, line->function, line->line));

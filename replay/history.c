@@ -215,10 +215,12 @@ static struct history_tick make_tick(const struct replay *r, uint64_t end_ns, ui
     return t;
 }
 
-static void open_tick(struct replay *r, uint64_t start_ns)
+/* Behind a stop, events of the same time may follow; they end with it where the grid does. */
+static void open_tick(struct replay *r, uint64_t start_ns, bool stopped)
 {
     struct history *h = &r->history;
-    uint64_t number = start_ns / h->resolution_ns + 1;
+    bool on_grid = start_ns % h->resolution_ns == 0;
+    uint64_t number = start_ns / h->resolution_ns + !(stopped && on_grid);
     h->open.high_bytes = r->live_bytes;
     h->open.high_ns = start_ns;
     h->open.high_count = replay_live_count(r);
@@ -253,7 +255,7 @@ static void end_tick(struct replay *r, uint64_t end_ns, uint32_t flags)
         h->ticks[h->tick_count++] = make_tick(r, end_ns, flags | (still ? HISTORY_STILL : 0));
         history_merge(r);
     }
-    open_tick(r, end_ns);
+    open_tick(r, end_ns, flags);
 }
 
 static uint64_t last_end_ns(const struct history *h) { return h->ticks[h->tick_count - 1].end_ns; }
