@@ -222,6 +222,23 @@ static void json_options(struct json *j, const struct report *report)
     json_end_object(j);
 }
 
+/* What a reader must know beside the picture, a sentence each. */
+static void json_notes(struct json *j, const struct recording *rec)
+{
+    char *text = 0;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out) {
+        report_notes(rec, "", out);
+        fclose(out);
+    }
+    json_array(j, "notes");
+    for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1)
+        json_text(j, 0, line, (size_t)(end - line));
+    json_end_array(j);
+    free(text);
+}
+
 /* The maximum over all time; the moment's where there is no history. */
 static void json_peak(struct json *j, const struct replay *r)
 {
@@ -253,6 +270,7 @@ static struct pack pack_meta(struct packing *k)
         return p;
     json_init(&j, out);
     json_report(&j, report);
+    json_notes(&j, report->rec);
     json_options(&j, report);
     holdings_json(&j, "moment", &h);
     json_peak(&j, k->replay);

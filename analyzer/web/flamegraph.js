@@ -126,7 +126,7 @@ memreplay.page = (() => {
     $("facts").replaceChildren(element("strong", { text: "peak " + size(peak.bytes) }), " at " + time(peak.time_ns) + " ", facts.filter((each) => each !== facts[0] || !(meta.options.at || meta.options.window)).join(" \u00b7 "));
     const notes = meta.notes || [];
     $("notes").hidden = !notes.length;
-    $("notes").textContent = notes.join(" ");
+    $("notes").textContent = notes.map((note) => note.replace(/\.?$/, ".")).join(" ");
   }
 
   function scopeWords() {
@@ -221,6 +221,13 @@ memreplay.page = (() => {
     $("close-source").addEventListener("click", () => { $("source").hidden = true; });
     $("save").addEventListener("click", () => memreplay.svg.save(flame, $("command").textContent + ": " + $("scope").textContent, "flamegraph.svg"));
     document.addEventListener("keydown", keys);
+    document.querySelectorAll("[role=radiogroup]").forEach((group) => group.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: "previousElementSibling", ArrowRight: "nextElementSibling" }[event.key], other = step && event.target[step];
+      if (!other) return;
+      other.focus();
+      other.click();
+      event.preventDefault();
+    }));
     const several = meta.processes.length > 1;
     $("process-label").hidden = !several;
     $("group-label").hidden = meta.threads.length < 2;

@@ -59,6 +59,12 @@ memreplay.history = (() => {
 
     get peak() { return this.meta.peak; }
 
+    // Where the program ended, or the last stored moment.
+    get end() {
+      const found = this.flags.findIndex((flags) => flags & END);
+      return found < 0 ? this.times.length - 1 : found;
+    }
+
     // What every entry held at a stored moment, as a column of its own.
     at(moment) {
       while (this.position < moment) this.apply(++this.position, 1);
@@ -119,7 +125,7 @@ memreplay.history = (() => {
       document.getElementById("jumps").replaceChildren(
         ...(line === this.line ? [] : [jump("its own peak", "the highest moment of this process", stored(line.time[line.high.indexOf(Math.max(...line.high))]))]),
         jump(plain ? "peak" : "as asked", plain ? "the highest moment of all (P)" : "the moment that was asked for (P)", { from: null, to: null }), ...marks,
-        jump("end", "the last stored moment", { from: this.times.length - 1, to: this.times.length - 1 }));
+        jump("end", "what was left when the program ended", { from: this.end, to: this.end }));
     }
 
     tellTimeline(timeline, state, set, words) {

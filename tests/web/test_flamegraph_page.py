@@ -228,6 +228,22 @@ def test_the_window_and_the_moment_asked_for_are_shown_first(page):
     assert total(opened) == 44 * MIB
 
 
+def test_marks_and_the_end_are_a_click_away(page):
+    opened = page(job())
+    opened.page.get_by_role("button", name="loaded").click()
+    assert opened.text("#scope").startswith("44.0 MiB held at 4.00 s, mark \u201cloaded\u201d"), opened.text("#scope")
+    opened.page.get_by_role("button", name="end", exact=True).click()
+    assert total(opened) == 12 * MIB
+    opened.page.get_by_role("button", name="peak").click()
+    assert total(opened) == 44 * MIB + 1000
+
+
+def test_what_is_wrong_with_the_trace_is_told(page, memreplay, open_page, tmp_path):
+    assert not page(job()).page.locator("#notes").is_visible()
+    (tmp_path / "cut.lz4").write_bytes(job().finish(trailer=False))
+    assert "incomplete" in page(tmp_path / "cut.lz4").text("#notes")
+
+
 def test_views_of_leaks_and_temporary(page):
     opened = page(job())
     opened.page.get_by_role("radio", name="Leaks").click()
