@@ -210,6 +210,8 @@ def test_a_moved_function_is_proposed_and_not_merged(diff):
 def test_what_still_runs_was_not_renamed(diff):
     before = held([(["main", "load"], 30 * MIB)], ran=[["main", "load_all"]])
     assert diff(before, held([(["main", "load_all"], 28 * MIB)]), "--json")["proposals"] == []
+    before, after = held([(["main", "load"], 30 * MIB)]), held([(["main", "load"], 2 * MIB), (["main", "load_all"], 28 * MIB)])
+    assert diff(before, after, "--json")["proposals"] == []
 
 
 def test_a_peak_that_moved_is_said(diff):
