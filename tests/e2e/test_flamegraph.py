@@ -122,20 +122,56 @@ def test_columns_add_up_to_the_reports(memreplay, trace):
     assert [row[0] for row in meta["functions"]] == ["work"]
 
 
-def test_the_history_ends_with_what_was_left(memreplay, trace):
-    told = list(numbers(sections(memreplay("flamegraph", "-o", "-", trace).out)["hist"]))
-    moments, at = told[0], 1
-    held, live = 0, []
-    for _ in range(moments):
-        _, _, bytes_then, _, rows = told[at:at + 5]
+def stored(section):
+    """The stored moments: [(time in ns, bytes)], each checked against the entries' changes up to it."""
+    told = list(numbers(section))
+    held, now, at, found = 0, 0, 1, []
+    for _ in range(told[0]):
+        since, _, bytes_then, _, rows = told[at:at + 5]
         at += 5
         for row in range(rows):
             change = told[at + 4 * row + 1]
             held += -(change + 1) // 2 if change % 2 else change // 2
         at += 4 * rows
+        now += since
         assert held == bytes_then
-        live.append(held)
-    assert live[-1] == MIB and max(live) in (4 * MIB + 100, 4 * MIB)
+        found.append((now, held))
+    return found
+
+
+def test_the_history_ends_with_what_was_left(memreplay, trace):
+    found = stored(sections(memreplay("flamegraph", "-o", "-", trace).out)["hist"])
+    assert found[-1][1] == MIB and max(held for _, held in found) == 4 * MIB + 100
+
+
+def test_stored_moments_are_the_teeth_and_the_gaps_of_a_saw(memreplay, tmp_path):
+    t = Trace()
+    t.on(t.new_thread(t.process()))
+    base, tooth = (t.stack(0, t.function(name, "/srv/saw.py"), 1) for name in ("base", "tooth"))
+    t.time(10**6)
+    t.alloc(base, MIB)
+    for number in range(1, 3000):
+        t.time(number * 30 * 10**6)
+        block = t.alloc(tooth, 9 * MIB)
+        t.time(number * 30 * 10**6 + 10**7)
+        t.free(block)
+    t.time(100 * 10**9)
+    (tmp_path / "saw.lz4").write_bytes(t.finish())
+    held = [held for _, held in stored(sections(memreplay("flamegraph", "-o", "-", tmp_path / "saw.lz4").out)["hist"])]
+    assert len(held) < 1000 and held.count(10 * MIB) > 100 and held.count(MIB) > 100
+
+
+def test_one_process_of_several(memreplay, tmp_path):
+    t = Trace()
+    parent, child = t.process(100), t.process(200)
+    for process, tid, size in ((parent, 100, 3 * MIB), (child, 200, MIB)):
+        t.on(t.new_thread(process, tid))
+        t.time(10**9)
+        t.alloc(t.stack(0, t.function(f"of{tid}", "/srv/job.py"), 1), size)
+    (tmp_path / "t.lz4").write_bytes(t.finish())
+    found = sections(memreplay("flamegraph", "--pid", "200", "-o", "-", tmp_path / "t.lz4").out)
+    assert column(found["held"]) == (MIB, 1) and [each["pid"] for each in json.loads(found["meta"])["processes"]] == [200]
+    assert memreplay("flamegraph", "--pid", "7", "-o", "-", tmp_path / "t.lz4").status == 2
 
 
 def test_an_empty_and_a_cut_trace_make_pages_too(memreplay, tmp_path):

@@ -309,6 +309,18 @@ def test_the_table_sorts_by_every_column(page):
     assert set(names()) == {"read", "_parse"}
 
 
+def test_a_function_that_calls_itself_counts_once(page):
+    t = Trace()
+    t.on(t.new_thread(t.process()))
+    again, stack = t.function("again", JOB, 5), 0
+    for _ in range(4):
+        stack = t.stack(stack, again, 6)
+        t.alloc(stack, MIB)
+    t.time(S)
+    opened = page(t)
+    assert holders(opened) == {"again": 4 * MIB} and total(opened) == 4 * MIB
+
+
 def test_resident_and_requested_are_told_apart(page):
     t = Trace()
     process = t.process()
@@ -421,6 +433,15 @@ def test_pictures_of_other_views(picture):
     assert any(title.startswith("all: 16.0 MiB") for title, _, _ in drawn(picture(job(), "--temporary")))
     assert any(title.startswith("all: 4.00 MiB") for title, _, _ in drawn(picture(job(), "--thread", "loader")))
     assert any(title.startswith("all: 8.00 MiB") for title, _, _ in drawn(picture(job(), "--at", "1500ms")))
+
+
+def test_a_picture_with_a_sliver_is_still_one(picture):
+    t = Trace()
+    t.on(t.new_thread(t.process()))
+    t.time(S)
+    t.alloc(t.stack(0, t.function("most", JOB), 1), 10_000_000)
+    t.alloc(t.stack(0, t.function("sliver", JOB), 2), 5000)
+    assert any("<0.1%" in title for title, _, _ in drawn(picture(t)) if title.startswith("sliver"))
 
 
 def test_names_in_a_picture_are_data(picture, tmp_path):
@@ -539,6 +560,8 @@ def test_a_real_program_adds_up_to_its_reports(record, page):
     assert total(opened) == peak["peak"]["bytes"]
     assert opened.run("memreplay.page.tree.sums[1][0]") == peak["peak"]["allocations"]
     assert opened.run("memreplay.page.history.live.every((live, i) => live === memreplay.page.history.at(i).bytes.reduce((a, b) => a + b, 0))")
+    assert opened.run("memreplay.page.history.live.every((live, i, all) => all[all.length - 1 - i] === "
+                      "memreplay.page.history.at(all.length - 1 - i).bytes.reduce((a, b) => a + b, 0))")  # backwards, too
     assert opened.run("Math.max(...memreplay.page.history.line.high)") == peak["peak"]["bytes"]
     opened.page.get_by_role("radio", name="Leaks").click()
     assert total(opened) == leaks["total"]["bytes"]
