@@ -10,7 +10,7 @@
 #define CANDIDATES_MOST 128 /* a side */
 #define LIKE_RENAMED    60  /* per cent from which a pair is proposed */
 #define LIKE_MOVED      45
-#define LIKE_NAMELESS   65 /* <module>, <lambda>: their name tells little */
+#define LIKE_NAMELESS   75 /* <module>, <lambda>: their name tells little */
 
 enum role { CALLER, CALLEE };
 

@@ -84,6 +84,44 @@ def test_absolute_bytes_come_first(diff):
     assert "at 3.00 s of 4.00 s -> at 4.00 s of 5.00 s" in text
 
 
+WHOLE = """\
+before  before.lz4  python3 job.py, Python 3.11.7
+after   after.lz4  python3 job.py, Python 3.11.7
+
+peak 60.0 MiB -> 55.0 MiB, -5.02 MiB (-8.4%)
+  at 1.00 s of 2.00 s -> at 2.00 s of 3.00 s
+  in 3 -> 3 blocks
+
+The peak moved from 1.00 s to 2.00 s: 30.0 MiB of what held it is no longer there, 25.0 MiB of other
+things are.
+What held the old one, and what that holds at the new one:
+  40.0 MiB   10.0 MiB  -30.0 MiB  load job.py
+What holds the new one, and what that held at the old one:
+       0 B   25.0 MiB  +25.0 MiB  merge job.py  new
+
+own before  own after own change     in all  function
+  40.0 MiB   10.0 MiB  -30.0 MiB  -30.0 MiB  load job.py
+       0 B   25.0 MiB  +25.0 MiB  +25.0 MiB  merge job.py  new
+                       -20.0 KiB             in 1 more function
+  60.0 MiB   55.0 MiB  -5.02 MiB             in all
+
+    change     before      after  where, from the outermost caller
+ -5.02 MiB   60.0 MiB   55.0 MiB  main job.py
+ -30.0 MiB   40.0 MiB   10.0 MiB  ├─ load job.py
+ +25.0 MiB        0 B   25.0 MiB  └─ merge job.py  new
+ -20.0 KiB                        too small for a row
+"""
+
+
+def test_the_whole_report(memreplay, tmp_path):
+    before = held([(["main", "load"], 40 * MIB), (["main", "sort"], 20 * MIB), (["main", "small"], 20 * 1024)])
+    after = held([(["main", "load"], 10 * MIB), (["main", "sort"], 20 * MIB), (["main", "merge"], 25 * MIB)], time_s=2)
+    (tmp_path / "before.lz4").write_bytes(before.finish())
+    (tmp_path / "after.lz4").write_bytes(after.finish())
+    done = memreplay("diff", "before.lz4", "after.lz4", cwd=tmp_path, env={"LC_ALL": "C.UTF-8", "COLUMNS": "100"})
+    assert done.out == WHOLE
+
+
 def test_json_has_the_contract_s_fields(diff):
     report = diff(held([(["main", "load"], 30), (["main"], 4)], time_s=3), held([(["main", "load"], 10)]), "--json")
     assert report["schema"] == "memreplay.diff/1"
