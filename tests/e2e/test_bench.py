@@ -112,6 +112,25 @@ def test_goal_beside_peers_is_judged_by_the_cheapest(bench):
     assert cheap.reached is False and "heaptrack" in cheap.measured
 
 
+def test_views_are_judged_by_time_and_memory_beside_memray_s(bench):
+    results = results_with(bench, bare=[1.0])
+    for title, wall, rss in (("memreplay flamegraph", 2.0, 40e6), ("memray flamegraph", 9.9, 120e6), ("memray flamegraph --temporal", 20.0, 100e6)):
+        results.reports.append({"part": "views", "workload": "calls", "variant": "", "report": title, "cores": 0, "why": None, "wall_s": wall,
+                                "rss_bytes": rss, "events": 10})
+    found = {each.goal: (each.measured, each.reached) for each in bench("goals").views(results) if each.measured}
+    assert found == {"time of memreplay flamegraph beside memray flamegraph": ("1/5.0 (calls)", False),
+                     "memory of memreplay flamegraph beside memray flamegraph": ("1/3.0 (calls)", True),
+                     "time of memreplay flamegraph beside memray flamegraph --temporal": ("1/10.0 (calls)", True),
+                     "memory of memreplay flamegraph beside memray flamegraph --temporal": ("1/2.5 (calls)", False)}
+    assert "memray flamegraph --temporal" in bench("tables").markdown(results)
+
+
+def test_every_view_is_asked_beside_a_peer_s(bench):
+    catalog, peers = bench("catalog"), bench("peers")
+    asked = {report for group in catalog.views_part(["calls"], list(peers.ALL), 1.0) for run in group for report in run.reports}
+    assert asked == {title for pair in peers.VIEWS for title in pair} and asked <= set(peers.REPORTS)
+
+
 def test_tables_of_a_run_that_was_ended_keep_a_document_s_own_words(bench, tmp_path):
     tables = bench("tables")
     text = tables.markdown(results_with(bench, bare=[1.0], memrec=[1.3], tracemalloc=[None]))

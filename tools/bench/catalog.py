@@ -64,8 +64,9 @@ def possible(recorder, workload):
     return workload != "storm" or peers.ALL[recorder].any_program
 
 
-def reports_of(recorder):
-    return tuple(title for title, report in peers.REPORTS.items() if report.of == recorder)
+def reports_of(recorder, views=False):
+    wanted = {title for pair in peers.VIEWS for title in pair} if views else {title for title, report in peers.REPORTS.items() if report.asks != "view"}
+    return tuple(title for title, report in peers.REPORTS.items() if report.of == recorder and title in wanted)
 
 
 def own_reports_of(recorder):
@@ -95,8 +96,8 @@ def small(workload, share):
 
 
 def group_of(part, name, variant, recorders, settings, **how):
-    reported = how.pop("reported", True)
-    return [Run(part, name, variant, recorder, settings, reports=reports_of(recorder) if reported else (), **how)
+    reported, views = how.pop("reported", True), how.pop("views", False)
+    return [Run(part, name, variant, recorder, settings, reports=reports_of(recorder, views) if reported else (), **how)
             for recorder in recorders if possible(recorder, name)]
 
 
@@ -115,6 +116,14 @@ def reports_part(names, recorders, scale):
     for name in names:
         share = REPORTS_SHARE * scale
         yield group_of("reports", name, "", kept, small(WORKLOADS[name], share), share=share)
+
+
+def views_part(names, recorders, scale):
+    """Pages, tables and databases beside memray's, as the reports."""
+    kept = [each for each in recorders if reports_of(each, views=True)]
+    for name in names:
+        share = REPORTS_SHARE * scale
+        yield group_of("views", name, "", kept, small(WORKLOADS[name], share), share=share, views=True)
 
 
 def beside_memray(recorders):
@@ -164,5 +173,5 @@ class Part(typing.NamedTuple):
     rounds: int  # at most
 
 
-PARTS = {"main": Part(main_part, 99), "one core": Part(one_core_part, 3), "reports": Part(reports_part, 1),
+PARTS = {"main": Part(main_part, 99), "one core": Part(one_core_part, 3), "reports": Part(reports_part, 1), "views": Part(views_part, 1),
          "start": Part(start_part, 15), "scaling": Part(scaling_part, 1), "threads": Part(threads_part, 3), "others": Part(other_part, 3)}

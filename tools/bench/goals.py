@@ -19,6 +19,7 @@ RANDOM_EVENT_BYTES = 2.0
 REPLAY_SPEED, REPLAY_SPEED_ONE_CORE = 20.0, 12.0  # million events a second
 REPLAY_BLOCK_BYTES, REPLAY_NODE_BYTES, REPLAY_BYTES = 100, 64, 30 * MB
 MILLION_SECONDS, MILLION_BYTES = 2.0, 200 * MB
+VIEW_TIME, VIEW_MEMORY = 1 / 5, 1 / 3  # of memray's
 SAME_MODE = {"memrec": "memray --trace-python-allocators", "memrec --no-objects": "memray"}
 
 
@@ -74,7 +75,7 @@ def others(results):
     """The goals beside the table's rows."""
     return [peers_beaten(results), depth_on_315(results), program_memory(results), memory_growth(results), collector_memory(results),
             start(results), *trace_sizes(results), random_size(results), *replay_speeds(results), replay_memory(results),
-            *million_stacks(results), *linear(results), *ten_times(results), *convoys(results)]
+            *million_stacks(results), *linear(results), *ten_times(results), *views(results), *convoys(results)]
 
 
 def peers_beaten(results):
@@ -190,6 +191,18 @@ def ten_times(results):
             if one and other and workload.heavy:
                 cells.append((10 * one.median / other.median, name, other.median / one.median))
         yield worst(f"{ours} beside {theirs}, allocation-heavy workloads", "≥ 10 times as fast", cells, "{:.0f} times".format)
+
+
+def views(results):
+    """Worst cells of both figures, one pair after another."""
+    for ours, theirs in peers.VIEWS:
+        for figure, most, what in (("wall_s", VIEW_TIME, "time"), ("rss_bytes", VIEW_MEMORY, "memory")):
+            cells = []
+            for name in catalog.WORKLOADS:
+                one, other = (results.report(title, name, "views", figure=figure) for title in (ours, theirs))
+                if one and other:
+                    cells.append((one.median / other.median / most, name, one.median / other.median))
+            yield worst(f"{what} of {ours} beside {theirs}", f"≤ 1/{1 / most:.0f}", cells, lambda share: "1/%.1f" % (1 / share))
 
 
 def event_cost(results, name, part, variant, count):

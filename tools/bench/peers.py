@@ -84,7 +84,17 @@ REPORTS = {each.title: each for each in (
     Report("memray flamegraph", "memray --trace-python-allocators", "peak", memray_report("flamegraph", "--no-web")),
     Report("memray stats", "memray --trace-python-allocators", "totals", memray_report("stats", "--json")),
     Report("memray flamegraph --leaks", "memray --trace-python-allocators", "leaks", memray_report("flamegraph", "--no-web", "--leaks")),
+    Report("memreplay flamegraph", "memrec", "view", memreplay("flamegraph")),
+    Report("memreplay peak --table", "memrec", "view", memreplay("peak", "--table")),
+    Report("memreplay sqlite", "memrec", "view", memreplay("sqlite")),
+    Report("memreplay timeline", "memrec", "view", memreplay("timeline")),
+    Report("memray table", "memray --trace-python-allocators", "view", memray_report("table", "--no-web")),
+    Report("memray flamegraph --temporal", "memray --trace-python-allocators", "view", memray_report("flamegraph", "--no-web", "--temporal")),
 )}
+# Each view beside the nearest of memray's. Its flame graph is of one moment, its temporal one and ours of any.
+VIEWS = (("memreplay flamegraph", "memray flamegraph"), ("memreplay flamegraph", "memray flamegraph --temporal"),
+         ("memreplay peak --table", "memray table"), ("memreplay sqlite", "memray flamegraph --temporal"),
+         ("memreplay timeline", "memray flamegraph --temporal"))
 
 EVENTS_OF_MEMRAY = "import memray, sys; print(memray.FileReader(sys.argv[1]).metadata.total_allocations)"
 

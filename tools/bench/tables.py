@@ -107,10 +107,12 @@ def one_core_table(results):
 
 
 def replay_tables(results):
-    ours = [(title, cores) for title, report in peers.REPORTS.items() if peers.ALL[report.of].ours and report.asks != "leaks" for cores in (0, 1)]
+    ours = [(title, cores) for title, report in peers.REPORTS.items() if peers.ALL[report.of].ours and report.asks in ("totals", "peak") for cores in (0, 1)]
     yield from ["### Reports of full traces: seconds, million events a second, RSS in MB", "", *report_table(results, "main", ours)]
     yield from ["### Reports beside memray's, every object, a quarter of the work: seconds, million events a second, RSS in MB", "",
-                *report_table(results, "reports", [(title, 0) for title in peers.REPORTS])]
+                *report_table(results, "reports", [(title, 0) for title, report in peers.REPORTS.items() if report.asks != "view"])]
+    yield from ["### Views beside memray's, every object, a quarter of the work: seconds, million events a second, RSS in MB", "",
+                *report_table(results, "views", [(title, 0) for title in dict.fromkeys(title for pair in peers.VIEWS for title in pair)])]
 
 
 def report_table(results, part, columns):
