@@ -157,6 +157,9 @@ void store_read_history(struct store *store, struct replay *r, bool rows)
     h->resolution_ns = store->meta.resolution_ns ? store->meta.resolution_ns : 1;
     h->moment_tick = h->end_tick = HISTORY_NONE;
     read_ticks(store, h);
+    for (uint32_t i = 0; i < h->tick_count; i++)
+        if (h->ticks[i].rss_high_bytes > r->rss_high_bytes)
+            r->rss_high_bytes = h->ticks[i].rss_high_bytes;
     if (h->tick_count)
         read_mark_ticks(store, h);
     if (!rows || !h->tick_count)

@@ -306,3 +306,33 @@ def test_growth_within_a_run_from_a_moment_to_another(check):
     assert verdict["bytes"] == 10**6 + 650
     done = check(marked(), "--from", "cold", "--max-growth", "1")
     assert done.status == 2 and "no mark named cold" in done.err
+
+
+def test_a_database_holds_what_its_trace_holds(check, memreplay, tmp_path):
+    def late():
+        t = Trace()
+        process = t.process()
+        t.on(t.new_thread(process))
+        stack = t.stack(0, t.function("serve", "/srv/app.py"), 1)
+        t.alloc(stack, 10**6)
+        t.free(t.alloc(stack, 10**7))
+        t.mark("warm")
+        t.time(10**9)
+        t.rss(process, 5 * 10**8)
+        t.time(2 * 10**9)
+        t.rss(process, 10**8)
+        t.alloc(stack, 500)
+        t.mark("done")
+        return t
+
+    (tmp_path / "late.lz4").write_bytes(late().finish())
+    assert memreplay("sqlite", "-o", tmp_path / "late.db", tmp_path / "late.lz4").status == 0
+    every = ("--max-peak", "1", "--max-rss", "1", "--max-leaks", "1", "--max-temporary", "1", "--limit", "serve=1", "--json")
+    for options in (every, ("--from", "warm", "--to", "done", "--max-growth", "499", "--json"),
+                    (*every, "--baseline", tmp_path / "late.db", "--max-growth", "0")):
+        trace, database = check(tmp_path / "late.lz4", *options), check(tmp_path / "late.db", *options)
+        assert (database.status, database.err) == (1, "") and json.loads(database.out)["checks"] == json.loads(trace.out)["checks"]
+    rss = json.loads(check(tmp_path / "late.db", *every).out)["checks"][2]
+    assert (rss["check"], rss["bytes"]) == ("max-rss", 5 * 10**8)
+    done = check(tmp_path / "late.db", "--from", "warm", "--max-leaks", "1")
+    assert done.status == 2 and "give the trace" in done.err

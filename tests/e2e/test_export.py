@@ -468,3 +468,12 @@ def test_a_cut_trace_is_exported_with_a_note_and_a_damaged_one_exits_3(memreplay
     path.write_bytes(broken)
     done = memreplay("export", "--format", "folded", path)
     assert done.status == 3 and "damaged" in done.err
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("options", [(), ("--leaks",), ("--totals",), ("--temporary",), ("--at", "end"), ("--thread", "loader")])
+def test_a_database_is_exported_as_its_trace(memreplay, export, tmp_path, form, options):
+    path = export(shop(), form, *options)
+    whole = path.read_bytes()
+    assert memreplay("sqlite", "-f", "-o", tmp_path / "run.db", tmp_path / "export.lz4").status == 0
+    assert export(tmp_path / "run.db", form, *options).read_bytes() == whole
