@@ -79,9 +79,13 @@ static void print_head(const struct report *report, const struct series *s, bool
         const struct process *p = model_process_at(&r->model, i);
         processes += p && p->in_scope;
     }
-    heading_bytes(report, STYLE_HOT, r->moment.bytes, "live at the %s%s, %s into %s",
-                  window ? "maximum " : "peak", where.text, quantity_time(r->moment.time_ns).text,
-                  quantity_time(report->rec->duration_ns).text);
+    struct quantity at = quantity_time(r->moment.time_ns);
+    if (window)
+        heading_bytes(report, STYLE_HOT, r->moment.bytes, "live at the maximum %s, at %s",
+                      where.text, at.text);
+    else
+        heading_bytes(report, STYLE_HOT, r->moment.bytes, "live at the peak, %s into %s", at.text,
+                      quantity_time(report->rec->duration_ns).text);
     if (s->most_rss_bytes)
         heading_bytes(report, STYLE_COOL, s->most_rss_bytes, "RSS at most, %s into it%s",
                       quantity_time(s->most_rss_ns).text,
