@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FOLLOW_ROWS (1u << 19) /* of a history that only the maxima of functions are taken from */
+
 bool choice_leaks(const struct options *o) { return o->command == COMMAND_leaks || o->leaks; }
 
 static bool is_temporary(const struct options *o)
@@ -167,6 +169,9 @@ int choice_make(struct recording *rec, const struct options *o, struct replay_op
     made->temporary_threshold = page || is_temporary(o) ? o->threshold : 0;
     if (page && !o->svg)
         made->history.resolution_ns = HISTORY_RESOLUTION_NS;
+    if (o->follow)
+        made->history = (struct history_options){.resolution_ns = HISTORY_RESOLUTION_NS,
+                                                 .row_limit = FOLLOW_ROWS};
     if (o->command == COMMAND_timeline)
         made->history = (struct history_options){.resolution_ns = 1000000, .no_sites = true};
     made->totals = o->totals || o->command == COMMAND_export;

@@ -63,6 +63,7 @@ static struct options side_options(const struct options *o, unsigned side)
     made.from = made.to = (struct when){0};
     if (own->kind != WHEN_NONE)
         made.at = *own;
+    made.follow = measure_of(o) == MEASURE_MOMENT && made.at.kind == WHEN_NONE;
     return made;
 }
 

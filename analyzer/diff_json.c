@@ -212,12 +212,29 @@ static int json_changed_stacks(struct json *j, const struct diff *d)
     return rc;
 }
 
+/* The most it ever held on a side, where that is known. */
+static void json_height(struct json *j, const struct diff *d, uint32_t function, unsigned side)
+{
+    const struct height *h = heights_of(&d->comparison.sides[side].middle->heights, function);
+    const char *bytes = side ? "after_highest_bytes" : "before_highest_bytes";
+    const char *time = side ? "after_highest_ns" : "before_highest_ns";
+    if (h) {
+        json_number(j, bytes, h->bytes);
+        json_number(j, time, h->time_ns);
+    } else {
+        json_null(j, bytes);
+        json_null(j, time);
+    }
+}
+
 static void json_holder(struct json *j, const struct diff *d, const struct holder *h)
 {
     json_flat_object(j, 0);
     json_function(j, d, h->function);
     json_number(j, "before_bytes", h->bytes[0]);
     json_number(j, "after_bytes", h->bytes[1]);
+    json_height(j, d, h->function, 0);
+    json_height(j, d, h->function, 1);
     json_end_object(j);
 }
 

@@ -222,12 +222,26 @@ static void print_holder(const struct diff *d, const struct holder *h)
     row_end(&row);
 }
 
-static void print_holders(const struct diff *d, const struct holder *list, uint32_t count)
+/* The side on which it holds little at the peak may have seen more of it at another time. */
+static void print_height(const struct diff *d, const struct holder *h, unsigned side)
+{
+    const struct height *height = heights_of(&middle(d, side)->heights, h->function);
+    if (height && height->bytes > h->bytes[side] + d->comparison.floor_bytes)
+        line(d, 3 * SIZE_COLUMNS + 4, STYLE_WARM, "%s it reached %s, at %s",
+             side ? "but after the change" : "before the change", quantity_size(height->bytes).text,
+             quantity_time(height->time_ns).text);
+}
+
+/* side: the one on which these hold less. */
+static void print_holders(const struct diff *d, const struct holder *list, uint32_t count,
+                          unsigned side)
 {
     uint64_t first = magnitude(difference(list[0].bytes[0], list[0].bytes[1]));
     for (uint32_t i = 0; i < count; i++)
-        if (magnitude(difference(list[i].bytes[0], list[i].bytes[1])) >= first / 20)
+        if (magnitude(difference(list[i].bytes[0], list[i].bytes[1])) >= first / 20) {
             print_holder(d, &list[i]);
+            print_height(d, &list[i], side);
+        }
 }
 
 /* What held the old peak, and what holds the new one. */
@@ -244,9 +258,9 @@ static void print_moved(const struct diff *d)
          quantity_time(middle(d, 1)->held.time_ns).text, quantity_size(h->lost_bytes).text,
          quantity_size(h->gained_bytes).text);
     line(d, 0, STYLE_DIM, "What held the old one, and what that holds at the new one:");
-    print_holders(d, h->lost, h->lost_count);
+    print_holders(d, h->lost, h->lost_count, 1);
     line(d, 0, STYLE_DIM, "What holds the new one, and what that held at the old one:");
-    print_holders(d, h->gained, h->gained_count);
+    print_holders(d, h->gained, h->gained_count, 0);
 }
 
 static void print_change(const struct diff *d, const struct change *change)

@@ -134,13 +134,52 @@ int profile_map(struct profile *p, const uint32_t *map, uint32_t node_count)
         values[map[p->values[i].node]].count += p->values[i].count;
     }
     free(p->values);
+    heights_release(&p->heights); /* its functions have other numbers, and some became one */
     return keep_values(p, values, node_count);
+}
+
+/* By number: the innermost of the program's own functions; else the innermost function. */
+static void find_holders(const struct loading *l, uint32_t *own, uint32_t *holders)
+{
+    for (uint32_t number = MERGED_NODES; number < l->merged.count; number++) {
+        const struct stack_node *node = merged_node(&l->merged, number);
+        if (!node->parent_plus_1)
+            continue;
+        uint32_t function = l->functions[node->frame];
+        own[number] = path_function_own(&l->paths->functions[function])
+                          ? function
+                          : own[merged_parent(&l->merged, number)];
+        holders[number] = own[number] ? own[number] : function;
+    }
+}
+
+/* What the holders ever held. */
+static int follow(struct loading *l)
+{
+    const struct replay *r = &l->report.rec->replay;
+    uint32_t *own = calloc(l->merged.count, sizeof *own);
+    uint32_t *holders = calloc(l->merged.count, sizeof *holders);
+    uint32_t *of_site = calloc(r->sites.count, sizeof *of_site);
+    int rc = own && holders && of_site ? 0 : -ERR_NOMEM;
+    if (!rc) {
+        find_holders(l, own, holders);
+        for (uint32_t site = 1; site < r->sites.count; site++)
+            of_site[site] = holders[merged_number(&l->merged, site_stack(&r->sites, site))];
+        rc = heights_init(&l->profile->heights, l->paths->function_count, r, of_site);
+    }
+    free(own);
+    free(holders);
+    free(of_site);
+    return rc;
 }
 
 static int add_up(struct loading *l, enum measure measure)
 {
     int rc = merged_init(&l->merged, &l->report.rec->replay.model.symbols, false);
     rc = rc ? rc : share_functions(l);
+    if (!rc && l->report.options->follow)
+        rc = follow(l);
+    history_release(&l->report.rec->replay.history); /* room for what comes */
     rc = rc ? rc : add_sites(l, measure);
     if (!rc) {
         rc = keep_values(l->profile, l->values, l->capacity);
@@ -249,5 +288,6 @@ void profile_release(struct profile *p)
 {
     free(p->trace_json);
     free(p->values);
+    heights_release(&p->heights);
     *p = (struct profile){0};
 }

@@ -7,6 +7,7 @@
 #ifndef ANALYZER_PROFILE_H
 #define ANALYZER_PROFILE_H
 
+#include "analyzer/heights.h"
 #include "analyzer/holdings.h"
 #include "analyzer/paths.h"
 #include "analyzer/tool.h"
@@ -27,6 +28,7 @@ struct profile {
     uint64_t rss_high_bytes; /* the most that was resident over all processes, in the window */
     struct path_value *values;
     uint32_t value_count;
+    struct heights heights; /* of its holders; known where the options ask to follow */
     bool bare_names;        /* an interpreter before 3.11 ran in it */
     bool qualified_names;   /* one from 3.11 on */
     bool comprehensions;    /* one before 3.12: comprehensions have frames of their own */

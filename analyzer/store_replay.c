@@ -203,7 +203,7 @@ int store_replay(struct recording *rec, const struct options *o, struct err *err
         check_pages(rec->store);
     store_read_model(rec->store, r);
     store_read_sites(rec->store, r);
-    store_read_history(rec->store, r, o->command == COMMAND_flamegraph);
+    store_read_history(rec->store, r, o->command == COMMAND_flamegraph || o->follow);
     take_facts(rec);
     rc = verdict(rec, err);
     rc = rc ? rc : refuse_pid(rec, o, err);

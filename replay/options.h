@@ -33,6 +33,7 @@ struct options {
     bool has_command;
     bool json, markdown, html, table, full, force, no_color, has_pid;
     bool leaks, temporary, totals, inverted, svg, no_source;
+    bool follow; /* never typed: a tool needs what sites held over time */
     uint32_t pid;
     uint64_t threshold;
     const char *thread, *output, *format, *limits_file, *baseline;

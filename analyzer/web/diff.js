@@ -133,8 +133,11 @@ memreplay.page = (() => {
     const [lost, gained] = state.swapped ? [meta.new_holders[0], meta.old_holders[0]] : [meta.old_holders[0], meta.new_holders[0]];
     const [was, is] = state.swapped ? ["after_bytes", "before_bytes"] : ["before_bytes", "after_bytes"];
     const name = (each) => element("code", { text: each.function });
-    host.replaceChildren(element("b", { text: "The peak moved. " }), "The old one was held by ", name(lost), ` (${size(lost[was])}), which holds ${size(lost[is])} now; the new one by `,
-      name(gained), ` (${size(gained[is])}), which held ${size(gained[was])} then.`);
+    const reached = (each, key) => each[key + "_highest_bytes"] > each[key + "_bytes"] + meta.floor_bytes
+      ? ` (but reached ${size(each[key + "_highest_bytes"])}, at ${time(each[key + "_highest_ns"])})` : "";
+    const [then, now] = [was, is].map((key) => key.replace("_bytes", ""));
+    host.replaceChildren(element("b", { text: "The peak moved. " }), "The old one was held by ", name(lost), ` (${size(lost[was])}), which holds ${size(lost[is])} now${reached(lost, now)}; the new one by `,
+      name(gained), ` (${size(gained[is])}), which held ${size(gained[was])} then${reached(gained, then)}.`);
   }
 
   function sayScope() {

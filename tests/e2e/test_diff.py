@@ -271,6 +271,39 @@ def test_a_peak_that_only_shrank_did_not_move(diff):
     assert "moved" not in diff(before, after)
 
 
+def phases(*blocks):
+    """One function after another holds its bytes for a second: (name, bytes)."""
+    t = Trace()
+    process = t.process()
+    t.on(t.new_thread(process))
+    t.function("<module>", "/home/ana/job/job.py")
+    for i, (name, size) in enumerate(blocks):
+        t.time((2 * i + 1) * 10**9)
+        index = t.alloc(t.stack(0, t.function(name, "/home/ana/job/job.py"), 7), size)
+        t.time((2 * i + 2) * 10**9)
+        t.free(index)
+    t.exit()
+    return t
+
+
+@pytest.mark.parametrize("kind", ["trace", "database"])
+def test_an_old_holder_that_is_hardly_lower_is_told(diff, memreplay, tmp_path, kind):
+    before, after = phases(("load", 500 * MIB), ("merge", 300 * MIB)), phases(("load", 290 * MIB), ("merge", 300 * MIB))
+    text = diff(before, after)
+    if kind == "database":
+        for name in ("before", "after"):
+            assert memreplay("sqlite", "-o", tmp_path / f"{name}.db", tmp_path / f"{name}0.lz4").status == 0
+        text = memreplay("diff", tmp_path / "before.db", tmp_path / "after.db", env={"COLUMNS": "200"}).out
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    lost = next(i for i, row in enumerate(rows) if row.startswith("500 MiB 0 B -500 MiB load"))
+    assert rows[lost + 1].startswith("but after the change it reached 290 MiB, at 1.")
+    gained = next(i for i, row in enumerate(rows) if row.startswith("0 B 300 MiB +300 MiB merge"))
+    assert rows[gained + 1].startswith("before the change it reached 300 MiB, at 3.")
+    holder, = diff(before, after, "--json")["old_holders"]
+    assert (holder["before_highest_bytes"], holder["after_highest_bytes"]) == (500 * MIB, 290 * MIB)
+    assert 10**9 <= holder["after_highest_ns"] <= 2 * 10**9
+
+
 def test_a_renamed_holder_moves_no_peak(diff):
     report = diff(held([(["main", "load"], 300 * MIB)]), held([(["main", "load_all"], 280 * MIB)]), "--json")
     assert len(report["proposals"]) == 1 and report["moved"] is False
