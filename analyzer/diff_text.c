@@ -222,11 +222,13 @@ static void print_holder(const struct diff *d, const struct holder *h)
     row_end(&row);
 }
 
-/* The side on which it holds little at the peak may have seen more of it at another time. */
+/* The side on which it holds little at the peak may have seen more of it at another time; told from
+ * a tenth of what the other side's peak had. */
 static void print_height(const struct diff *d, const struct holder *h, unsigned side)
 {
     const struct height *height = heights_of(&middle(d, side)->heights, h->function);
-    if (height && height->bytes > h->bytes[side] + d->comparison.floor_bytes)
+    if (height && height->bytes > h->bytes[side] + d->comparison.floor_bytes &&
+        height->bytes >= h->bytes[!side] / 10)
         line(d, 3 * SIZE_COLUMNS + 4, STYLE_WARM, "%s it reached %s, at %s",
              side ? "but after the change" : "before the change", quantity_size(height->bytes).text,
              quantity_time(height->time_ns).text);
