@@ -173,7 +173,8 @@ int choice_make(struct recording *rec, const struct options *o, struct replay_op
         made->history = (struct history_options){.resolution_ns = HISTORY_RESOLUTION_NS,
                                                  .row_limit = FOLLOW_ROWS};
     if (o->command == COMMAND_timeline)
-        made->history = (struct history_options){.resolution_ns = 1000000, .no_sites = true};
+        made->history =
+            (struct history_options){.resolution_ns = HISTORY_RESOLUTION_NS, .no_sites = true};
     made->totals = o->totals || o->command == COMMAND_export;
     if (o->command == COMMAND_sqlite)
         store_choose(made);

@@ -51,12 +51,13 @@ static void note_stop(const struct recording *rec, const char *prefix, FILE *out
 
 static void note_moment(const struct recording *rec, const char *prefix, FILE *out)
 {
-    if (!rec->asked_ns)
-        return;
-    fprintf(out, "%s%s has no state at %s, but at %s, %s; the trace has every moment\n", prefix,
-            rec->name, quantity_time(rec->asked_ns).text,
-            quantity_time(rec->replay.moment.time_ns).text,
-            rec->replay.moment.time_ns < rec->asked_ns ? "the last before it" : "its first");
+    uint64_t asked_us = rec->asked_ns / 1000, shown_us = rec->replay.moment.time_ns / 1000;
+    if (rec->asked_ns)
+        fprintf(out,
+                "%s%s doesn't keep the state at %" PRIu64 ".%06" PRIu64
+                " s; shown is that at %" PRIu64 ".%06" PRIu64 " s. The trace has every moment\n",
+                prefix, rec->name, asked_us / 1000000, asked_us % 1000000, shown_us / 1000000,
+                shown_us % 1000000);
 }
 
 void report_notes(const struct recording *rec, const char *prefix, FILE *out)

@@ -13,8 +13,6 @@
 
 #define STORE_APPLICATION_ID 0x4D524442 /* "MRDB" */
 #define STORE_VERSION        1
-#define STORE_RESOLUTION_NS  HISTORY_RESOLUTION_NS
-#define STORE_TICKS          65536u
 
 /* Table meta: numbers by name. */
 struct store_meta {

@@ -156,6 +156,7 @@ static void take_facts(struct recording *rec)
     rec->file_bytes = meta->trace_bytes;
     rec->duration_ns = meta->duration_ns;
     rec->replay.time_ns = meta->last_ns;
+    rec->replay.rss_high_bytes = meta->rss_peak_bytes;
     rec->replay.window = (struct window){.opened = true, .closed = true, .to_ns = meta->last_ns};
     read_damage(rec);
 }

@@ -26,8 +26,7 @@ void store_choose(struct replay_options *options)
 {
     options->temporary_threshold = 1;
     options->totals = true;
-    options->history =
-        (struct history_options){.resolution_ns = STORE_RESOLUTION_NS, .tick_limit = STORE_TICKS};
+    options->history = (struct history_options){.resolution_ns = HISTORY_RESOLUTION_NS};
 }
 
 static struct store_meta meta_of(const struct recording *rec)
@@ -43,6 +42,7 @@ static struct store_meta meta_of(const struct recording *rec)
         .peak_bytes = r->moment.bytes,
         .peak_ns = r->moment.time_ns,
         .peak_known = r->history.moment_tick != HISTORY_NONE,
+        .rss_peak_bytes = r->rss_high_bytes,
         .resolution_ns = r->history.resolution_ns,
         .temporary_threshold = r->options.temporary_threshold,
         .has_exit = m->has_exit,

@@ -28,8 +28,8 @@ struct replay;
 struct process;
 struct site_values;
 
-#define HISTORY_RESOLUTION_NS 10000000u /* what the collector's times are good for */
-#define HISTORY_TICKS         16384u
+#define HISTORY_RESOLUTION_NS 1000000u   /* at first */
+#define HISTORY_TICKS         32768u     /* 8 ms or finer for four minutes */
 #define HISTORY_ROWS          (3u << 20) /* 120 MiB; more only where there are more sites */
 #define HISTORY_MARKS         4096u      /* marks beyond these stand at the resolution */
 #define HISTORY_NONE          UINT32_MAX

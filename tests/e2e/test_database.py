@@ -22,19 +22,20 @@ SAME = [(command, *options) for command in ("summary", "peak", "leaks", "tempora
     ("flamegraph", "--svg", "-o", "-"), ("export", "--format", "folded", "-o", "-"), ("export", "--format", "csv", "--totals", "-o", "-"),
     ("export", "--format", "pprof", "-o", "-"), ("export", "--format", "speedscope", "--leaks", "-o", "-"), ("peak", "--at", "end"), ("peak", "--at", "end", "--json"),
     ("summary", "--at", "end", "--json"), ("peak", "--at", "start", "--json"), ("peak", "--at", "10ms", "--json"),
-    ("peak", "--at", "nosuchmark"), ("peak", "--at", "1000h"), ("peak", "--pid", "4194305"), ("peak", "--thread", "nobody")]
+    ("timeline",), ("timeline", "--json"), ("check", "--max-peak", "1MB", "--max-rss", "1MB", "--max-leaks", "1KB", "--max-temporary", "1KB"),
+    ("check", "--limit", "main=1MB", "--json"), ("peak", "--at", "nosuchmark"), ("peak", "--at", "1000h"), ("peak", "--pid", "4194305"), ("peak", "--thread", "nobody")]
 
 
 @pytest.fixture
 def store(memreplay, tmp_path):
-    """store(bytes, Trace or path) -> (trace path, database path)."""
+    """store(bytes, Trace or path) -> (trace path, database path), of the same name: reports may say it."""
 
     def made(trace, status=0):
-        path = trace
-        if isinstance(trace, (bytes, Trace)):
-            path = tmp_path / "trace.lz4"
-            path.write_bytes(trace if isinstance(trace, bytes) else trace.finish())
-        database = tmp_path / "run.db"
+        path, database = tmp_path / "trace" / "run", tmp_path / "table" / "run"
+        for each in (path, database):
+            each.parent.mkdir(exist_ok=True)
+        content = trace.finish() if isinstance(trace, Trace) else trace if isinstance(trace, bytes) else trace.read_bytes()
+        path.write_bytes(content)
         finished = memreplay("sqlite", "-f", "-o", database, path)
         assert finished.status == status and finished.out == "", finished.err
         return path, database
@@ -46,9 +47,7 @@ def store(memreplay, tmp_path):
 def compare(memreplay):
     def compared(trace, database, *args):
         environment = {"LC_ALL": "C.UTF-8", "COLUMNS": None, "NO_COLOR": None}
-        of_trace, of_database = (memreplay(*args, path, env=environment) for path in (trace, database))
-        said = [(done.status, done.out.replace(str(path), "FILE"), done.err.replace(str(path), "FILE"))
-                for done, path in ((of_trace, trace), (of_database, database))]
+        said = [memreplay(*args, path.name, cwd=path.parent, env=environment) for path in (trace, database)]
         assert said[1] == said[0], args
 
     return compared
@@ -141,7 +140,7 @@ def test_strange_names_are_data(store, compare, memreplay):
 def test_a_database_says_what_its_trace_says(store, compare, memreplay, trace, tmp_path):
     path = tmp_path / "t.lz4"
     path.write_bytes(trace())
-    _, database = store(path, status=memreplay("peak", path).status)
+    path, database = store(path, status=memreplay("peak", path).status)
     for args in (*SAME, ("peak", "--at", "loaded", "--json"), ("peak", "--at", "2s", "--json"), ("peak", "--at", "80%"),
                  ("summary", "--at", "loaded"), ("peak", "--thread", "worker"), ("peak", "--pid", "7")):
         compare(path, database, *args)
@@ -200,10 +199,21 @@ def test_a_real_run_s_database_says_what_its_trace_says(record, store, compare, 
     assert len(sums) > 3 and all(row[1:4] == row[4:] for row in sums)
 
 
+def test_two_databases_differ_as_their_traces_do(store, memreplay, tmp_path):
+    made = []
+    for name, trace in (("a", job()), ("b", family())):
+        (tmp_path / f"{name}.tr").write_bytes(trace.finish())
+        assert memreplay("sqlite", "-o", tmp_path / f"{name}.db", tmp_path / f"{name}.tr").status == 0
+    for options in ((), ("--json",), ("--markdown",), ("--leaks",), ("--totals", "--json"), ("--temporary",), ("--at", "end")):
+        said = [memreplay("diff", *options, *(tmp_path / f"{name}.{kind}" for name in "ab")) for kind in ("tr", "db")]
+        made.append([(done.status, done.out.replace(".db", ".tr"), done.err.replace(".db", ".tr")) for done in said])
+    assert all(of_traces == of_databases for of_traces, of_databases in made)
+
+
 def test_what_a_database_cannot_answer_exits_2_and_points_to_the_trace(store, memreplay):
     _, database = store(family())
     for args in (["temporary", "--threshold", "5"], ["peak", "--pid", "200"], ["peak", "--from", "1s"], ["leaks", "--at", "1s"],
-                 ["temporary", "--at", "1s"], ["leaks", "--to", "1s"]):
+                 ["temporary", "--at", "1s"], ["timeline", "--from", "1s"], ["leaks", "--to", "1s"]):
         finished = memreplay(*args, database)
         assert (finished.status, finished.out) == (2, ""), args
         assert "give the trace" in finished.err and finished.err.count("\n") == 1
@@ -216,14 +226,14 @@ def test_a_moment_between_two_kept_ones_is_told_as_what_it_is(store, memreplay):
     t = Trace()
     process = t.process()
     t.on(t.new_thread(process))
-    for number in range(1, 100):
-        t.time(number * 1_000_000)
+    for number in range(1, 400):
+        t.time(number * 100_000)
         t.alloc(0, 1000)
-    _, database = store(t)
-    finished = memreplay("peak", "--at", "25ms", database)
-    assert finished.status == 0 and "20 ms" in finished.err and "19.5 KiB" in finished.out
+    trace, database = store(t)
+    finished = memreplay("peak", "--at", "25.5ms", database)
+    assert finished.status == 0 and "0.025500 s" in finished.err and "0.025000 s" in finished.err and "244 KiB" in finished.out, "250 blocks: those up to 25 ms"
     finished = memreplay("peak", "--at", "30ms", database)
-    assert finished.status == 0 and finished.err == memreplay("peak", "--at", "30ms", database.parent / "trace.lz4").err
+    assert finished.status == 0 and finished.err == memreplay("peak", "--at", "30ms", trace).err
 
 
 def test_an_existing_file_is_refused_without_force(store, memreplay, tmp_path):
@@ -237,7 +247,7 @@ def test_an_existing_file_is_refused_without_force(store, memreplay, tmp_path):
         finished = memreplay("sqlite", "-f", "-o", output, trace)
         assert finished.status == 2 and word in finished.err.lower(), output
     assert memreplay("sqlite", trace).status == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.db", "trace.lz4"]
+    assert [path.name for path in database.parent.iterdir()] == ["run"]
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(store, memreplay, tmp_path):
@@ -249,7 +259,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(store, memreplay, tmp_pa
                              capture_output=True, text=True, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
     assert limited.returncode == 3 and "cannot be written" in limited.stderr
     assert database.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.lz4", "run.db", "trace.lz4"]
+    assert [path.name for path in database.parent.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
