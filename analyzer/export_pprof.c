@@ -11,6 +11,7 @@
 #include "analyzer/heading.h"
 #include "analyzer/protobuf.h"
 #include "analyzer/quantity.h"
+#include "analyzer/span.h"
 #include "format/error.h"
 #include <stdlib.h>
 #include <string.h>
@@ -217,10 +218,12 @@ static void put_comment(struct pprof *p, const char *text)
 static void put_comments(struct pprof *p)
 {
     const struct replay *r = &p->e->report.rec->replay;
-    char text[2048], at[128];
+    char text[2048], at[600];
     heading_command_text(&p->e->report, text, sizeof text);
     put_comment(p, text);
-    snprintf(at, sizeof at, "inuse: %s; alloc: all that was allocated", export_subject(p->e));
+    struct span window = span_window(&p->e->report);
+    snprintf(at, sizeof at, "inuse: %s; alloc: all that was allocated%s%s", export_subject(p->e),
+             window.text[0] ? " " : "", window.text);
     put_comment(p, at);
     if (p->held == MEASURE_MOMENT) {
         snprintf(at, sizeof at, "moment: %s after the start",

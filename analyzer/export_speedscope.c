@@ -5,6 +5,7 @@
 #include "analyzer/export.h"
 
 #include "analyzer/heading.h"
+#include "analyzer/span.h"
 #include "format/error.h"
 #include <stdlib.h>
 
@@ -36,10 +37,12 @@ static int write_profile(struct exporter *e, struct json *j, const struct stack_
                          size_t count)
 {
     uint64_t total = 0;
-    char name[128];
+    char name[600];
+    struct span window = span_window(&e->report);
     for (size_t i = 0; i < count; i++)
         total += sums[i].bytes;
-    snprintf(name, sizeof name, "bytes %s", export_subject(e));
+    snprintf(name, sizeof name, "bytes %s%s%s", export_subject(e), window.text[0] ? ", " : "",
+             window.text);
     json_array(j, "profiles");
     json_flat_object(j, 0);
     json_string(j, "type", "sampled");
