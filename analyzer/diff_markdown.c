@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FUNCTIONS_TOLD 10
+#define PROPOSALS_TOLD 5
 
 /* A name between backquotes; what would end the span or the cell is replaced. */
 static void code(FILE *out, const char *text)
@@ -114,9 +115,25 @@ static void put_moved(const struct diff *d)
     fputs(".\n", d->terminal.out);
 }
 
+/* The likeliest; they are compared apart. */
+static void put_proposals(const struct diff *d)
+{
+    FILE *out = d->terminal.out;
+    for (uint32_t i = 0; i < d->proposals.count && i < PROPOSALS_TOLD; i++) {
+        fputs(i ? "; " : "\nPerhaps the same under another name: ", out);
+        put_function(d, d->proposals.items[i].before);
+        fputs(" and ", out);
+        put_function(d, d->proposals.items[i].after);
+    }
+    if (d->proposals.count)
+        fputs(".\n", out);
+}
+
 int diff_markdown(const struct diff *d)
 {
     put_headline(d);
     put_moved(d);
-    return put_functions(d);
+    int rc = put_functions(d);
+    put_proposals(d);
+    return rc;
 }

@@ -133,7 +133,8 @@ memreplay.page = (() => {
     const [lost, gained] = state.swapped ? [meta.new_holders[0], meta.old_holders[0]] : [meta.old_holders[0], meta.new_holders[0]];
     const [was, is] = state.swapped ? ["after_bytes", "before_bytes"] : ["before_bytes", "after_bytes"];
     const name = (each) => element("code", { text: each.function });
-    const reached = (each, key) => each[key + "_highest_bytes"] > each[key + "_bytes"] + meta.floor_bytes
+    const most = (each) => Math.max(each.before_bytes, each.after_bytes);
+    const reached = (each, key) => each[key + "_highest_bytes"] > each[key + "_bytes"] + meta.floor_bytes && each[key + "_highest_bytes"] >= most(each) / 10
       ? ` (but reached ${size(each[key + "_highest_bytes"])}, at ${time(each[key + "_highest_ns"])})` : "";
     const [then, now] = [was, is].map((key) => key.replace("_bytes", ""));
     host.replaceChildren(element("b", { text: "The peak moved. " }), "The old one was held by ", name(lost), ` (${size(lost[was])}), which holds ${size(lost[is])} now${reached(lost, now)}; the new one by `,
@@ -152,11 +153,20 @@ memreplay.page = (() => {
     : { fn, before, after, own: after - before, total: allAfter - allBefore });
   const rowsOf = (tab) => allRows().filter((row) => tab === "gone" ? ranOnly(frames.functions[row.fn], BEFORE) : tab === "new" ? ranOnly(frames.functions[row.fn], AFTER) : row.own || row.total);
 
+  // Pairs that are compared apart, and may be one.
+  function proposalWords() {
+    const pairs = meta.proposals.map(({ kind, before, after }) => {
+      const [from, to] = state.swapped ? [after, before] : [before, after];
+      return kind === "moved" ? `${from.function} in ${from.file} may be that in ${to.file}` : `${from.function} may be ${to.function}`;
+    });
+    return pairs.length ? ` Perhaps the same under another name: ${pairs.slice(0, 12).join("; ")}${pairs.length > 12 ? `; and ${pairs.length - 12} more` : ""}.` : "";
+  }
+
   function showTable(test) {
     const others = (state.swapped ? -1 : 1) * meta.other_own_delta_bytes;
     const rest = state.tab === "table" && meta.other_changes ? `${count(meta.other_changes)} functions are not listed here: ${change(others)} of their own.` : "";
     const text = { gone: "What ran before and does not run after.", new: "What runs after and did not run before.", table: "" }[state.tab];
-    table.show(rowsOf(state.tab), test, text + rest);
+    table.show(rowsOf(state.tab), test, text + rest + (state.tab === "table" ? "" : proposalWords()));
   }
 
   // ---- search ---------------------------------------------------------------------------------------------------------

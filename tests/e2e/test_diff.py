@@ -235,6 +235,7 @@ def test_a_renamed_function_is_proposed_and_not_merged(diff):
     assert (proposal["kind"], proposal["before"]["function"], proposal["after"]["function"]) == ("renamed", "load", "load_all")
     assert functions(report)["load", "job.py"]["after_bytes"] == 0
     assert "load may be load_all now (job.py): 30.0 MiB -> 28.0 MiB, -2.00 MiB" in diff(before, after)
+    assert "another name: `load` `job.py` *gone* and `load_all` `job.py` *new*." in diff(before, after, "--markdown")
 
 
 def test_a_moved_function_is_proposed_and_not_merged(diff):

@@ -113,6 +113,12 @@ def test_gone_and_new_are_listed(page):
     assert "new" in opened.text("#table tbody tr")
 
 
+def test_what_may_be_renamed_is_said_beside_the_lists(page):
+    opened = page(run({"main load read": 40}), run({"main load_all read": 38}))
+    opened.page.click("[data-tab=gone]")
+    assert "Perhaps the same under another name: load may be load_all." in opened.text("#table .note")
+
+
 def test_functions_sort_by_what_changed(page):
     opened = page()
     opened.page.click("[data-tab=table]")
