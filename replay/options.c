@@ -286,7 +286,7 @@ static void help_option(const struct option *option, FILE *out)
     snprintf(left, sizeof left, "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
              option->letter ? option->letter : ' ', option->letter ? ", " : "  ", option->name,
              option->argument ? " " : "", option->argument ? option->argument : "");
-    fprintf(out, "  %-24s %s\n", left, option->help);
+    fprintf(out, "  %-27s %s\n", left, option->help);
 }
 
 static void help_command(const struct command *command, FILE *out)
@@ -296,7 +296,9 @@ static void help_command(const struct command *command, FILE *out)
     for (int i = 0; i < OPTION_COUNT; i++)
         if (command->options >> i & 1)
             help_option(&option_table[i], out);
-    fprintf(out, "\nTRACE is a file that memrec wrote, or - for stdin.\n\nExample:\n  %s\n",
+    fprintf(out,
+            "\nTRACE is a file that memrec wrote, a database made from one, or - for stdin.\n"
+            "\nExample:\n  %s\n",
             command->example);
 }
 
