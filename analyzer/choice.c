@@ -156,6 +156,7 @@ int choice_make(struct recording *rec, const struct options *o, struct replay_op
                 struct err *err)
 {
     struct known known = {0};
+    bool page = o->command == COMMAND_flamegraph && !o->svg;
     bool stops = choice_leaks(o) || is_temporary(o);
     if (stops && o->at.kind == WHEN_PEAK)
         return err_set(err, ERR_USAGE, "what was alive at the peak is what `memreplay peak` shows");
@@ -165,9 +166,8 @@ int choice_make(struct recording *rec, const struct options *o, struct replay_op
     *made =
         (struct replay_options){.moment = choose(o, &known), .has_pid = o->has_pid, .pid = o->pid};
     made->stop_at_moment = stops;
-    bool page = o->command == COMMAND_flamegraph;
     made->temporary_threshold = page || is_temporary(o) ? o->threshold : 0;
-    if (page && !o->svg)
+    if (page)
         made->history.resolution_ns = HISTORY_RESOLUTION_NS;
     if (o->follow)
         made->history = (struct history_options){.resolution_ns = HISTORY_RESOLUTION_NS,

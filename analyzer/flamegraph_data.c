@@ -216,6 +216,10 @@ static void json_options(struct json *j, const struct report *report)
         json_number(j, "from_ns", report->rec->replay.window.from_ns);
         json_number(j, "to_ns", report->rec->replay.window.to_ns);
     }
+    if (report->rec->replay.stopped)
+        json_number(j, "until_ns", report->rec->replay.moment.time_ns);
+    json_bool(j, "apart", report->rec->replay.options.moment.window.apart);
+    json_bool(j, "closes", report->rec->replay.options.moment.kind == MOMENT_CLOSE);
     json_bool(j, "window", o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE);
     json_bool(j, "at", o->at.kind != WHEN_NONE && o->at.kind != WHEN_PEAK);
     json_number(j, "threshold", o->threshold);

@@ -138,7 +138,7 @@ memreplay.Flame = (() => {
       c.fillRect(0, 0, this.width, this.height);
       c.font = FONT;
       c.textBaseline = "middle";
-      this.em = c.measureText("M").width;
+      this.em = c.measureText("M").width || 7; // 0: no font at all
       for (let row = 0; row < this.rows.length; row++) {
         const y = this.top(row);
         if (y > -ROW && y < this.height) this.drawRow(c, colors, this.rows[row], y);

@@ -130,17 +130,21 @@ memreplay.page = (() => {
   }
 
   function scopeWords() {
-    if (state.view === "leak") return "never freed by the end";
-    if (state.view === "temp") return meta.options.threshold > 1 ? `freed within ${count(meta.options.threshold)} allocations of the same thread` : "freed again before the thread's next allocation";
+    const { from_ns: from, to_ns: to, until_ns: until } = meta.options, window = meta.options.window ? ` between ${time(from)} and ${time(to)}` : "";
+    const freed = until === undefined ? "never freed" : meta.options.apart ? "not freed by then" : "not freed by " + time(until);
+    if (state.view === "leak") return meta.options.apart ? `allocated${window} and ${freed}` : until === undefined ? freed + " by the end" : freed;
+    if (state.view === "temp") return (window ? "allocated" + window + ", " : "") + tempWords();
     if (!history || state.to === null) {
       const at = " at " + time(meta.moment.time_ns);
-      return (meta.options.at ? "held" : meta.options.window ? "held at the window's maximum," : state.process >= 0 ? "held at the peak of all," : "held at the peak,") + at;
+      return (meta.options.at ? "held" : meta.options.closes ? "held at the window's end," : meta.options.window ? "held at the window's maximum," : state.process >= 0 ? "held at the peak of all," : "held at the peak,") + at;
     }
     if (state.from === state.to) return "held" + history.words(state.to);
     const between = `between ${time(history.times[state.from])} and ${time(history.times[state.to])}`;
     if (state.interval === "max") return `held${history.words(history.highest(state.from, state.to))}, the highest stored moment ${between}`;
     return (state.interval === "grew" ? "grew " : "shrank ") + between;
   }
+
+  const tempWords = () => meta.options.threshold > 1 ? `freed within ${count(meta.options.threshold)} allocations of the same thread` : "freed again before the thread's next allocation";
 
   function sayScope() {
     const blocks = tree.sums[1][0], parts = [];

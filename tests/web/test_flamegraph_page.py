@@ -257,6 +257,21 @@ def test_views_of_leaks_and_temporary(page):
     assert total(page(job(), "--temporary")) == soon
 
 
+def test_leaks_and_temporary_of_a_window_are_the_reports(page, memreplay, tmp_path):
+    def reported(*args):
+        return json.loads(memreplay(*args, "--json", tmp_path / "t.lz4").out)["total"]["bytes"]
+
+    opened = page(job(), "--leaks", "--from", "1500ms", "--to", "5s")
+    assert total(opened) == 36 * MIB == reported("leaks", "--from", "1500ms", "--to", "5s")
+    assert "allocated between 1.50 s and 5.00 s and not freed by then" in opened.text("#scope"), opened.text("#scope")
+    opened = page(job(), "--leaks", "--from", "1500ms")
+    assert total(opened) == 4 * MIB == reported("leaks", "--from", "1500ms") and "and never freed" in opened.text("#scope")
+    opened = page(job(), "--leaks", "--at", "2s")
+    assert total(opened) == 40 * MIB == reported("leaks", "--at", "2s") and "not freed by 2.00 s" in opened.text("#scope")
+    opened = page(job(), "--temporary", "--from", "6500ms", "--to", "8s")
+    assert total(opened) == reported("temporary", "--from", "6500ms", "--to", "8s")
+
+
 def test_callees_first_has_the_same_sum_and_own_bytes_at_the_top(page):
     opened = page(job(), "--inverted")
     top = opened.run("""() => {
