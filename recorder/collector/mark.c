@@ -161,6 +161,11 @@ static int find(const struct request *r, struct running *found, struct running *
     if (!*count)
         return err_set(err, ERR_NOT_FOUND,
                        "no recording of yours runs here; start one with: memrec run job.py");
+    for (unsigned i = 0; i < *count; i++) { /* below its program, though the variable is gone */
+        *found = all[i];
+        if (running_has(&all[i], (uint32_t)getpid()))
+            return 0;
+    }
     *found = all[0];
     return *count > 1 ? err_set(err, ERR_USAGE, "%u recordings run; which one is meant?", *count)
                       : 0;

@@ -167,6 +167,18 @@ subprocess.run(["sh", "-c", "{MEMREC} mark -q inner"], check=True)
     assert names(other.finish()) == []
 
 
+def test_a_shell_that_lost_its_environment_is_still_below_the_program(record, tmp_path):
+    other = Waiting(tmp_path, "other.lz4")
+    recording = record(f"""
+import subprocess
+subprocess.run(["env", "-i", "{MEMREC}", "mark", "-q", "inner"], check=True)
+""")
+    assert names(recording) == ["inner"]
+    other.go_on()
+    other.go_on(last=True)
+    other.finish()
+
+
 def test_a_shell_whose_recording_has_ended_is_told(record):
     recording = record(["sh", "-c", "echo $MEMREC"])
     late = run([MEMREC, "mark", "x"], env={"MEMREC": recording.finished.out.strip()})
