@@ -12,7 +12,7 @@ enum { MARK_ROWS = 4, MARK_NAME_COLUMNS = 24, TIME_COLUMNS = 14, STEPS_MOST = 5 
 
 struct plot_scale plot_scale(uint64_t most_bytes, int rows)
 {
-    static const uint64_t nice[] = {1, 2, 5, 10, 20, 50, 100, 200, 500};
+    static const uint64_t nice[] = {1, 2, 5, 10, 20, 50, 100, 256, 512};
     uint64_t unit = 1, step = 1;
     if (!most_bytes)
         most_bytes = 1;
@@ -83,7 +83,7 @@ static uint64_t time_step(const struct series *s)
                 step_ns = power * factors[i];
     for (size_t i = 0; i < sizeof clock_s / sizeof *clock_s && step_ns < least_ns; i++)
         step_ns = clock_s[i] * 1000000000;
-    while (step_ns < least_ns)
+    while (step_ns < least_ns && step_ns < UINT64_MAX / 4)
         step_ns *= 2;
     return step_ns;
 }
@@ -108,10 +108,10 @@ static struct quantity time_label(uint64_t ns, uint64_t step_ns, uint64_t to_ns)
     return q;
 }
 
-/* The first tick of the axis, and the next ones until past the end. */
+/* The number of the first tick of the axis: it stands at so many steps. */
 static uint64_t first_tick(const struct series *s, uint64_t step_ns)
 {
-    return (s->from_ns + step_ns - 1) / step_ns * step_ns;
+    return s->from_ns / step_ns + (s->from_ns % step_ns > 0);
 }
 
 void plot_print_axis(const struct plot *p)
@@ -124,7 +124,9 @@ void plot_print_axis(const struct plot *p)
     row_begin(&labels, p->terminal);
     row_right(&line, STYLE_DIM, "0 B", PLOT_LABEL_COLUMNS);
     row_put(&line, STYLE_DIM, utf8 ? " ┼" : " +", 2);
-    for (uint64_t ns = first_tick(s, step_ns); ns <= s->to_ns; ns += step_ns) {
+    uint64_t ticks = s->to_ns / step_ns; /* the last of them */
+    for (uint64_t tick = first_tick(s, step_ns); tick <= ticks; tick++) {
+        uint64_t ns = tick * step_ns;
         struct quantity label = time_label(ns, step_ns, s->to_ns);
         int column = screen(ns > s->from_ns ? series_at(s, ns) : 0);
         int width = glyph_text_columns(label.text), start = column - width / 2;

@@ -1,6 +1,6 @@
 /* What stands around the area of a plot: the scale of bytes, the time axis, the row of event rates,
- * names. Invariants: steps of the scale are 1, 2 or 5 times a power of ten of a binary unit, of the
- * time axis what a clock has. Not here: the area (plot.c). Not thread-safe. */
+ * names. Invariants: steps of the scale are round numbers of a binary unit, or a half or a quarter
+ * of one; of the time axis what a clock has. Not here: the area (plot.c). Not thread-safe. */
 #ifndef ANALYZER_PLOT_FRAME_H
 #define ANALYZER_PLOT_FRAME_H
 

@@ -104,7 +104,7 @@ int series_make(struct series *s, const struct history *h, uint64_t from_ns, uin
     if (!s->columns)
         return -ERR_NOMEM;
     pass_until(&c, from_ns);
-    double events = events_until(h, &tick, from_ns), first = events;
+    double events = from_ns ? events_until(h, &tick, from_ns) : 0, first = events;
     for (int i = 0; i < count; i++) {
         uint64_t end_ns = series_time(s, i + 1);
         double until = events_until(h, &tick, end_ns);

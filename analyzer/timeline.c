@@ -90,8 +90,8 @@ static void print_head(const struct report *report, const struct series *s, bool
         heading_bytes(report, STYLE_COOL, s->most_rss_bytes, "RSS at most, %s into it%s",
                       quantity_time(s->most_rss_ns).text,
                       processes > 1 ? "; shared pages count in each process" : "");
-    heading_line(report, "%s events, at most %s a second", quantity_count(s->events).text,
-                 quantity_count(most).text);
+    heading_line(report, "%s event%s, at most %s a second", quantity_count(s->events).text,
+                 s->events == 1 ? "" : "s", quantity_count(most).text);
 }
 
 /* The names of the marks, safe to show, all in one piece of memory that the caller frees. NULL when

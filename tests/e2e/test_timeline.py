@@ -129,6 +129,21 @@ def test_a_trace_in_which_nothing_was_allocated_has_a_plot_too(look):
     assert parsed(look(t, "timeline", "--json"))["peak"]["bytes"] == 0
 
 
+@pytest.mark.parametrize("end", [1, 999, 10**6, 10**12, 10**17, 2**62])
+def test_any_duration_has_an_axis(look, end):
+    t, load, work = stage()
+    t.alloc(load, 1000)
+    t.time(end // 2)
+    t.mark("half")
+    t.alloc(work, 2**46)
+    t.time(end)
+    shown = lines(look(t, "timeline"))
+    assert any("half" in line for line in shown) and any("TiB" in line for line in shown)
+    assert sum("┬" in line for line in shown) == 1
+    lines(look(t, "timeline", "--from", "half"))
+    parsed(look(t, "timeline", "--json", "--from", "99.9%"))
+
+
 def test_one_process_of_several(record):
     recording = record("""
         import os, time
