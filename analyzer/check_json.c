@@ -64,6 +64,10 @@ void check_json(const struct check *c, FILE *out)
     json_part(&j, c->first.trace_json);
     if (c->baseline.name)
         json_string(&j, "baseline", c->baseline.name);
+    if (c->options->from.kind != WHEN_NONE)
+        json_string(&j, "from", c->options->from.text);
+    if (c->options->to.kind != WHEN_NONE)
+        json_string(&j, "to", c->options->to.text);
     json_bool(&j, "holds", holds);
     json_array(&j, "checks");
     for (size_t i = 0; i < c->count; i++)

@@ -300,6 +300,8 @@ def test_growth_within_a_run_from_a_moment_to_another(check):
     assert [verdict[key] for key in ("from_bytes", "bytes", "growth_bytes", "limit_bytes")] == [500, 650, 150, 650]
     [verdict] = verdicts(check(marked(), "--from", "warm", "--to", "done", "--max-growth", "29%", "--json"), 1)
     assert [(each["function"], each["growth_bytes"]) for each in verdict["offenders"]] == [("serve", 100), ("cache", 50)]
+    told = json.loads(check(marked(), "--from", "warm", "--to", "done", "--max-growth", "1", "--json").out)
+    assert (told["from"], told["to"], "baseline" in told) == ("warm", "done", False)
     assert "650 B live at done: +150 B (+30.0%) since warm (500 B), more than the 29% allowed" in " ".join(
         check(marked(), "--from", "warm", "--to", "done", "--max-growth", "29%").out.split())
     [verdict] = verdicts(check(marked(), "--from", "warm", "--max-growth", "1000150", "--json"), 0)

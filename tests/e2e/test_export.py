@@ -7,6 +7,7 @@ import csv
 import gzip
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -195,6 +196,71 @@ def test_a_real_program_s_peak_is_exact(record, export, form):
         """)
     assert bytes_in(form, export(recording.trace, form)) == recording.peak()["peak"]["bytes"]
     assert bytes_in(form, export(recording.trace, form, "--leaks")) == recording.leaks()["total"]["bytes"]
+
+
+def random_run(dice):
+    """A random trace, and what a model that only keeps a dict of live blocks says of it: {(stack, thread name): [values]} for pprof's
+    four at the peak, and for those live at the end of their process."""
+    t = Trace()
+    first = t.process(100)
+    threads = [(t.new_thread(first, 100, "one"), "one"), (t.new_thread(first, 101, "two"), "two"),
+               (t.new_thread(t.process(200, first, 1), 200, "three"), "three")]
+    stacks = [(0, ("(no Python stack)",))]
+    for number in range(6):
+        parent, frames = dice.choice(stacks)
+        name = f"f{number}"
+        stacks.append((t.stack(parent, t.function(name, "/srv/f.py"), number + 1), (frames if parent else ()) + (name,)))
+    live, totals, peak, at_peak = {}, collections.Counter(), 0, {}
+    for _ in range(dice.randrange(50, 400)):
+        thread, name = dice.choice(threads)
+        t.on(thread)
+        own = [index for index, block in live.items() if (block[1] == "three") == (name == "three")]
+        if own and dice.random() < 0.45:
+            index = dice.choice(own)
+            t.free(index)
+            del live[index]
+        else:
+            stack, frames = dice.choice(stacks)
+            size = dice.choice([0, dice.randrange(1, 5000), dice.randrange(10**6, 10**7)])
+            live[t.alloc(stack, size)] = frames, name, size
+            totals[frames, name, "count"] += 1
+            totals[frames, name, "bytes"] += size
+        now = sum(size for _, _, size in live.values())
+        if now > peak:
+            peak, at_peak = now, dict(live)
+        if dice.random() < 0.3:
+            t.time(t.now + dice.randrange(1, 10**8))
+
+    def values(blocks):
+        held = collections.Counter()
+        for frames, name, size in blocks.values():
+            held[frames, name, "count"] += 1
+            held[frames, name, "bytes"] += size
+        keys = {key[:2] for key in (*totals, *held)}
+        return {key: [which[(*key, what)] for which in (totals, held) for what in ("count", "bytes")] for key in keys}
+
+    return t, values(at_peak), values(live)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_runs_equal_a_model_of_live_blocks(export, seed):
+    t, at_peak, leaks = random_run(random.Random(seed))
+    t.finish()
+    for options, expected in (((), at_peak), (("--leaks",), leaks)):
+        found = {(tuple(name for name, *_ in reversed(frames)), labels["thread"]): values
+                 for frames, values, labels in Profile(export(t, "pprof", *options)).samples}
+        assert found == {key: each for key, each in expected.items() if any(each)}
+        sums = collections.Counter()
+        for row in rows_of(export(t, "csv", *options)):
+            key = tuple(each.rpartition(" (")[0] or each for each in row["stack"].split(";")), row["thread"]
+            sums[key] += int(row["bytes"])
+            assert int(row["allocations"]) == expected[key][2]
+        assert sums == {key: each[3] for key, each in expected.items() if each[2]}
+        by_stack = collections.Counter()
+        for (frames, _), each in expected.items():
+            by_stack[frames] += each[3]
+        found = {tuple(each.rpartition(" (")[0] or each for each in stack): count for stack, count in folded(export(t, "folded", *options))}
+        assert found == {frames: bytes_ for frames, bytes_ in by_stack.items() if bytes_}
 
 
 # ---- pprof ------------------------------------------------------------------------------------------------------------------
