@@ -23,6 +23,14 @@ static enum measure measure_of(const struct options *o)
                           : MEASURE_MOMENT;
 }
 
+static int stdins(const struct words *words)
+{
+    int count = 0;
+    for (int i = 0; i < words->count; i++)
+        count += !strcmp(words->items[i], "-");
+    return count;
+}
+
 static int check(const struct options *o, struct err *err)
 {
     bool window = o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE;
@@ -38,6 +46,8 @@ static int check(const struct options *o, struct err *err)
     if (o->html && !o->output)
         return err_set(err, ERR_USAGE,
                        "--html makes a file: say where, for example -o diff.html (-o - is stdout)");
+    if (stdins(&o->traces) + stdins(&o->before) + stdins(&o->after) > 1)
+        return err_set(err, ERR_USAGE, "stdin cannot be read twice; give files");
     if (o->before.count || o->traces.count > 1)
         return 0;
     if (!window)

@@ -451,6 +451,9 @@ def test_one_damaged_side_is_said(diff, memreplay, tmp_path):
     (["--json", "--markdown", "a", "b"], "exclude each other"),
     (["--at", "1s", "--from", "1s", "a", "b"], "give one of them"),
     (["-", "--from", "1s"], "twice"),
+    (["-", "-"], "twice"),
+    (["--before", "-", "a", "--after", "b", "-"], "twice"),
+    (["--html", "a", "b"], "-o"),
 ])
 def test_wrong_usage(memreplay, args, words):
     done = memreplay("diff", *args)
