@@ -13,6 +13,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define PAGE_BUDGET_BYTES 2900000u /* of the 3 MB that are promised */
 #define NODES_AT_FIRST    40000u
@@ -207,6 +209,14 @@ static int write_picture(const struct options *o, struct report *report, FILE *o
     return rc;
 }
 
+/* Half a page is none: what could not be written to its end goes away. */
+static void discard(const char *name)
+{
+    struct stat st;
+    if (strcmp(name, "-") && !lstat(name, &st) && S_ISREG(st.st_mode))
+        unlink(name);
+}
+
 /* Writes and tells where. o: with the output filled in. */
 static int write_output(const struct options *o, struct recording *rec, struct work *work,
                         struct err *err)
@@ -223,7 +233,9 @@ static int write_output(const struct options *o, struct recording *rec, struct w
         err_set(err, ERR_NOMEM, "out of memory");
     int closed = output_close(o, out, err);
     rc = rc ? rc : closed;
-    if (!rc && strcmp(o->output, "-"))
+    if (rc)
+        discard(o->output);
+    else if (strcmp(o->output, "-"))
         fprintf(work->notes, "wrote %s\n", o->output);
     return rc;
 }

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from conftest import BUILD, run
 from memreplay_traces import Trace
 
 MIB = 1 << 20
@@ -110,6 +111,12 @@ def test_dash_is_stdout_and_the_same_trace_makes_the_same_page(memreplay, trace)
     one, two = (memreplay("flamegraph", "-o", "-", trace) for _ in range(2))
     assert one.status == 0 and one.err == "" and one.out == two.out and one.out.startswith("<!DOCTYPE html>")
     assert memreplay("flamegraph", "-o", "-", "-", stdin=small().finish()).out == one.out
+
+
+def test_half_a_page_is_none(trace, tmp_path):
+    limited = f"ulimit -f 40; trap '' XFSZ; exec {BUILD}/memreplay flamegraph -o {tmp_path}/page.html {trace}"
+    done = run(["bash", "-c", limited])
+    assert done.status == 3 and "page.html cannot be written" in done.err and not (tmp_path / "page.html").exists()
 
 
 def test_columns_add_up_to_the_reports(memreplay, trace):
