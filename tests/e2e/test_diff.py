@@ -368,6 +368,22 @@ def test_moments(diff, memreplay, tmp_path):
     assert json.loads(done.out)["delta_bytes"] == 2 * MIB
 
 
+@pytest.mark.parametrize("seed", [101, 102, 103])
+def test_databases_answer_as_their_traces_do(diff, memreplay, tmp_path, seed):
+    chance = random.Random(seed)
+    told = diff(Naive(chance).trace, Naive(chance).trace, "--json")
+    files = []
+    for name in ("before", "after"):
+        files.append(tmp_path / f"{name}.db")
+        assert memreplay("sqlite", "-o", files[-1], tmp_path / f"{name}0.lz4").status == 0
+    again = json.loads(memreplay("diff", "--json", *files).out)
+    for report in (told, again):
+        for side in ("before", "after"):
+            report[side].pop("name")
+            report[side].pop("runs")
+    assert again == told
+
+
 def test_other_measures(diff):
     def run(kept, temporary):
         t = Trace()
