@@ -4,7 +4,7 @@ import random
 import subprocess
 
 import pytest
-from conftest import BUILD
+from conftest import BUILD, ROOT, held_by
 from memreplay_traces import Trace
 
 MIB = 1 << 20
@@ -149,6 +149,17 @@ def test_a_pipe_has_marks_but_no_peak_beforehand(memreplay):
     for edge in ("peak", "80%"):
         done = subprocess.run([BUILD / "memreplay", "peak", "--from", edge, "-"], input=whole, capture_output=True)
         assert done.returncode == 2 and b"needs a file, not a pipe" in done.stderr
+
+
+def test_the_documented_example_shows_what_its_page_says(record):
+    recording = record(ROOT / "examples" / "moments.py")
+    assert [mark["name"] for mark in recording.summary()["marks"]] == ["loaded", "warm", "served"]
+    grown = {function: held_by(recording.peak("--at", "served"), function) - held_by(recording.peak("--at", "warm"), function)
+             for function in ("remember", "load")}
+    assert grown["remember"] > 3000 * 100 and grown["load"] == 0
+    kept = recording.leaks("--from", "warm", "--to", "served")
+    assert held_by(kept, "answer") > held_by(kept, "remember") >= grown["remember"] * 9 // 10
+    assert held_by(kept, "load") == 0
 
 
 # ---- random histories ----
