@@ -208,6 +208,22 @@ def drag(page, start, end):
     page.page.mouse.up()
 
 
+def test_the_timeline_has_keys_of_its_own(page):
+    opened = page(job())
+    chosen = lambda: opened.run("() => { const { state, history } = memreplay.page; return [state.from, state.to].map(at => history.times[at]); }")
+    opened.page.locator("#timeline canvas").focus()
+    opened.page.keyboard.press("End")
+    opened.page.keyboard.press("ArrowLeft")
+    start, end = chosen()
+    assert start == end < 10 * S
+    opened.page.keyboard.press("Shift+ArrowLeft")
+    assert chosen()[0] < chosen()[1] == end
+    assert opened.page.locator("#interval").is_visible()
+    opened.page.keyboard.press("Home")
+    assert chosen()[0] == chosen()[1] <= 1 * S
+    assert "held at" in opened.page.locator("#timeline canvas").get_attribute("aria-valuetext")
+
+
 def test_an_interval_shows_its_maximum_and_what_grew_in_it(page):
     opened = page(job())
     drag(opened, 5.0, 8.5)
