@@ -85,16 +85,41 @@ static void check_stacks(const struct replay *r)
     }
 }
 
+/* What the sites held at the end of every tick adds up to what the tick says. */
+static void check_history(const struct replay *r)
+{
+    const struct history *h = &r->history;
+    uint64_t *held = calloc(r->sites.count, sizeof *held), sum = 0, most = 0;
+    uint32_t row = 0;
+    for (uint32_t tick = 0; tick < h->tick_count; tick++) {
+        for (; row < h->row_count && h->rows[row].tick == tick; row++) {
+            sum += h->rows[row].bytes - held[h->rows[row].site];
+            held[h->rows[row].site] = h->rows[row].bytes;
+        }
+        assert_int_equal(sum, h->ticks[tick].live_bytes);
+        assert_true(!tick || h->ticks[tick].end_ns >= h->ticks[tick - 1].end_ns);
+        most = h->ticks[tick].high_bytes > most ? h->ticks[tick].high_bytes : most;
+    }
+    assert_int_equal(row, h->row_count);
+    assert_int_equal(most, r->moment.bytes);
+    free(held);
+}
+
 static void test_replay__sums_agree_whatever_a_payload_says(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 1500; seed++) {
         struct replay_options options = player_peak();
         struct maker m;
+        if (seed % 3 == 0)
+            options.history = (struct history_options){1 + seed * seed, 16 + (uint32_t)seed % 99,
+                                                       16 + (uint32_t)seed % 64, false};
         make(&m, seed);
         struct player *p = player_run(&m, &options);
         check_sums(&p->replay);
         check_stacks(&p->replay);
+        if (seed % 3 == 0)
+            check_history(&p->replay);
         player_free(p);
         maker_release(&m);
     }

@@ -1,0 +1,189 @@
+/* What a history keeps, one rule a test. Not here: that it always adds up (test_history_random.c).
+ */
+#include "tests/unit/replay/scene.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum { MS = 1000000 };
+
+static struct player *play(struct scene *s, struct history_options history)
+{
+    struct replay_options options = player_peak();
+    options.history = history;
+    return scene_play(s, &options);
+}
+
+static uint64_t held(const struct player *p, uint32_t stack, uint32_t tick, bool resident)
+{
+    struct site_values values[64];
+    uint64_t sum = 0;
+    assert_true(p->replay.sites.count <= 64);
+    history_values(&p->replay.history, tick, values, p->replay.sites.count);
+    for (uint32_t id = 1; id < p->replay.sites.count; id++)
+        if (p->replay.sites.items[id].event_stack == stack)
+            sum += resident ? values[id].resident_bytes : values[id].bytes;
+    return sum;
+}
+
+static uint64_t held_at(const struct player *p, uint32_t stack, uint64_t time_ns)
+{
+    return held(p, stack, history_tick_at(&p->replay.history, time_ns), false);
+}
+
+static void test_history__tells_what_every_stack_held_at_any_time(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_time(&s.m, 10 * MS);
+    uint64_t first = maker_alloc(&s.m, 0, s.a, 1000);
+    maker_time(&s.m, 20 * MS);
+    maker_alloc(&s.m, 0, s.b, 70);
+    maker_free(&s.m, first);
+    maker_time(&s.m, 50 * MS);
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS});
+    assert_int_equal(held_at(p, s.a, 9 * MS), 0);
+    assert_int_equal(held_at(p, s.a, 10 * MS), 1000);
+    assert_int_equal(held_at(p, s.a, 19 * MS), 1000);
+    assert_int_equal(held_at(p, s.a, 20 * MS), 0);
+    assert_int_equal(held_at(p, s.b, 49 * MS), 70);
+    player_free(p);
+}
+
+static void test_history__a_tick_s_maximum_is_not_lost_between_its_ends(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_time(&s.m, 3 * MS);
+    maker_free(&s.m, maker_alloc(&s.m, 0, s.a, 5 * MIB));
+    maker_time(&s.m, 3 * MS + 1);
+    maker_free(&s.m, maker_alloc(&s.m, 0, s.a, 9 * MIB));
+    maker_time(&s.m, 9 * MS);
+    struct player *p = play(&s, (struct history_options){.resolution_ns = 100 * MS});
+    const struct history *h = &p->replay.history;
+    uint64_t most = 0, when = 0;
+    for (uint32_t i = 0; i < h->tick_count; i++)
+        if (h->ticks[i].high_bytes > most) {
+            most = h->ticks[i].high_bytes;
+            when = h->ticks[i].high_ns;
+        }
+    assert_int_equal(most, 9 * MIB);
+    assert_int_equal(when, 3 * MS + 1);
+    assert_int_equal(held(p, s.a, h->moment_tick, false), 9 * MIB);
+    assert_int_equal(held(p, s.a, h->moment_tick + 1, false), 0);
+    player_free(p);
+}
+
+static void test_history__a_mark_stands_between_two_events_of_one_time(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_time(&s.m, 2 * MS);
+    maker_alloc(&s.m, 0, s.a, 1);
+    maker_mark(&s.m, "between");
+    maker_alloc(&s.m, 0, s.a, 10);
+    maker_time(&s.m, 8 * MS);
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS});
+    assert_int_equal(p->replay.history.mark_count, 1);
+    assert_int_equal(held(p, s.a, p->replay.history.mark_ticks[0], false), 1);
+    assert_int_equal(held_at(p, s.a, 2 * MS), 11);
+    player_free(p);
+}
+
+static void test_history__marks_and_the_peak_survive_merging(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    for (uint64_t i = 1; i <= 1000; i++) {
+        maker_time(&s.m, i * MS);
+        maker_alloc(&s.m, 0, s.a, 10);
+        if (i == 333)
+            maker_mark(&s.m, "third");
+        if (i == 777)
+            maker_free(&s.m, maker_alloc(&s.m, 0, s.b, MIB));
+    }
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS, .tick_limit = 32});
+    const struct history *h = &p->replay.history;
+    assert_true(h->tick_count <= 34);
+    assert_true(h->resolution_ns > MS);
+    assert_int_equal(held(p, s.a, h->mark_ticks[0], false), 3330);
+    assert_int_equal(held(p, s.a, h->moment_tick, false), 7770);
+    assert_int_equal(held(p, s.b, h->moment_tick, false), MIB);
+    assert_int_equal(h->ticks[h->moment_tick].high_ns, 777 * (uint64_t)MS);
+    player_free(p);
+}
+
+static void test_history__a_sample_counts_back_to_the_birth_of_its_block(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_time(&s.m, MS);
+    uint64_t big = maker_alloc(&s.m, 0, s.a, 8 * MIB);
+    maker_time(&s.m, 50 * MS);
+    maker_resident_block(&s.m, big, 3 * MIB);
+    maker_time(&s.m, 60 * MS);
+    maker_free(&s.m, big);
+    maker_alloc(&s.m, 0, s.b, 1);
+    maker_time(&s.m, 99 * MS);
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS});
+    const struct history *h = &p->replay.history;
+    assert_int_equal(held(p, s.a, history_tick_at(h, 2 * MS), true), 3 * MIB);
+    assert_int_equal(held(p, s.a, history_tick_at(h, 2 * MS), false), 8 * MIB);
+    assert_int_equal(h->ticks[history_tick_at(h, 2 * MS)].resident_bytes, 3 * MIB);
+    assert_int_equal(held(p, s.a, history_tick_at(h, 70 * MS), true), 0);
+    player_free(p);
+}
+
+static void test_history__quiet_time_takes_one_tick(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_time(&s.m, 5 * MS);
+    maker_alloc(&s.m, 0, s.a, 1);
+    maker_time(&s.m, 3600 * (uint64_t)1000 * MS);
+    maker_alloc(&s.m, 0, s.a, 1);
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS});
+    const struct history *h = &p->replay.history;
+    assert_true(h->tick_count < 10);
+    assert_int_equal(h->resolution_ns, MS);
+    assert_int_equal(held_at(p, s.a, 1800 * (uint64_t)1000 * MS), 1);
+    player_free(p);
+}
+
+static void test_history__what_a_site_holds_as_before_takes_no_row(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_alloc(&s.m, 0, s.a, 5);
+    for (uint64_t i = 1; i <= 100; i++) {
+        maker_time(&s.m, i * MS);
+        maker_free(&s.m, maker_alloc(&s.m, 0, s.a, 100));
+    }
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS});
+    const struct history *h = &p->replay.history;
+    assert_int_equal(h->tick_count, 101 + 1); /* the peak cuts one in two */
+    assert_true(h->row_count <= 3);
+    player_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_history__tells_what_every_stack_held_at_any_time),
+        cmocka_unit_test(test_history__a_tick_s_maximum_is_not_lost_between_its_ends),
+        cmocka_unit_test(test_history__a_mark_stands_between_two_events_of_one_time),
+        cmocka_unit_test(test_history__marks_and_the_peak_survive_merging),
+        cmocka_unit_test(test_history__a_sample_counts_back_to_the_birth_of_its_block),
+        cmocka_unit_test(test_history__quiet_time_takes_one_tick),
+        cmocka_unit_test(test_history__what_a_site_holds_as_before_takes_no_row),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}
