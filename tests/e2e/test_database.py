@@ -247,6 +247,7 @@ def test_an_existing_file_is_refused_without_force(store, memreplay, tmp_path):
         finished = memreplay("sqlite", "-f", "-o", output, trace)
         assert finished.status == 2 and word in finished.err.lower(), output
     assert memreplay("sqlite", trace).status == 2
+    assert memreplay("sqlite", "--json", "-f", "-o", database, trace).status == 2
     assert [path.name for path in database.parent.iterdir()] == ["run"]
 
 
