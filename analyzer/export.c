@@ -48,8 +48,6 @@ static int check_options(const struct options *o, const struct format **format, 
         return err_set(err, ERR_USAGE,
                        "there is no format %s; there are pprof, speedscope, folded and csv",
                        o->format);
-    if (o->json)
-        return err_set(err, ERR_USAGE, "--json is for reports; export writes what --format says");
     if (o->leaks + o->temporary + o->totals > 1)
         return err_set(err, ERR_USAGE, "--leaks, --temporary and --totals exclude each other");
     if ((*format)->binary && !o->output && isatty(STDOUT_FILENO))

@@ -245,10 +245,6 @@ int flamegraph_run(const struct options *options, struct work *work, struct err 
     char beside[PATH_MAX];
     struct options o = *options;
     struct recording *rec = 0;
-    if (o.json)
-        return err_set(
-            err, ERR_USAGE,
-            "a flame graph is a page, not JSON; `memreplay peak --json` lists the stacks");
     int rc = o.output ? 0 : default_output(&o, beside, err);
     o.output = o.output ? o.output : beside;
     rec = rc ? 0 : calloc(1, sizeof *rec);

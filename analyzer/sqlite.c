@@ -55,8 +55,6 @@ static int write_database(const char *path, const struct recording *rec, struct 
 
 static int refuse_output(const struct options *o, struct err *err)
 {
-    if (o->json)
-        return err_set(err, ERR_USAGE, "memreplay sqlite writes a database and no --json");
     if (!o->output)
         return err_set(err, ERR_USAGE, "where to? memreplay sqlite -o run.db %s", o->trace);
     if (!strcmp(o->output, "-"))

@@ -17,5 +17,9 @@ enum option_id {
 #define SCOPE     (BIT(PID) | BIT(THREAD))
 #define MOMENTS   (BIT(AT) | BIT(FROM) | BIT(TO) | SCOPE)
 #define COMMON    (BIT(JSON) | BIT(OUTPUT) | BIT(FORCE) | BIT(NO_COLOR) | BIT(HELP) | BIT(VERSION))
+#define FILES     (UINT64_C(1) << 63) /* writes files of its own kind: no --json */
+
+/* What a command with these options in its row takes. */
+#define TAKES(options) (((options) | COMMON) & ~((options)&FILES ? FILES | BIT(JSON) : 0))
 
 #endif

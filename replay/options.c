@@ -26,7 +26,7 @@ struct command {
 
 static const struct command command_table[COMMAND_COUNT] = {
 #define COMMAND(name, operands, summary, options, example)                                         \
-    {#name, operands, summary, (options) | COMMON, example},
+    {#name, operands, summary, TAKES(options), example},
 #define TOOL COMMAND
 #define LATER(name, summary)
 #include "replay/commands.def"

@@ -493,7 +493,7 @@ def test_unknown_stacks_and_functions_are_named_so(export):
 
 
 @pytest.mark.parametrize("options, words", [
-    ((), "which format"), (("--format", "svg"), "no format svg"), (("--format", "csv", "--json"), "--json is for reports"),
+    ((), "which format"), (("--format", "svg"), "no format svg"), (("--format", "csv", "--json"), "does not take --json"),
     (("--format", "csv", "--leaks", "--totals"), "exclude each other"), (("--format", "csv", "--table"), "does not take --table")])
 def test_wrong_usage_exits_2(memreplay, tmp_path, options, words):
     path = tmp_path / "t.lz4"

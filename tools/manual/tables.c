@@ -20,7 +20,7 @@ static const struct {
     const char *example;
 } replay_commands[] = {
 #define COMMAND(name, operands, summary, options, example)                                         \
-    {#name, operands, summary, (options) | COMMON, example},
+    {#name, operands, summary, TAKES(options), example},
 #define TOOL COMMAND
 #define LATER(name, summary)
 #include "replay/commands.def"
