@@ -207,6 +207,14 @@ static bool only_others_live(const struct collector *c)
     return c->processes.living > 0;
 }
 
+/* The launcher was killed. What was written since the last drain and before that is not lost. */
+static void stop_early(struct collector *c)
+{
+    atomic_store(&c->shared.control->header.recording, 0);
+    round_once(c);
+    output_stop(&c->output, REASON_KILLED);
+}
+
 static void collect_loop(struct collector *c)
 {
     unsigned quiet = 0;
@@ -216,7 +224,7 @@ static void collect_loop(struct collector *c)
         while (hear(c, 0))
             ;
         if (c->launcher_gone && !c->told)
-            return output_stop(&c->output, REASON_KILLED);
+            return stop_early(c);
         if (c->ended && !bytes && !c->processes.living && ++quiet >= EXIT_GRACE_ROUNDS)
             return;
         bool grace_over = c->output.now_ns - c->ended_ns >= OTHERS_GRACE_NS;

@@ -10,6 +10,7 @@ import pytest
 
 from pages import browser, open_page  # fixtures, and where memreplay_traces is found
 from memreplay_traces import MALLOC, Trace
+from trees import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MIB, S = 1 << 20, 10**9
@@ -509,7 +510,7 @@ def test_the_theme_follows_the_system_and_the_button(page):
     opened = page(job(), theme="dark")
     assert opened.run("document.documentElement.dataset.theme") == "dark"
     opened.page.emulate_media(color_scheme="light")
-    opened.page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    wait_until(lambda: opened.run("document.documentElement.dataset.theme") == "light")  # the page lets no text be run in it
     opened.page.click("#theme-button")
     assert opened.run("document.documentElement.dataset.theme") == "dark"
 
