@@ -1,7 +1,10 @@
 /* The map of addresses (addresses.h). Directories and tables are reserved without memory behind
- * them; the kernel adds pages as they are touched. */
+ * them; the kernel adds pages as they are touched. Why the oldest leaf of the queue gets a second
+ * chance when it was used since: it is the clock of page replacement, and costs the usual path
+ * nothing, as what it counts anyway tells. */
 #include "recorder/collector/addresses.h"
 #include "format/error.h"
+#include "recorder/collector/packed_leaf.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +12,25 @@
 
 #define DIRECTORY_ENTRIES (1u << 16)
 
+/* So much of the budget isn't packed whatever happens: what is busy stays as it is. */
+#define BUSY_SHARE 16
+/* Leaves that may turn out not to be packable, each time; and after that was in vain, calls that
+ * don't try. */
+#define TRIES      64u
+#define REST_CALLS 4096u
+/* A packed leaf that is used so often within so many uses of packed ones is unpacked. */
+#define BUSY_USES   16u
+#define BUSY_WINDOW 4096u
+
 void address_pool_init(struct address_pool *pool, size_t budget_bytes)
 {
     *pool = (struct address_pool){.budget_bytes = budget_bytes};
+}
+
+static void leaf_drop(struct address_pool *pool, struct address_leaf *leaf)
+{
+    free(leaf);
+    pool->used_bytes -= sizeof *leaf;
 }
 
 void address_pool_release(struct address_pool *pool)
@@ -19,24 +38,24 @@ void address_pool_release(struct address_pool *pool)
     while (pool->free) {
         struct address_leaf *leaf = pool->free;
         pool->free = leaf->next;
-        free(leaf);
+        leaf_drop(pool, leaf);
     }
 }
 
-static struct address_leaf *leaf_new(struct address_pool *pool)
+static void enqueue(struct address_pool *pool, struct address_leaf *leaf)
 {
-    struct address_leaf *leaf = pool->free;
-    if (leaf) {
-        pool->free = leaf->next;
-        leaf->next = NULL;
-        return leaf;
-    }
-    if (pool->used_bytes + sizeof *leaf > pool->budget_bytes)
-        return NULL;
-    leaf = calloc(1, sizeof *leaf);
-    if (leaf)
-        pool->used_bytes += sizeof *leaf;
-    return leaf;
+    leaf->older = pool->newest;
+    leaf->next = NULL;
+    *(pool->newest ? &pool->newest->next : &pool->oldest) = leaf;
+    pool->newest = leaf;
+    pool->leaves++;
+}
+
+static void dequeue(struct address_pool *pool, struct address_leaf *leaf)
+{
+    *(leaf->older ? &leaf->older->next : &pool->oldest) = leaf->next;
+    *(leaf->next ? &leaf->next->older : &pool->newest) = leaf->older;
+    pool->leaves--;
 }
 
 /* An empty leaf is all zeros, so it goes back as it is. */
@@ -44,6 +63,100 @@ static void leaf_free(struct address_pool *pool, struct address_leaf *leaf)
 {
     leaf->next = pool->free;
     pool->free = leaf;
+}
+
+static struct address_table *find_table(const struct addresses *map, uint64_t address)
+{
+    return map->directory[address >> 31];
+}
+
+static unsigned in_table(uint64_t number) { return number & (ADDRESS_TABLE_ENTRIES - 1); }
+
+static unsigned in_leaf(uint64_t address) { return address >> 4 & (ADDRESS_LEAF_ENTRIES - 1); }
+
+static void forget_packed(struct addresses *map, struct packed_leaf **packed)
+{
+    map->pool->used_bytes -= packed_leaf_bytes(*packed);
+    map->packed--;
+    free(*packed);
+    *packed = NULL;
+}
+
+/* Returns false when out of memory, or when the leaf's blocks were not made together. */
+static bool pack(struct address_pool *pool, struct address_leaf *leaf)
+{
+    struct packed_leaf *packed = packed_leaf_new(leaf->entries);
+    if (!packed)
+        return false;
+    struct address_table *table = leaf->map->directory[leaf->number / ADDRESS_TABLE_ENTRIES];
+    table->packed[in_table(leaf->number)] = packed;
+    table->leaves[in_table(leaf->number)] = NULL;
+    leaf->map->packed++;
+    pool->used_bytes += packed_leaf_bytes(packed);
+    dequeue(pool, leaf);
+    memset(leaf, 0, sizeof *leaf);
+    leaf_free(pool, leaf);
+    return true;
+}
+
+static bool has_room(const struct address_pool *pool)
+{
+    return pool->used_bytes + (pool->free ? 0 : sizeof *pool->free) <= pool->budget_bytes;
+}
+
+/* Gives a free leaf back for what was packed. */
+static void drop_spare(struct address_pool *pool)
+{
+    struct address_leaf *spare = pool->free;
+    if (pool->used_bytes <= pool->budget_bytes)
+        return;
+    pool->free = spare->next;
+    leaf_drop(pool, spare);
+}
+
+/* Packs what has not been used since it was last looked at, until there is room for a leaf. A round
+ * of the queue is enough: nothing happens meanwhile. */
+static void make_room(struct address_pool *pool)
+{
+    size_t looks = 2 * pool->leaves + 1;
+    unsigned tries = TRIES;
+    while (!has_room(pool)) {
+        struct address_leaf *leaf = pool->oldest;
+        if (!looks-- || !tries || pool->leaves * sizeof *leaf <= pool->budget_bytes / BUSY_SHARE) {
+            pool->resting = REST_CALLS;
+            return;
+        }
+        if (leaf->uses == leaf->seen && tries-- && pack(pool, leaf)) {
+            drop_spare(pool);
+        } else {
+            leaf->seen = leaf->uses;
+            dequeue(pool, leaf);
+            enqueue(pool, leaf);
+        }
+    }
+}
+
+/* An empty leaf for the addresses of `number`, in its place. Returns NULL when there is no memory
+ * for it. */
+static struct address_leaf *leaf_new(struct addresses *map, uint64_t number)
+{
+    struct address_pool *pool = map->pool;
+    if (pool->resting)
+        pool->resting--;
+    else
+        make_room(pool);
+    struct address_leaf *leaf = pool->free;
+    if (!has_room(pool) || (!leaf && !(leaf = calloc(1, sizeof *leaf))))
+        return NULL;
+    if (leaf == pool->free)
+        pool->free = leaf->next;
+    else
+        pool->used_bytes += sizeof *leaf;
+    leaf->uses = leaf->seen = 0;
+    leaf->map = map;
+    leaf->number = number;
+    enqueue(pool, leaf);
+    return map->directory[number / ADDRESS_TABLE_ENTRIES]->leaves[in_table(number)] = leaf;
 }
 
 static void *reserve(size_t bytes)
@@ -56,19 +169,24 @@ static void *reserve(size_t bytes)
 int addresses_init(struct addresses *map, struct address_pool *pool)
 {
     map->pool = pool;
+    map->packed = 0;
     map->directory = reserve(DIRECTORY_ENTRIES * sizeof *map->directory);
     return map->directory ? 0 : -ERR_NOMEM;
 }
 
-static void release_table(struct addresses *map, struct address_leaf **table)
+static void release_table(struct addresses *map, struct address_table *table)
 {
     for (unsigned i = 0; i < ADDRESS_TABLE_ENTRIES; i++) {
-        if (!table[i])
+        if (!table->leaves[i])
             continue;
-        memset(table[i], 0, sizeof *table[i]);
-        leaf_free(map->pool, table[i]);
+        dequeue(map->pool, table->leaves[i]);
+        memset(table->leaves[i], 0, sizeof *table->leaves[i]);
+        leaf_free(map->pool, table->leaves[i]);
     }
-    munmap(table, ADDRESS_TABLE_ENTRIES * sizeof *table);
+    for (unsigned i = 0; i < ADDRESS_TABLE_ENTRIES && map->packed; i++)
+        if (table->packed[i])
+            forget_packed(map, &table->packed[i]);
+    munmap(table, sizeof *table);
 }
 
 void addresses_release(struct addresses *map)
@@ -84,9 +202,71 @@ void addresses_release(struct addresses *map)
 
 static bool has_place(uint64_t address) { return (address & 15) == 0 && address >> 47 == 0; }
 
-static struct address_leaf **find_table(const struct addresses *map, uint64_t address)
+/* Makes a leaf of a packed one. Returns NULL when there is no memory for it. */
+static struct address_leaf *unpack(struct addresses *map, uint64_t number,
+                                   struct packed_leaf **packed)
 {
-    return map->directory[address >> 31];
+    struct address_leaf *leaf = leaf_new(map, number);
+    if (!leaf)
+        return NULL;
+    packed_leaf_spread(*packed, leaf->entries);
+    leaf->uses = (*packed)->live;
+    forget_packed(map, packed);
+    return leaf;
+}
+
+/* Counts a look into a packed leaf. Returns whether there were many in it lately. */
+static bool is_busy(struct address_pool *pool, struct packed_leaf *packed)
+{
+    uint16_t window = (uint16_t)(pool->packed_uses++ / BUSY_WINDOW);
+    if (packed->window != window)
+        packed->uses = 0;
+    packed->window = window;
+    return ++packed->uses >= BUSY_USES;
+}
+
+/* The leaf of an address that has a place in the table; NULL: there is none, or it stays packed. */
+static struct address_leaf *reach(struct addresses *map, struct address_table *table,
+                                  uint64_t number)
+{
+    struct address_leaf *leaf = table->leaves[in_table(number)];
+    struct packed_leaf **packed = &table->packed[in_table(number)];
+    if (!leaf && *packed && is_busy(map->pool, *packed))
+        return unpack(map, number, packed);
+    return leaf;
+}
+
+static bool put(struct address_leaf *leaf, uint64_t address, uint32_t value, uint32_t *before)
+{
+    uint32_t *entry = addresses_entry(leaf, address);
+    *before = *entry;
+    if (!*entry)
+        address_leaf_filled(leaf);
+    *entry = value;
+    return true;
+}
+
+/* Takes out what stands in a packed leaf. */
+static uint32_t take_packed(struct addresses *map, struct packed_leaf **packed, uint64_t address)
+{
+    uint32_t value = packed_leaf_value(*packed, in_leaf(address));
+    packed_leaf_set(*packed, in_leaf(address), 0);
+    if (!(*packed)->live)
+        forget_packed(map, packed);
+    return value;
+}
+
+static bool put_packed(struct addresses *map, struct packed_leaf **packed, uint64_t address,
+                       uint32_t value, uint32_t *before)
+{
+    *before = packed_leaf_value(*packed, in_leaf(address));
+    if (packed_leaf_set(*packed, in_leaf(address), value))
+        return true;
+    struct address_leaf *leaf = unpack(map, address >> 14, packed);
+    if (leaf)
+        return put(leaf, address, value, before);
+    take_packed(map, packed, address);
+    return false;
 }
 
 bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint32_t *before)
@@ -94,34 +274,42 @@ bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint
     *before = 0;
     if (!has_place(address))
         return false;
-    struct address_leaf ***table = &map->directory[address >> 31];
-    if (!*table && !(*table = reserve(ADDRESS_TABLE_ENTRIES * sizeof **table)))
+    struct address_table **table = &map->directory[address >> 31];
+    if (!*table && !(*table = reserve(sizeof **table)))
         return false;
-    struct address_leaf **leaf = &(*table)[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)];
-    if (!*leaf && !(*leaf = leaf_new(map->pool)))
-        return false;
-    uint32_t *entry = addresses_entry(*leaf, address);
-    *before = *entry;
-    (*leaf)->live += !*entry;
-    *entry = value;
-    return true;
+    struct packed_leaf **packed = &(*table)->packed[in_table(address >> 14)];
+    struct address_leaf *leaf = reach(map, *table, address >> 14);
+    if (!leaf && *packed)
+        return put_packed(map, packed, address, value, before);
+    if (!leaf)
+        leaf = leaf_new(map, address >> 14);
+    return leaf && put(leaf, address, value, before);
+}
+
+/* Takes out what stands in a leaf, and with the last the leaf. */
+static uint32_t take(struct addresses *map, struct address_leaf *leaf, uint64_t address)
+{
+    uint32_t *entry = addresses_entry(leaf, address), value = *entry;
+    if (!value)
+        return 0;
+    *entry = 0;
+    address_leaf_emptied(leaf);
+    if (address_leaf_live(leaf) == 0) {
+        find_table(map, address)->leaves[in_table(leaf->number)] = NULL;
+        dequeue(map->pool, leaf);
+        leaf_free(map->pool, leaf);
+    }
+    return value;
 }
 
 uint32_t addresses_take(struct addresses *map, uint64_t address)
 {
-    struct address_leaf **table = has_place(address) ? find_table(map, address) : NULL;
-    struct address_leaf **leaf =
-        table ? &table[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)] : NULL;
-    if (!leaf || !*leaf)
+    struct address_table *table = has_place(address) ? find_table(map, address) : NULL;
+    if (!table)
         return 0;
-    uint32_t *entry = addresses_entry(*leaf, address);
-    uint32_t value = *entry;
-    if (!value)
-        return 0;
-    *entry = 0;
-    if (--(*leaf)->live == 0) {
-        leaf_free(map->pool, *leaf);
-        *leaf = NULL;
-    }
-    return value;
+    struct address_leaf *leaf = reach(map, table, address >> 14);
+    struct packed_leaf **packed = &table->packed[in_table(address >> 14)];
+    if (leaf)
+        return take(map, leaf, address);
+    return *packed ? take_packed(map, packed, address) : 0;
 }

@@ -1,13 +1,18 @@
 /* Which allocation lives at an address: the collector's map from addresses of one process to
  * allocation indices. Why two levels and leaves: a lookup is three loads, and memory follows the
  * live heap: a leaf of 4 KiB covers 16 KiB of addresses and goes back when its last block is freed.
- * Past a budget shared by all maps no new leaf is made: the caller then codes by address.
  *
  *   address  47 ........ 31 | 30 ...... 14 | 13 ... 4 | 3..0 = 0
  *            directory        table          leaf
  *
+ * All maps share a budget. When it is spent, the leaves that nothing happened in for a while are
+ * packed if their blocks were made together (packed_leaf.h), and unpacked when they fill again or
+ * much happens in them; when there is none to be packed, no new leaf is made: the caller then codes
+ * by address.
+ *
  * Invariants: an entry is 0 (nothing) or index + 1 with the flag; blocks that are not aligned to 16
- * have no place here. Not here: what is done with an index. Not thread-safe. */
+ * have no place here; of 16 KiB there is a leaf, or a packed one, or none, and never an empty one;
+ * a map stays where it was initialized. Not here: what is done with an index. Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_ADDRESSES_H
 #define RECORDER_COLLECTOR_ADDRESSES_H
 
@@ -21,21 +26,36 @@
 #define ADDRESS_LEAF_ENTRIES  1024u
 #define ADDRESS_TABLE_ENTRIES (1u << 17)
 
+struct packed_leaf;
+
 struct address_leaf {
     uint32_t entries[ADDRESS_LEAF_ENTRIES];
-    uint32_t live;
-    struct address_leaf *next; /* in the pool's list of free leaves */
+    uint32_t uses; /* entries that aren't 0 in the lower half, in the upper how many were put */
+    uint32_t seen; /* uses, when the pool last looked at it */
+    struct addresses *map;
+    uint64_t number;                   /* address >> 14 */
+    struct address_leaf *next, *older; /* in the pool's queue, or next in its list of free ones */
 };
 
 /* Memory for leaves, shared by the maps of all processes. */
 struct address_pool {
     struct address_leaf *free;
+    struct address_leaf *oldest, *newest; /* the queue of those in use, as they were looked at */
+    size_t leaves;                        /* in the queue */
     size_t used_bytes, budget_bytes;
+    unsigned resting;     /* calls for a leaf before the queue is looked through again in vain */
+    uint32_t packed_uses; /* looks into packed leaves, ever */
+};
+
+struct address_table {
+    struct address_leaf *leaves[ADDRESS_TABLE_ENTRIES];
+    struct packed_leaf *packed[ADDRESS_TABLE_ENTRIES];
 };
 
 struct addresses {
     struct address_pool *pool;
-    struct address_leaf ***directory; /* 2^16 tables of 2^17 leaves, mapped as they are touched */
+    struct address_table **directory; /* of 2^16; all is mapped as it is touched */
+    size_t packed;                    /* leaves */
 };
 
 /* Starts empty; leaves may take budget_bytes in all. */
@@ -48,23 +68,36 @@ int addresses_init(struct addresses *map, struct address_pool *pool);
 /* Gives everything back; also after a failed init. */
 void addresses_release(struct addresses *map);
 
-/* Enters value (not 0) at address. *before receives what stood there (0: nothing). Returns false
- * when there is no place for it: unaligned, out of range, or the budget is spent. */
+/* Enters value (not 0) at address. *before receives what stood there (0: nothing) and does no more.
+ * Returns false when there is no place for value: unaligned, out of range, or the budget is spent.
+ */
 bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint32_t *before);
 
-/* The leaf that an address stands in; NULL: there is none, or it has no place. */
+/* The leaf that an address stands in; NULL: there is none, or it is packed, or the address has no
+ * place. */
 static inline struct address_leaf *addresses_leaf(const struct addresses *map, uint64_t address)
 {
     if (address & ~UINT64_C(0x7FFFFFFFFFF0))
         return NULL;
-    struct address_leaf **table = map->directory[address >> 31];
-    return table ? table[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)] : NULL;
+    const struct address_table *table = map->directory[address >> 31];
+    return table ? table->leaves[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)] : NULL;
 }
 
 /* Its entry there. */
 static inline uint32_t *addresses_entry(struct address_leaf *leaf, uint64_t address)
 {
     return &leaf->entries[(address >> 4) & (ADDRESS_LEAF_ENTRIES - 1)];
+}
+
+/* To be called after an entry that was 0 has been filled, and after one that wasn't the last is 0.
+ */
+static inline void address_leaf_filled(struct address_leaf *leaf) { leaf->uses += 0x10001; }
+static inline void address_leaf_emptied(struct address_leaf *leaf) { leaf->uses--; }
+
+/* How many of its entries aren't 0. */
+static inline unsigned address_leaf_live(const struct address_leaf *leaf)
+{
+    return (uint16_t)leaf->uses;
 }
 
 /* Takes out and returns what stands at address, 0: nothing. */

@@ -29,7 +29,7 @@ INLINE bool usual_alloc(const struct recorded *p, const struct encoder *e, struc
         !encoder_run_alloc(e, run, allocator, stack, size))
         return false;
     *entry = value;
-    leaf->live++;
+    address_leaf_filled(leaf);
     return true;
 }
 
@@ -40,10 +40,11 @@ INLINE bool usual_free(struct stream *s, struct encoder_run *run, uint64_t addre
     if (!leaf)
         return false;
     uint32_t *entry = addresses_entry(leaf, address), value = *entry;
-    if (!value || value & ADDRESS_FLAG || leaf->live == 1 || !encoder_run_free(run, value - 1))
+    if (!value || value & ADDRESS_FLAG || address_leaf_live(leaf) == 1 ||
+        !encoder_run_free(run, value - 1))
         return false;
     *entry = 0;
-    leaf->live--;
+    address_leaf_emptied(leaf);
     s->freed_address = address;
     s->freed_value = value;
     return true;

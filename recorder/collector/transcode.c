@@ -70,17 +70,18 @@ static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator
 {
     struct recorded *p = s->process;
     uint64_t index = encoder_next_alloc(tc->output->encoder);
-    uint32_t stack = recorded_stack(p, node), before,
+    uint32_t stack = recorded_stack(p, node), before = 0,
              big = size >= BIG_BLOCK_BYTES ? ADDRESS_FLAG : 0;
     if (allocator >= ALLOCATOR_COUNT)
         return false;
     p->since_failure += p->failed && recorded_outermost(p, node) == p->failed_under;
-    if (index < ADDRESS_INDEX_LIMIT - 1 &&
-        addresses_put(&p->addresses, address, (uint32_t)(index + 1) | big, &before)) {
-        if (before) {
-            p->live_addresses++;
-            forget_block(tc, p, address, before, NULL);
-        }
+    bool placed = index < ADDRESS_INDEX_LIMIT - 1 &&
+                  addresses_put(&p->addresses, address, (uint32_t)(index + 1) | big, &before);
+    if (before) {
+        p->live_addresses++;
+        forget_block(tc, p, address, before, NULL);
+    }
+    if (placed) {
         output_alloc(tc->output, allocator, stack, size);
         if (big)
             bigblocks_add(&p->big, &(struct bigblock){

@@ -1,10 +1,12 @@
-/* The map of addresses against an array, its memory, and what has no place in it. */
+/* The map of addresses against an array, its memory, packed and not, and what has no place in it.
+ */
 #include "recorder/collector/addresses.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #define BASE   UINT64_C(0x7F0000000000)
@@ -49,6 +51,96 @@ static void test_addresses__give_back_what_was_put(void **state)
     }
     addresses_release(&map);
     address_pool_release(&pool);
+}
+
+#define LEAVES  400u
+#define DENSE   (LEAVES * 64u) /* a block each 256 bytes */
+#define LIMITED (256u << 10)   /* for less than a sixth of them, unless they are packed */
+
+/* A part of the leaves that wanders; in it, and now and then elsewhere, blocks come and go. */
+static unsigned wander(uint64_t *seed, unsigned step)
+{
+    unsigned leaf = next(seed) % 8 ? step / 256 + (unsigned)(next(seed) % 4) : next(seed) % LEAVES;
+    return leaf % LEAVES * 64 + (unsigned)(next(seed) % 64);
+}
+
+/* near: indices are such that leaves can be packed. Returns how many puts were refused. */
+static unsigned compare_with_model(size_t budget_bytes, bool near, unsigned odds)
+{
+    static uint32_t model[DENSE];
+    struct address_pool pool;
+    struct addresses map;
+    uint64_t seed = 5;
+    unsigned refused = 0;
+    size_t most_packed = 0;
+    memset(model, 0, sizeof model);
+    address_pool_init(&pool, budget_bytes);
+    assert_int_equal(addresses_init(&map, &pool), 0);
+    for (unsigned step = 0; step < 600000; step++) {
+        unsigned i = wander(&seed, step);
+        uint64_t address = BASE + 256 * (uint64_t)i + (i % 7 ? 0 : 16);
+        uint32_t value = near ? step / 16 + 1 : (uint32_t)next(&seed) | 1, before = 77;
+        if (next(&seed) % 8 < odds) {
+            bool placed = addresses_put(&map, address, value, &before);
+            assert_int_equal(before, model[i]);
+            model[i] = placed ? value : 0;
+            refused += !placed;
+        } else {
+            assert_int_equal(addresses_take(&map, address), model[i]);
+            model[i] = 0;
+        }
+        assert_true(pool.used_bytes <= budget_bytes);
+        most_packed = map.packed > most_packed ? map.packed : most_packed;
+    }
+    if (near)
+        assert_int_equal(most_packed > 0, budget_bytes <= LIMITED);
+    for (unsigned i = 0; i < DENSE; i++)
+        assert_int_equal(addresses_take(&map, BASE + 256 * (uint64_t)i + (i % 7 ? 0 : 16)),
+                         model[i]);
+    assert_int_equal(map.packed, 0);
+    assert_int_equal(pool.leaves, 0);
+    addresses_release(&map);
+    address_pool_release(&pool);
+    assert_int_equal(pool.used_bytes, 0);
+    return refused;
+}
+
+static void test_addresses__give_back_what_was_put_when_packed(void **state)
+{
+    (void)state;
+    for (unsigned odds = 3; odds <= 6; odds++) {
+        assert_int_equal(compare_with_model(16u << 20, true, odds), 0);
+        assert_int_equal(compare_with_model(LIMITED, true, odds), 0);
+        assert_true(compare_with_model(LIMITED, false, odds) > 0);
+        assert_true(compare_with_model(LIMITED / 4, true, odds) > 0);
+        assert_true(compare_with_model(LIMITED / 4, false, odds) > 0);
+    }
+}
+
+/* What is busy stays as it is while others are packed; of those, what becomes busy doesn't. */
+static void test_addresses__of_busy_leaves_stay_unpacked(void **state)
+{
+    (void)state;
+    struct address_pool pool;
+    struct addresses map;
+    uint32_t before;
+    address_pool_init(&pool, 128u << 10);
+    assert_int_equal(addresses_init(&map, &pool), 0);
+    for (uint32_t i = 0; i < 200; i++) {
+        assert_true(addresses_put(&map, BASE + 16384 * (uint64_t)i, i + 1, &before));
+        addresses_put(&map, BASE + 16 + 16 * i, 1000 + i, &before);
+        if (i >= 64) /* at first nothing is known of any */
+            assert_non_null(addresses_leaf(&map, BASE));
+    }
+    assert_null(addresses_leaf(&map, BASE + 16384));
+    for (uint32_t i = 1; i < 20; i++)
+        assert_true(addresses_put(&map, BASE + 16384, i + 1, &before));
+    assert_non_null(addresses_leaf(&map, BASE + 16384));
+    assert_int_equal(addresses_take(&map, BASE + 16384), 20);
+    addresses_release(&map);
+    assert_int_equal(pool.leaves, 0);
+    address_pool_release(&pool);
+    assert_int_equal(pool.used_bytes, 0);
 }
 
 static void test_addresses__of_odd_blocks_have_no_place(void **state)
@@ -104,8 +196,9 @@ static void test_addresses__keep_to_the_budget(void **state)
     assert_int_equal(addresses_init(&two, &pool), 0);
     while (addresses_put(&one, BASE + 16384 * (uint64_t)held, held + 1, &before))
         held++;
-    assert_in_range(held, 10, 16);
-    assert_true(addresses_put(&one, BASE + 16, 99, &before)); /* in a leaf that is there */
+    assert_in_range(held, 200, 330);
+    assert_true(pool.used_bytes <= 64u << 10);
+    assert_true(addresses_put(&one, BASE + 16, 99, &before)); /* in a leaf that is there, packed */
     assert_false(addresses_put(&two, BASE, 1, &before));
     assert_int_equal(addresses_take(&two, BASE), 0);
     for (uint32_t i = 0; i < held; i++)
@@ -140,6 +233,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses__give_back_what_was_put),
+        cmocka_unit_test(test_addresses__give_back_what_was_put_when_packed),
+        cmocka_unit_test(test_addresses__of_busy_leaves_stay_unpacked),
         cmocka_unit_test(test_addresses__of_odd_blocks_have_no_place),
         cmocka_unit_test(test_addresses__give_leaves_back),
         cmocka_unit_test(test_addresses__keep_to_the_budget),
