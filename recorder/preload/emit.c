@@ -118,7 +118,8 @@ static uint32_t heartbeat(void)
     return atomic_load_explicit(&process.control->header.heartbeat, memory_order_relaxed);
 }
 
-/* One step of waiting for the tail to move. Returns false when it is time to give up. */
+/* One step of waiting for the tail to move. Time in which the collector got on does not count.
+ * Returns false when it is time to give up. */
 static bool wait_step(struct thread *t, uint64_t tail)
 {
     uint32_t before = heartbeat();
@@ -130,7 +131,7 @@ static bool wait_step(struct thread *t, uint64_t tail)
     atomic_store_explicit(&t->ring->waiting, 0, memory_order_relaxed);
     uint64_t took = now_ns() - start;
     atomic_fetch_add_explicit(&t->ring->wait_ns, took, memory_order_relaxed);
-    if (heartbeat() != before)
+    if (heartbeat() != before || atomic_load(&t->ring->tail) != tail)
         return true;
     return atomic_fetch_add(&waited_ns, took) + took < WAIT_LIMIT_NS && !collector_gone();
 }

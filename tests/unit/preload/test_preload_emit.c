@@ -117,6 +117,8 @@ static void test_emit__bytes_are_cut_into_pieces(void **state)
     close_scene(st);
 }
 
+#define SLOW_NS UINT64_C(2300000000) /* emit.c gives one that stands still 2 s */
+
 static void fill(void)
 {
     struct thread *t = &thread_self;
@@ -152,6 +154,36 @@ static void test_emit__waits_for_room_and_goes_on(void **state)
     assert_int_equal(ring_of(st, 0)->words[0], first);
     assert_int_equal(atomic_load(&ring_of(st, 0)->waits), 1);
     assert_int_equal(atomic_load(&ring_of(st, 0)->waiting), 0);
+    assert_int_equal(atomic_load(&process.slot->gave_up), REASON_NONE);
+    atomic_store(&ring_of(st, 0)->tail, 0);
+    close_scene(st);
+}
+
+static void *drain_slowly(void *stage)
+{
+    struct ring *ring = ring_of(stage, 0);
+    while (atomic_load(&ring->wait_ns) < SLOW_NS && process.open) {
+        usleep(2500);
+        if (atomic_load(&ring->waiting))
+            atomic_fetch_add(&ring->tail, EMIT_ROOM_BYTES);
+    }
+    atomic_store(&ring->tail, atomic_load(&ring->head));
+    return NULL;
+}
+
+/* A collector that is slower than its program, but gets on: more waiting in all than one that
+ * stands still is given. */
+static void test_emit__a_slow_collector_is_waited_for(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    pthread_t thread;
+    fill();
+    pthread_create(&thread, NULL, drain_slowly, st);
+    while (atomic_load(&ring_of(st, 0)->wait_ns) < SLOW_NS && emit1(&thread_self, FREE_WORD))
+        ;
+    pthread_join(thread, NULL);
+    assert_true(atomic_load(&ring_of(st, 0)->wait_ns) >= SLOW_NS);
     assert_int_equal(atomic_load(&process.slot->gave_up), REASON_NONE);
     atomic_store(&ring_of(st, 0)->tail, 0);
     close_scene(st);
@@ -223,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_emit__a_ring_passes_from_thread_to_thread),
         cmocka_unit_test(test_emit__bytes_are_cut_into_pieces),
         cmocka_unit_test(test_emit__waits_for_room_and_goes_on),
+        cmocka_unit_test(test_emit__a_slow_collector_is_waited_for),
         cmocka_unit_test(test_emit__gives_up_without_a_collector),
         cmocka_unit_test(test_emit__ends_where_the_collector_says_so),
         cmocka_unit_test(test_emit__without_a_ring_counts_the_thread),
