@@ -281,7 +281,7 @@ def test_status__125_for_wrong_usage(memrec, tmp_path, argv):
         assert argv[0].split("=")[0] in told
 
 
-@pytest.mark.parametrize("argv", [[], ["record"], ["mark", "x"]], ids=["nothing", "unknown", "mark"])
+@pytest.mark.parametrize("argv", [[], ["record"], ["mark"]], ids=["nothing", "unknown", "mark"])
 def test_status__125_for_an_unknown_command(memrec, argv):
     done = memrec(*argv)
     assert done.status == 125 and done.out == "" and done.err.startswith("memrec: ")

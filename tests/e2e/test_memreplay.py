@@ -393,7 +393,7 @@ def test_stdin_is_a_trace(memreplay):
     (["peak", "--nonsense", "a"], "--nonsense"), (["verify", "--at", "1s", "a"], "--at"), (["peak", "--pid", "x", "a"], "number"),
     (["peak", "--at", "101%", "a"], "100%"), (["peak", "--threshold", "2", "a"], "--threshold"), (["temporary", "--threshold", "0", "a"], "1"),
     (["peak", "--at", "1s", "--from", "2s", "a"], "window"), (["peak", "--from", "end", "a"], "nothing follows"), (["peak", "-o"], "FILE"),
-    (["diff", "a"], "second trace"), (["flamegraph", "-"], "-o"), (["flamegraph"], "trace"), (["flamegraph", "--json", "a"], "JSON"), (["flamegraph", "a", "b"], "one trace"),
+    (["diff", "a"], "second trace"), (["flamegraph", "-"], "-o"), (["flamegraph"], "trace"), (["flamegraph", "--json", "a"], "--json"), (["flamegraph", "a", "b"], "one trace"),
     (["timeline", "--thread", "x", "a"], "--thread"), (["sqlite", "a"], "sqlite"),
     (["export", "a"], "export"), (["check", "a"], "check")])
 def test_wrong_usage_exits_2_with_a_sentence(memreplay, args, word):
