@@ -91,7 +91,7 @@ programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
 # ---- what people type -----------------------------------------------------------------------------
 
-.PHONY: all demo test quick check format install uninstall setup fuzz bench bench-instructions tests unit walk help clean FORCE
+.PHONY: all demo test quick soak reliability check format install uninstall setup fuzz bench bench-instructions tests unit walk help clean FORCE
 
 all: $(memrec) $(memreplay) $(preload) $(manual) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
 
@@ -109,6 +109,15 @@ test: ## install what is missing, then every test: unit and end-to-end, release 
 
 quick: all tests ## unit tests of this variant and the checks only
 	$(Q)tests/run --quick --build $(BUILD)
+
+soak: ## what takes minutes or hours: tests marked soak, and the fuzzers (MEMREC_SOAK_MINUTES=60)
+	$(Q)tools/setup test
+	$(Q)$(MAKE) all tests build/venv/.ready
+	$(Q)$(MAKE) all SAN=address,undefined DEBUG= COVERAGE=
+	$(Q)tests/run --soak
+
+reliability: build/venv/.ready ## the table of docs/reliability.md, from the tests and their last results
+	$(Q)tools/reliability --write
 
 check: $(preload) ## the style checks: layers, allowed symbols, columns, documented prototypes, format
 	$(Q)tools/check/all

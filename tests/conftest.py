@@ -9,11 +9,16 @@
   record_once   the same for an argv, made once a session for all who ask for the same
   programs      the folder of the compiled tests/programs
   packages      packages(interpreter, "greenlet") -> folder for PYTHONPATH; skips where it cannot be had
+  soak_seconds  how long a test marked `soak` goes on: MEMREC_SOAK_MINUTES, by default 2
 
 MEMREC_BUILD names the build under test: build, or build/san, where tests marked `san` run: that is put on every test that
 runs once, and of those that run for each interpreter on the one with the tests' own version; @pytest.mark.release_only
 keeps one out (it limits address space, say, which a sanitizer needs).
 Which interpreters really ran a passing test is left in $MEMREC_BUILD/interpreters.ran for the closing lines.
+
+A test of a fault says so, and becomes a row of docs/reliability.md (tools/reliability; faults.py):
+  @pytest.mark.fault("the disk is full", program="runs on as bare", trace="ends there; counted")
+A test marked `soak` is left out unless -m names soak.
 """
 import functools
 import json
@@ -26,6 +31,8 @@ import textwrap
 import typing
 
 import pytest
+
+import faults
 
 # What a background job of a shell ignores, its children inherit; the tests' programs start as a terminal's would.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
@@ -75,15 +82,24 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("interpreter", chosen, ids=[each.version for each in chosen])
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    faults.keep_soak_apart(config, items)
+    faults.note_marks(items)
     own = "%d.%d.%d" % sys.version_info[:3]
     for item in items:
         interpreter = getattr(item, "callspec", None) and item.callspec.params.get("interpreter")
-        if (not interpreter or interpreter.version == own) and not item.get_closest_marker("release_only"):
+        if (not interpreter or interpreter.version == own) and not item.get_closest_marker("release_only") and not item.get_closest_marker("soak"):
             item.add_marker("san")
 
 
+def pytest_collection_finish(session):
+    if os.environ.get("MEMREC_FAULTS"):
+        faults.write_marks(session.items, os.environ["MEMREC_FAULTS"])
+
+
 def pytest_runtest_logreport(report):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        faults.write_result(report, BUILD / "faults.jsonl")
     if report.when == "call" and report.passed and "[" in report.nodeid:
         named = report.nodeid.rsplit("[", 1)[1].rstrip("]").split("-")
         ran = {each.version for each in interpreters()} & set(named)
@@ -216,6 +232,11 @@ def installed(path, version, wanted):
             return None
         ready.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def soak_seconds():
+    return 60 * float(os.environ.get("MEMREC_SOAK_MINUTES", "2"))
 
 
 @pytest.fixture(scope="session")
