@@ -3,6 +3,7 @@
 #include "analyzer/budget.h"
 
 #include "analyzer/toml.h"
+#include "format/grow.h"
 #include "format/size.h"
 #include <errno.h>
 #include <stdio.h>
@@ -17,14 +18,8 @@ static int no_memory(struct err *err) { return err_set(err, ERR_NOMEM, "out of m
 static int add_function(struct budget *b, const char *name, size_t length, uint64_t bytes,
                         struct err *err)
 {
-    if (b->function_count == b->function_capacity) {
-        size_t capacity = b->function_capacity ? b->function_capacity * 2 : 16;
-        struct function_limit *grown = realloc(b->functions, capacity * sizeof *grown);
-        if (!grown)
-            return no_memory(err);
-        b->functions = grown;
-        b->function_capacity = capacity;
-    }
+    if (b->function_count == b->function_capacity && !GROW(b->functions, b->function_capacity, 16))
+        return no_memory(err);
     char *copy = strndup(name, length);
     if (!copy)
         return no_memory(err);

@@ -3,6 +3,7 @@
 #include "analyzer/callers.h"
 
 #include "format/error.h"
+#include "format/grow.h"
 #include <stdlib.h>
 
 #define FRAMES_PER_NODE      100
@@ -19,14 +20,8 @@ void callers_release(struct callers *c) { free(c->frames); }
 
 int callers_add(struct callers *c, uint32_t frame)
 {
-    if (c->depth == c->capacity) {
-        size_t capacity = c->capacity ? c->capacity * 2 : 256;
-        uint32_t *grown = realloc(c->frames, capacity * sizeof *grown);
-        if (!grown)
-            return -ERR_NOMEM;
-        c->frames = grown;
-        c->capacity = capacity;
-    }
+    if (c->depth == c->capacity && !GROW(c->frames, c->capacity, 256))
+        return -ERR_NOMEM;
     c->frames[c->depth++] = frame;
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "analyzer/function_match.h"
 #include "analyzer/tool.h"
+#include "format/grow.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +19,8 @@ static int no_memory(struct err *err) { return err_set(err, ERR_NOMEM, "out of m
 
 static struct verdict *add(struct check *c, enum verdict_kind kind)
 {
-    if (c->count == c->capacity) {
-        size_t capacity = c->capacity ? c->capacity * 2 : 8;
-        struct verdict *grown = realloc(c->verdicts, capacity * sizeof *grown);
-        if (!grown)
-            return 0;
-        c->verdicts = grown;
-        c->capacity = capacity;
-    }
+    if (c->count == c->capacity && !GROW(c->verdicts, c->capacity, 8))
+        return 0;
     c->verdicts[c->count] = (struct verdict){.kind = kind, .seen = true};
     return &c->verdicts[c->count++];
 }

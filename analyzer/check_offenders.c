@@ -15,17 +15,11 @@ static bool counts(const uint8_t *matched, uint32_t node)
     return !matched || matched[node / 8] >> node % 8 & 1;
 }
 
-/* The path's innermost own function, else its innermost one. */
-static void add_up(struct sum *sums, uint32_t *own, const struct comparison *c,
+static void add_up(struct sum *sums, const uint32_t *holder_of, const struct comparison *c,
                    const uint8_t *matched)
 {
-    const struct paths *p = c->paths;
-    for (uint32_t node = PATH_ROOT; node < p->node_count; node++) {
-        uint32_t function = p->nodes[node].function;
-        if (node > PATH_UNKNOWN)
-            own[node] =
-                path_function_own(&p->functions[function]) ? function : own[p->nodes[node].parent];
-        struct sum *sum = &sums[own[node] ? own[node] : function];
+    for (uint32_t node = PATH_ROOT; node < c->paths->node_count; node++) {
+        struct sum *sum = &sums[holder_of[node]];
         for (int side = 0; side < PATH_SIDES && counts(matched, node); side++)
             sum->bytes[side] += c->nodes[node].bytes[side];
     }
@@ -72,11 +66,11 @@ int check_offenders(struct verdict *v, const struct comparison *c, const uint8_t
 {
     const struct paths *p = c->paths;
     struct sum *sums = calloc(p->function_count + 1ul, sizeof *sums), largest[OFFENDERS];
-    uint32_t *own = calloc(p->node_count + 1ul, sizeof *own);
+    uint32_t *holder_of = paths_holders(p);
     int count = 0;
-    if (sums && own)
-        add_up(sums, own, c, matched);
-    for (uint32_t i = 0; sums && own && i < p->function_count; i++) {
+    if (sums && holder_of)
+        add_up(sums, holder_of, c, matched);
+    for (uint32_t i = 0; sums && holder_of && i < p->function_count; i++) {
         sums[i].function = i;
         if (weight(&sums[i], growth) > 0)
             count = insert(largest, count, &sums[i], growth);
@@ -84,8 +78,8 @@ int check_offenders(struct verdict *v, const struct comparison *c, const uint8_t
     for (int i = 0; i < count; i++)
         name(&v->offenders[i], &largest[i], p);
     v->offender_count = count;
-    bool failed = !sums || !own;
+    bool failed = !sums || !holder_of;
     free(sums);
-    free(own);
+    free(holder_of);
     return failed ? -ERR_NOMEM : 0;
 }

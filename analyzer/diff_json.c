@@ -6,6 +6,7 @@
 
 #include "analyzer/json.h"
 #include "analyzer/trace_json.h"
+#include "format/grow.h"
 #include <stdlib.h>
 
 #define FRAMES_PER_NODE      100
@@ -116,19 +117,6 @@ struct way {
     uint64_t budget;
 };
 
-static int way_reserve(struct way *w, size_t depth)
-{
-    if (depth < w->capacity)
-        return 0;
-    size_t capacity = w->capacity ? w->capacity * 2 : 256;
-    uint32_t *grown = realloc(w->nodes, capacity * sizeof *grown);
-    if (!grown)
-        return -ERR_NOMEM;
-    w->nodes = grown;
-    w->capacity = capacity;
-    return 0;
-}
-
 static void json_frame(struct json *j, const struct diff *d, uint32_t node)
 {
     uint32_t id = d->comparison.paths->nodes[node].function;
@@ -145,7 +133,7 @@ static int json_frames(struct json *j, const struct diff *d, uint32_t node, stru
     size_t depth = 0;
     for (; node > PATH_UNKNOWN && (w->budget || depth < FRAMES_BEYOND_BUDGET);
          node = d->comparison.paths->nodes[node].parent) {
-        if (way_reserve(w, depth))
+        if (depth == w->capacity && !GROW(w->nodes, w->capacity, 256))
             return -ERR_NOMEM;
         w->nodes[depth++] = node;
         w->budget -= w->budget > 0;

@@ -183,18 +183,6 @@ static void json_threads(struct json *j, struct packing *k)
     json_end_array(j);
 }
 
-static void json_marks(struct json *j, const struct model *m)
-{
-    json_array(j, "marks");
-    for (size_t i = 0; i < m->mark_count; i++) {
-        json_flat_object(j, 0);
-        json_text(j, "name", m->marks[i].name->bytes, m->marks[i].name->length);
-        json_number(j, "time_ns", m->marks[i].time_ns);
-        json_end_object(j);
-    }
-    json_end_array(j);
-}
-
 static void json_sums(struct json *j, const char *key, const struct report *report,
                       enum measure measure)
 {
@@ -282,7 +270,7 @@ static struct pack pack_meta(struct packing *k)
     json_sums(&j, "temp", report, MEASURE_TEMPORARY);
     json_processes(&j, report);
     json_threads(&j, k);
-    json_marks(&j, &k->replay->model);
+    trace_marks_json(&j, &k->replay->model);
     json_number(&j, "folded", k->f->graph->folded);
     json_functions(&j, k);
     json_end_object(&j);

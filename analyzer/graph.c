@@ -2,6 +2,8 @@
  * so sums over a million stacks are a loop over an array, and a node is kept after its parent. */
 #include "analyzer/graph.h"
 
+#include "format/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,14 +130,8 @@ static void count_folded(struct build *b)
 /* A new node; 0 when out of memory. */
 static uint32_t push(struct graph *g, struct graph_node node)
 {
-    if (g->node_count == g->node_capacity) {
-        uint32_t capacity = g->node_capacity ? g->node_capacity * 2 : 256;
-        struct graph_node *nodes = realloc(g->nodes, capacity * sizeof *nodes);
-        if (!nodes)
-            return 0;
-        g->nodes = nodes;
-        g->node_capacity = capacity;
-    }
+    if (g->node_count == g->node_capacity && !GROW(g->nodes, g->node_capacity, 256))
+        return 0;
     node.depth = g->node_count ? g->nodes[node.parent].depth + 1 : 0;
     g->nodes[g->node_count] = node;
     return g->node_count++;

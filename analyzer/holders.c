@@ -1,24 +1,12 @@
-/* Summing up by the program's own functions (holders.h). Why downwards: a path's holder is its
- * parent's unless it is the program's own code itself. */
+/* Summing up by the program's own functions (holders.h). */
 #include "analyzer/holders.h"
 
 #include <stdlib.h>
 
-/* The path's innermost own function, else its innermost one. */
-static uint32_t holder_of(const struct paths *p, const uint32_t *own, uint32_t node)
+static void add_up(struct holders *h, const struct comparison *c, const uint32_t *holder_of)
 {
-    return own[node] ? own[node] : p->nodes[node].function;
-}
-
-static void add_up(struct holders *h, const struct comparison *c, uint32_t *own)
-{
-    const struct paths *p = c->paths;
-    for (uint32_t node = PATH_ROOT; node < p->node_count; node++) {
-        uint32_t function = p->nodes[node].function;
-        if (node > PATH_UNKNOWN)
-            own[node] =
-                path_function_own(&p->functions[function]) ? function : own[p->nodes[node].parent];
-        struct holder *holder = &h->items[holder_of(p, own, node)];
+    for (uint32_t node = PATH_ROOT; node < c->paths->node_count; node++) {
+        struct holder *holder = &h->items[holder_of[node]];
         holder->bytes[0] += c->nodes[node].bytes[0];
         holder->bytes[1] += c->nodes[node].bytes[1];
     }
@@ -74,16 +62,16 @@ static bool matters(const struct comparison *c, unsigned side, uint64_t bytes)
 int holders_init(struct holders *h, const struct comparison *c, const struct proposals *p)
 {
     *h = (struct holders){.count = c->paths->function_count};
-    uint32_t *own = calloc(c->paths->node_count, sizeof *own);
+    uint32_t *holder_of = paths_holders(c->paths);
     h->items = calloc(h->count, sizeof *h->items);
-    if (!own || !h->items) {
-        free(own);
+    if (!holder_of || !h->items) {
+        free(holder_of);
         return -ERR_NOMEM;
     }
     for (uint32_t i = 0; i < h->count; i++)
         h->items[i].function = i;
-    add_up(h, c, own);
-    free(own);
+    add_up(h, c, holder_of);
+    free(holder_of);
     sort_out(h);
     uint64_t renamed = renamed_bytes(h, p);
     h->moved = matters(c, 0, h->lost_bytes - renamed) && matters(c, 1, h->gained_bytes - renamed);

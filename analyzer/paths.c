@@ -4,6 +4,7 @@
 
 #include "analyzer/glyph.h"
 #include "format/error.h"
+#include "format/grow.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,18 +39,6 @@ void paths_release(struct paths *p)
     free(p->function_slots);
     free(p->node_slots);
     *p = (struct paths){0};
-}
-
-/* Doubles an array of items. */
-static int grow(void **items, uint32_t *capacity, size_t item_bytes)
-{
-    uint32_t wanted = *capacity ? *capacity * 2 : 256;
-    void *grown = wanted > *capacity ? realloc(*items, wanted * item_bytes) : 0;
-    if (!grown)
-        return -ERR_NOMEM;
-    *items = grown;
-    *capacity = wanted;
-    return 0;
 }
 
 static uint64_t function_hash(const struct path_function *f)
@@ -106,8 +95,7 @@ static uint32_t find_function(struct paths *p, const struct path_function *wante
         if (f->name == wanted->name && f->key == wanted->key && f->kind == wanted->kind)
             return p->function_slots[at] - 1;
     }
-    if (p->function_count == p->function_capacity &&
-        grow((void **)&p->functions, &p->function_capacity, sizeof *p->functions))
+    if (p->function_count == p->function_capacity && !GROW(p->functions, p->function_capacity, 256))
         return PATH_NONE;
     p->functions[p->function_count] = *wanted;
     p->function_slots[at] = ++p->function_count;
@@ -172,8 +160,7 @@ uint32_t paths_node(struct paths *p, uint32_t parent, uint32_t function)
         if (n->parent == parent && n->function == function)
             return p->node_slots[at] - 1;
     }
-    if (p->node_count == p->node_capacity &&
-        grow((void **)&p->nodes, &p->node_capacity, sizeof *p->nodes))
+    if (p->node_count == p->node_capacity && !GROW(p->nodes, p->node_capacity, 256))
         return PATH_NONE;
     p->nodes[p->node_count] = wanted;
     p->node_slots[at] = ++p->node_count;
@@ -234,6 +221,20 @@ int paths_agree(struct paths *out, const struct paths *p, struct paths_agreement
     }
     free(functions);
     return rc;
+}
+
+/* Downwards: a path's holder is its parent's unless it is the program's own code itself. */
+uint32_t *paths_holders(const struct paths *p)
+{
+    uint32_t *own = calloc(p->node_count + 1ul, sizeof *own);
+    for (uint32_t node = PATH_UNKNOWN + 1; own && node < p->node_count; node++) {
+        uint32_t function = p->nodes[node].function;
+        own[node] =
+            path_function_own(&p->functions[function]) ? function : own[p->nodes[node].parent];
+    }
+    for (uint32_t node = PATH_ROOT; own && node < p->node_count; node++)
+        own[node] = own[node] ? own[node] : p->nodes[node].function;
+    return own;
 }
 
 void path_function_name(char *out, size_t capacity, const struct path_function *f, bool ascii)

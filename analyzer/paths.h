@@ -70,6 +70,10 @@ static inline bool path_function_own(const struct path_function *f)
     return f->kind == FUNCTION_PYTHON && f->key->length && f->key->bytes[0] != ORIGIN_LIBRARY;
 }
 
+/* By node: its innermost own function, else its own node's; room for one node at least. Free with
+ * free(). NULL: out of memory. */
+uint32_t *paths_holders(const struct paths *p);
+
 /* The name made safe to show, into out[capacity]; ascii: escape what is not ASCII. */
 void path_function_name(char *out, size_t capacity, const struct path_function *f, bool ascii);
 /* The file, short and safe to show. */

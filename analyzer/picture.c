@@ -2,6 +2,8 @@
  * with the same callees then stand together, and a row of branches is a run of neighbours. */
 #include "analyzer/picture.h"
 
+#include "format/grow.h"
+
 #include <stdlib.h>
 
 /* A stack that holds something itself: a node of the graph. */
@@ -78,15 +80,9 @@ static int find_holders(struct layout *l, const struct report *report, enum meas
 static struct rectangle *push(struct layout *l, struct rectangle item)
 {
     struct picture *p = l->p;
-    if (p->count == l->capacity) {
-        uint32_t capacity = l->capacity ? l->capacity * 2 : 1024;
-        struct rectangle *items = realloc(p->items, capacity * sizeof *items);
-        if (!items) {
-            l->failed = true;
-            return 0;
-        }
-        p->items = items;
-        l->capacity = capacity;
+    if (p->count == l->capacity && !GROW(p->items, l->capacity, 1024)) {
+        l->failed = true;
+        return 0;
     }
     p->items[p->count] = item;
     return &p->items[p->count++];
@@ -131,14 +127,8 @@ struct runs {
 
 static bool runs_put(struct runs *r, uint32_t at, struct run run)
 {
-    if (at >= r->capacity) {
-        uint32_t capacity = r->capacity ? r->capacity * 2 : 1024;
-        struct run *items = realloc(r->items, capacity * sizeof *items);
-        if (!items)
-            return false;
-        r->items = items;
-        r->capacity = capacity;
-    }
+    if (at >= r->capacity && !GROW(r->items, r->capacity, 1024))
+        return false;
     r->items[at] = run;
     return true;
 }

@@ -5,6 +5,7 @@
 #include "analyzer/tree.h"
 
 #include "format/error.h"
+#include "format/grow.h"
 #include <stdlib.h>
 
 #define NOT_KEPT UINT64_MAX
@@ -88,14 +89,8 @@ static void sum_up(struct tree *t)
 /* A new node, 0 when out of memory. */
 static uint32_t push(struct tree *t, const struct node *node)
 {
-    if (t->count == t->capacity) {
-        struct node *nodes =
-            t->capacity > UINT32_MAX / 2 ? 0 : realloc(t->nodes, t->capacity * 2ul * sizeof *nodes);
-        if (!nodes)
-            return 0;
-        t->nodes = nodes;
-        t->capacity *= 2;
-    }
+    if (t->count == t->capacity && !GROW(t->nodes, t->capacity, 256))
+        return 0;
     struct node *parent = &t->nodes[node->parent];
     parent->children += node->kind == NODE_PROCESS || node->kind == NODE_NO_STACK;
     t->nodes[t->count] = *node;

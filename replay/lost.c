@@ -2,6 +2,7 @@
 #include "replay/lost.h"
 
 #include "format/error.h"
+#include "format/grow.h"
 #include <stdlib.h>
 
 void lost_release(struct lost *lost)
@@ -12,14 +13,8 @@ void lost_release(struct lost *lost)
 
 int lost_add(struct lost *lost, uint64_t first, uint64_t end)
 {
-    if (lost->count == lost->capacity) {
-        size_t capacity = lost->capacity ? lost->capacity * 2 : 16;
-        struct lost_range *ranges = realloc(lost->ranges, capacity * sizeof *ranges);
-        if (!ranges)
-            return -ERR_NOMEM;
-        lost->ranges = ranges;
-        lost->capacity = capacity;
-    }
+    if (lost->count == lost->capacity && !GROW(lost->ranges, lost->capacity, 16))
+        return -ERR_NOMEM;
     lost->ranges[lost->count++] = (struct lost_range){first, end};
     return 0;
 }

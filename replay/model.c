@@ -2,6 +2,7 @@
 #include "replay/model.h"
 
 #include "format/error.h"
+#include "format/grow.h"
 #include <stdlib.h>
 
 int model_init(struct model *m)
@@ -127,14 +128,8 @@ int model_define_thread(struct model *m, const struct record *record)
 
 static int note_mark(struct model *m, struct text text, uint64_t time_ns)
 {
-    if (m->mark_count == m->mark_capacity) {
-        size_t capacity = m->mark_capacity ? m->mark_capacity * 2 : 16;
-        struct mark *grown = realloc(m->marks, capacity * sizeof *grown);
-        if (!grown)
-            return -ERR_NOMEM;
-        m->marks = grown;
-        m->mark_capacity = capacity;
-    }
+    if (m->mark_count == m->mark_capacity && !GROW(m->marks, m->mark_capacity, 16))
+        return -ERR_NOMEM;
     const struct name *name = symbols_name(&m->symbols, text);
     if (!name)
         return -ERR_NOMEM;
@@ -147,14 +142,8 @@ static struct loss *loss_of(struct model *m, uint32_t process, uint8_t reason)
     for (size_t i = m->loss_count; i-- > 0 && i + 64 > m->loss_count;)
         if (m->losses[i].process == process && m->losses[i].reason == reason)
             return &m->losses[i];
-    if (m->loss_count == m->loss_capacity) {
-        size_t capacity = m->loss_capacity ? m->loss_capacity * 2 : 16;
-        struct loss *grown = realloc(m->losses, capacity * sizeof *grown);
-        if (!grown)
-            return 0;
-        m->losses = grown;
-        m->loss_capacity = capacity;
-    }
+    if (m->loss_count == m->loss_capacity && !GROW(m->losses, m->loss_capacity, 16))
+        return 0;
     m->losses[m->loss_count] = (struct loss){process, reason, 0};
     return &m->losses[m->loss_count++];
 }

@@ -1,6 +1,8 @@
 /* A trace as a stream of events: see reader.h. Recovery is FORMAT.md 2. */
 #include "replay/reader.h"
 
+#include "format/grow.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +35,8 @@ void reader_close(struct reader *r)
 
 static int add_damage(struct reader *r, const struct trace_damage *damage)
 {
-    if (r->damage_count == r->damage_capacity) {
-        size_t capacity = r->damage_capacity ? r->damage_capacity * 2 : 16;
-        struct trace_damage *grown = realloc(r->damage, capacity * sizeof *grown);
-        if (!grown)
-            return -ERR_NOMEM;
-        r->damage = grown;
-        r->damage_capacity = capacity;
-    }
+    if (r->damage_count == r->damage_capacity && !GROW(r->damage, r->damage_capacity, 16))
+        return -ERR_NOMEM;
     r->damage[r->damage_count++] = *damage;
     r->after_loss = true;
     return 0;

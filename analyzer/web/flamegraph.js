@@ -161,15 +161,9 @@ memreplay.page = (() => {
   // ---- search ---------------------------------------------------------------------------------------------------------
 
   function search() {
-    const pattern = state.query ? memreplay.search.pattern(state.query) : null, told = $("found");
-    const bad = pattern instanceof Error;
-    told.className = bad ? "bad" : "";
-    if (!pattern || bad) {
-      flame.setMatches(null);
-      told.textContent = bad ? pattern.message : "";
-      return null;
-    }
-    const test = (fn) => pattern.test(fn.name) || pattern.test(fn.file) || pattern.test(fn.name + " " + fn.file);
+    const told = $("found"), test = memreplay.search.ask(state.query, told, flame);
+    if (!test) return null;
+    const { pattern } = test;
     const found = memreplay.search.run(tree, (node) => tree.kind[node] === T.FRAME
       ? test(frames.of(tree.frame[node])) || pattern.test(frames.place(tree.frame[node])) : tree.kind[node] === T.GROUP && pattern.test(words.name(tree, node)));
     flame.setMatches(found.matches);

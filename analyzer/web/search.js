@@ -6,6 +6,19 @@ memreplay.search = (() => {
     try { return new RegExp(text, /[A-Z]/.test(text) ? "" : "i"); } catch (error) { return new Error(String(error.message).replace(/^.*: /, "")); }
   }
 
+  // A test for functions by what the box asks for, with the pattern itself as .pattern; what is wrong is said in `told`. null: nothing to look
+  // for, nothing is marked in the picture.
+  function ask(text, told, flame) {
+    const asked = text ? pattern(text) : null, bad = asked instanceof Error;
+    told.className = bad ? "bad" : "";
+    told.textContent = bad ? asked.message : "";
+    if (!asked || bad) {
+      flame.setMatches(null);
+      return null;
+    }
+    return Object.assign((fn) => asked.test(fn.name) || asked.test(fn.file) || asked.test(fn.name + " " + fn.file), { pattern: asked });
+  }
+
   // tests(node) -> is it found? Returns {matches by node, count, value: what the outermost found ones hold}.
   function run(tree, tests) {
     const count = tree.parent.length, matches = new Uint8Array(count), below = new Uint8Array(count);
@@ -21,5 +34,5 @@ memreplay.search = (() => {
     return { matches, count: found, value };
   }
 
-  return { pattern, run };
+  return { ask, run };
 })();
