@@ -18,6 +18,7 @@ import pytest
 from conftest import BUILD, PROGRAMS, Recording, run
 from trees import assert_nothing_lost, is_gone, wait_until
 
+FAULT_KIND = "Ends"
 MEMREC = str(BUILD / "memrec")
 KILLED = str(PROGRAMS / "killed")
 WORKERS = 64
@@ -212,14 +213,13 @@ def test_kill__at_a_random_instant_loses_nothing_that_had_returned(load, what, t
 @KILL_FAULT
 @pytest.mark.soak
 @pytest.mark.parametrize("what", LOADS)
-def test_kill__hundreds_at_random_instants(load, what, tmp_path, record_property):
+def test_kill__hundreds_at_random_instants(load, what, tmp_path, soak_seconds):
     chance = random.Random(time.time_ns())
-    end = time.monotonic() + 60 * float(os.environ.get("MEMREC_SOAK_MINUTES", "10")) / len(LOADS)
+    end = time.monotonic() + soak_seconds
     kills = calls = 0
     while kills < 60 or time.monotonic() < end:
         calls += kill_program(load, what, tmp_path, chance)
         kills += 1
-    record_property("kills", kills)
     print(f"{kills} kills, {calls} calls had returned")
 
 

@@ -1,14 +1,14 @@
 /* killed FILE PROCESSES THREADS SEED: allocates without end, to be killed, and keeps its own truth.
  * killed FILE truth: what the threads told in FILE, replayed: one line a thread,
  *   PID TID DONE  BYTES BLOCKS PEAK  BYTES BLOCKS PEAK  BYTES BLOCKS PEAK
- * after DONE calls, in the middle of the next one where that frees and allocates (realloc), and after it.
- * killed FILE find TID BYTES BLOCKS: "CALLS DONE", how many calls of that thread lead to this state; -1: none, up to one
- * more than had returned.
+ * after DONE calls, in the middle of the next one where that frees and allocates (realloc), and
+ * after it. killed FILE find TID BYTES BLOCKS: "CALLS DONE", how many calls of that thread lead to
+ * this state; -1: none, up to one more than had returned.
  *
- * Each thread goes through a sequence of malloc, calloc, realloc, posix_memalign, free, mmap and munmap that
- * its seed determines, and adds one to its counter in FILE, which is mapped shared, after each call has
- * returned. So whatever instant a kill hits, FILE says which calls had returned. The threads that do
- * this allocate nothing else. */
+ * Each thread goes through a sequence of malloc, calloc, realloc, posix_memalign, free, mmap and
+ * munmap that its seed determines, and adds one to its counter in FILE, which is mapped shared,
+ * after each call has returned. So whatever instant a kill hits, FILE says which calls had
+ * returned. The threads that do this allocate nothing else. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -21,10 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS        2048
-#define MAP_BYTES    65536
-#define WORKERS_MAX  64
-#define PAUSE_ROUNDS 256 /* calls between two short pauses, so that a file of any length can be replayed */
+#define SLOTS       2048
+#define MAP_BYTES   65536
+#define WORKERS_MAX 64
+#define PAUSE_ROUNDS                                                                               \
+    256 /* calls between two short pauses, so that a file of any length can be replayed */
 
 struct worker {
     volatile uint64_t done; /* calls that have returned */
@@ -100,7 +101,9 @@ static void perform(struct state *s, const struct call *c)
         if (posix_memalign(at, 64, c->size))
             _exit(3);
         break;
-    case MAKE_MAP: *at = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); break;
+    case MAKE_MAP:
+        *at = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        break;
     case CHANGE: *at = realloc(*at, c->size); break;
     case DROP: free(*at); break;
     case DROP_MAP: munmap(*at, MAP_BYTES); break;
@@ -180,7 +183,8 @@ static int tell_found(const struct worker *workers, char **argv)
 {
     for (unsigned i = 0; i < WORKERS_MAX; i++)
         if (workers[i].tid && workers[i].tid == (uint32_t)atoi(argv[3])) {
-            int64_t calls = find(&workers[i], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
+            int64_t calls =
+                find(&workers[i], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
             printf("%ld %lu\n", calls, workers[i].done);
             return 0;
         }
