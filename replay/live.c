@@ -28,6 +28,7 @@ void live_release(struct live *l)
         l->chunks = next;
     }
     free(l->window);
+    old_pages_release(&l->old);
     free(l->spare);
     blockmap_release(&l->table);
     live_init(l);
@@ -71,12 +72,27 @@ static void give_back(struct live *l, const struct live_page *page)
     *first = page->packed;
 }
 
-static void close_page(struct live *l, struct live_page *page)
+static bool in_window(const struct live *l, const struct live_page *page)
 {
-    give_back(l, page);
+    return page == &l->window[page->number & l->window_mask];
+}
+
+/* Takes a page from where it stands. */
+static void drop_page(struct live *l, struct live_page *page)
+{
+    if (!in_window(l, page)) {
+        old_pages_remove(&l->old, page);
+        return;
+    }
     page->blocks = 0;
     page->room = 0;
     l->page_count--;
+}
+
+static void close_page(struct live *l, struct live_page *page)
+{
+    give_back(l, page);
+    drop_page(l, page);
 }
 
 /* Moves what is live in a page to the table. On -ERR_NOMEM the page keeps what was not moved. */
@@ -149,6 +165,17 @@ static int shrink_page(struct live *l, struct live_page *page)
     return page->count < LIVE_LEAST ? retire_page(l, page) : pack_page(l, page);
 }
 
+/* Makes a page leave the window: there is a younger one for its place. */
+static int displace_page(struct live *l, struct live_page *page)
+{
+    if (page->count < LIVE_LEAST)
+        return retire_page(l, page);
+    if (old_pages_add(&l->old, page))
+        return -ERR_NOMEM;
+    drop_page(l, page);
+    return 0;
+}
+
 static int grow_window(struct live *l)
 {
     uint64_t mask = l->window ? l->window_mask * 2 + 1 : FIRST_WINDOW - 1;
@@ -186,7 +213,7 @@ static struct live_page *open_page(struct live *l, uint64_t number)
     if ((!l->window || l->page_count * 2 > l->window_mask) && grow_window(l))
         return 0;
     struct live_page *page = &l->window[number & l->window_mask];
-    if (page->blocks && retire_page(l, page))
+    if (page->blocks && displace_page(l, page))
         return 0;
     if (!l->spare_count && add_chunk(l))
         return 0;
@@ -220,12 +247,23 @@ int live_insert(struct live *l, uint64_t key, uint64_t owner, const struct block
     return 0;
 }
 
-struct block *live_find(const struct live *l, uint64_t key, uint64_t owner)
+/* Apart, so that live_find calls nothing where the window has the page. */
+static __attribute__((noinline)) struct block *find_elsewhere(const struct live *l, uint64_t key,
+                                                              uint64_t owner)
 {
-    const struct live_page *page = owner ? 0 : live_page(l, key);
+    const struct live_page *page = owner ? 0 : old_pages_find(&l->old, key >> LIVE_PAGE_LOG2);
     struct block *block = page ? live_place(page, key) : 0;
     if (!block)
         return blockmap_find(&l->table, key, owner);
+    return block->site ? block : 0;
+}
+
+struct block *live_find(const struct live *l, uint64_t key, uint64_t owner)
+{
+    const struct live_page *page = owner ? 0 : live_window_page(l, key);
+    struct block *block = page ? live_place(page, key) : 0;
+    if (!block)
+        return find_elsewhere(l, key, owner);
     return block->site ? block : 0;
 }
 
@@ -239,17 +277,31 @@ static void thin_out(struct live *l, struct live_page *page)
         shrink_page(l, page);
 }
 
-void live_remove(struct live *l, uint64_t key, uint64_t owner, struct block *block)
+static inline void remove_from(struct live *l, struct live_page *page, struct block *block)
 {
-    struct live_page *page = home_of(l, key, owner);
-    if (!page) {
-        blockmap_remove(&l->table, block);
-        return;
-    }
     block->site = 0;
     l->paged--;
     if (--page->count < LIVE_THIN)
         thin_out(l, page);
+}
+
+static __attribute__((noinline)) void remove_elsewhere(struct live *l, uint64_t key, uint64_t owner,
+                                                       struct block *block)
+{
+    struct live_page *page = home_of(l, key, owner);
+    if (page)
+        remove_from(l, page, block);
+    else
+        blockmap_remove(&l->table, block);
+}
+
+void live_remove(struct live *l, uint64_t key, uint64_t owner, struct block *block)
+{
+    struct live_page *page = owner ? 0 : live_window_page(l, key);
+    if (page && (!page->room || live_place(page, key)))
+        remove_from(l, page, block);
+    else
+        remove_elsewhere(l, key, owner, block);
 }
 
 /* Drops what keep() turns down of a page. */
@@ -268,11 +320,25 @@ static void purge_page(struct live *l, struct live_page *page,
         thin_out(l, page);
 }
 
+/* The same for a slot of the old pages: when its page goes, the next one may take its place. */
+static void purge_old(struct live *l, struct live_page *slot,
+                      bool (*keep)(void *context, const struct block *block), void *context)
+{
+    uint64_t number;
+    do {
+        number = slot->number;
+        if (slot->blocks)
+            purge_page(l, slot, keep, context);
+    } while (slot->blocks && slot->number != number);
+}
+
 int live_purge(struct live *l, bool (*keep)(void *context, const struct block *block),
                void *context)
 {
     for (uint64_t i = 0; l->window && i <= l->window_mask; i++)
         if (l->window[i].blocks)
             purge_page(l, &l->window[i], keep, context);
+    for (uint64_t i = 0; l->old.slots && i <= l->old.mask; i++)
+        purge_old(l, &l->old.slots[i], keep, context);
     return blockmap_purge(&l->table, keep, context);
 }

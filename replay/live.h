@@ -6,8 +6,8 @@
  *
  *   index ──▶ window[index / 256 mod window] ──▶ [256 blocks]
  *                  │                   old and less than a quarter live: packed (packed.h)
- *                  │ hardly anything live, or in the way of a new page
- *                  ▼
+ *                  │              │ in the way of a new page: old_pages.h
+ *                  ▼ hardly anything live
  *   address ──▶ table
  *
  * Invariants: a block stands in one of them, and a place that its page has is never in the table; a
@@ -18,7 +18,7 @@
 #ifndef REPLAY_LIVE_H
 #define REPLAY_LIVE_H
 
-#include "replay/packed.h"
+#include "replay/old_pages.h"
 
 #define LIVE_PAGE_LOG2 8u
 #define LIVE_PAGE      (1u << LIVE_PAGE_LOG2) /* blocks */
@@ -27,20 +27,10 @@
 #define LIVE_LEAST     4u                     /* fewer live blocks are not worth a packed page */
 #define LIVE_ROOMS     (LIVE_THIN / PACKED_STEP)
 
-struct live_page {
-    uint64_t number; /* of the page: index / LIVE_PAGE */
-    union {
-        struct block *blocks; /* [LIVE_PAGE], NULL: no page here */
-        struct packed *packed;
-    };
-    uint32_t opened; /* live.opened then */
-    uint16_t count;  /* live ones */
-    uint16_t room;   /* packed: for so many blocks; 0: not packed */
-};
-
 struct live {
     struct live_page *window;         /* by number modulo window_mask + 1 */
-    uint64_t window_mask, page_count; /* page_count: in use */
+    uint64_t window_mask, page_count; /* page_count: of them in use */
+    struct old_pages old;             /* had to leave the window */
     uint64_t newest;                  /* largest number of a page so far */
     uint64_t paged;                   /* live blocks in pages */
     uint32_t opened;                  /* pages so far */
@@ -71,13 +61,20 @@ int live_purge(struct live *l, bool (*keep)(void *context, const struct block *b
 /* How many blocks there are. */
 static inline uint64_t live_count(const struct live *l) { return l->paged + l->table.count; }
 
-/* The page of an index, or NULL. */
-static inline struct live_page *live_page(const struct live *l, uint64_t index)
+/* The page of an index where it stands in the window, as nearly always; else NULL. */
+static inline struct live_page *live_window_page(const struct live *l, uint64_t index)
 {
     if (!l->window)
         return 0;
     struct live_page *page = &l->window[index >> LIVE_PAGE_LOG2 & l->window_mask];
     return page->blocks && page->number == index >> LIVE_PAGE_LOG2 ? page : 0;
+}
+
+/* The page of an index, or NULL. */
+static inline struct live_page *live_page(const struct live *l, uint64_t index)
+{
+    struct live_page *page = live_window_page(l, index);
+    return page || !l->old.count ? page : old_pages_find(&l->old, index >> LIVE_PAGE_LOG2);
 }
 
 /* The place of an index in its page, NULL where it has none. */
@@ -94,6 +91,8 @@ static inline void live_prefetch_page(const struct live *l, uint64_t index)
 {
     if (l->window)
         near_bring(&l->window[index >> LIVE_PAGE_LOG2 & l->window_mask]);
+    if (l->old.count)
+        near_bring(old_pages_home(&l->old, index >> LIVE_PAGE_LOG2));
 }
 
 static inline void live_prefetch_block(const struct live *l, uint64_t index)

@@ -192,11 +192,51 @@ static void test_live__an_old_page_makes_way_in_the_window(void **state)
         insert(&l, key, 0);
         remove_key(&l, key);
     }
-    assert_int_equal(l.table.count, OLD);
+    assert_int_equal(l.table.count, 0);
+    assert_int_equal(l.old.count, OLD / LIVE_PAGE);
     assert_int_equal(l.window_mask, 1023);
+    assert_int_equal(live_page(&l, 0)->count, LIVE_PAGE);
     for (uint64_t key = 0; key < OLD; key++)
         remove_key(&l, key);
     assert_int_equal(live_count(&l), 0);
+    assert_int_equal(l.old.count, 0);
+    live_release(&l);
+}
+
+static bool is_odd_page(void *context, const struct block *b)
+{
+    (void)context;
+    return b->serial / LIVE_PAGE % 2;
+}
+
+/* Old pages are purged as the others, and one that is out of the window is packed in its turn. */
+static void test_live__old_pages_are_packed_and_purged(void **state)
+{
+    (void)state;
+    enum { OLD = 300, ROUND = 2000 * LIVE_PAGE };
+    struct live l;
+    uint64_t pages[OLD], seed = 1, next = 0, odd = 0;
+    live_init(&l);
+    for (int i = 0; i < OLD; i++) { /* far apart, so that some share a slot */
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        pages[i] = next += 1 + (seed >> 40) % 5000;
+        odd += pages[i] % 2;
+        for (unsigned place = 0; place < LIVE_PAGE; place++)
+            insert(&l, pages[i] * LIVE_PAGE + place, 0);
+    }
+    for (uint64_t key = ++next * LIVE_PAGE; key < next * LIVE_PAGE + ROUND; key++) {
+        insert(&l, key, 0);
+        remove_key(&l, key);
+    }
+    assert_int_equal(l.old.count, OLD);
+    for (unsigned place = 0; place < LIVE_PAGE; place++)
+        if (place % 16)
+            remove_key(&l, pages[0] * LIVE_PAGE + place);
+    assert_int_equal(live_page(&l, pages[0] * LIVE_PAGE)->room, 16);
+    assert_int_equal(live_purge(&l, is_odd_page, 0), 0);
+    assert_int_equal(l.old.count, odd);
+    for (int i = 0; i < OLD; i++)
+        assert_int_equal(live_find(&l, pages[i] * LIVE_PAGE, 0) != 0, pages[i] % 2);
     live_release(&l);
 }
 
@@ -278,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_live__far_jumps_of_the_index_cost_little_memory),
         cmocka_unit_test(test_live__dense_blocks_stay_in_pages_however_many),
         cmocka_unit_test(test_live__an_old_page_makes_way_in_the_window),
+        cmocka_unit_test(test_live__old_pages_are_packed_and_purged),
         cmocka_unit_test(test_live__equals_an_array_under_random_use),
         cmocka_unit_test(test_live__purge_drops_what_is_turned_down),
     };
