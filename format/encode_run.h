@@ -52,54 +52,61 @@ static inline void encoder_run_end(struct encoder *e, const struct encoder_run *
     e->last_freed = run->last_freed;
 }
 
-/* Appends an ALLOC by index, which takes run->next_alloc. Returns false, with nothing changed, when
- * encoder_alloc must do it after the run: the stack is new in the block, or a limit. */
-static inline __attribute__((always_inline)) bool
-encoder_run_alloc(const struct encoder *e, struct encoder_run *run, unsigned allocator,
-                  uint32_t stack, uint64_t size_bytes)
+/* The slot of a stack, which it keeps until the block is sealed; PREDICTOR_UNKNOWN where the block
+ * has none for it yet: encoder_alloc must then append the first ALLOC with it, after the run. */
+static inline uint32_t encoder_run_slot(const struct encoder *e, uint32_t stack)
 {
-    struct prediction *previous = run->last, *now = &run->slots[previous->next];
+    return predictor_lookup(&e->predictor, stack);
+}
+
+/* Tells a stack that isn't the expected one. */
+static inline __attribute__((always_inline)) void
+encoder_run_give_stack(struct encoder_run *run, struct stack_base *base, uint32_t stack)
+{
+    uint32_t previous = run->last->stack, from = base_stack(base, previous);
+    run->stacks = put_varint(run->stacks, zigzag((int64_t)((uint64_t)stack - from)));
+    base_learn(base, previous, stack);
+}
+
+/* Appends an ALLOC by index, which takes run->next_alloc. allocator: below ALLOCATOR_LIMIT; slot:
+ * its stack's. */
+static inline __attribute__((always_inline)) void
+encoder_run_alloc(struct encoder_run *run, unsigned allocator, uint32_t slot, uint64_t size_bytes)
+{
+    struct stack_base *base = &run->bases[allocator];
+    struct prediction *now = &run->slots[slot];
+    uint32_t stack = now->stack;
     unsigned op = allocator;
-    if (allocator >= ALLOCATOR_LIMIT)
-        return false;
-    if (now->stack != stack) {
-        uint32_t slot = predictor_lookup(&e->predictor, stack);
-        if (slot == PREDICTOR_UNKNOWN)
-            return false;
+    if (run->last->next != slot) {
         op |= OP_STACK_GIVEN;
-        uint32_t from = base_stack(&run->bases[allocator], previous->stack);
-        run->stacks = put_varint(run->stacks, zigzag((int64_t)((uint64_t)stack - from)));
-        base_learn(&run->bases[allocator], previous->stack, stack);
-        previous->next = slot;
-        now = &run->slots[slot];
+        encoder_run_give_stack(run, base, stack);
+        run->last->next = slot;
     }
     if (now->size_bytes != size_bytes) {
         op |= OP_SIZE_GIVEN;
         run->sizes = put_varint(run->sizes, size_bytes);
         now->size_bytes = size_bytes;
     }
-    run->bases[allocator].stack = stack;
+    base->stack = stack;
     run->last = now;
     run->next_alloc++;
     *run->ops++ = (uint8_t)op;
-    return true;
 }
 
 /* Appends a FREE. Returns false when the index was not given out. */
 static inline __attribute__((always_inline)) bool encoder_run_free(struct encoder_run *run,
                                                                    uint64_t index)
 {
-    if (index >= run->next_alloc)
-        return false;
     uint64_t distance = run->next_alloc - 1 - index;
-    uint64_t difference = index - run->last_freed, near = difference + OP_NEAR_BIAS;
-    unsigned op = OP_FREE_FAR;
-    if (distance < OP_FREE_SPAN)
-        op = OP_FREE_RECENT + (unsigned)distance;
-    else if (near < OP_FREE_SPAN)
-        op = OP_FREE_NEAR + (unsigned)near;
-    else
-        run->frees = put_varint(run->frees, zigzag((int64_t)difference));
+    unsigned op = OP_FREE_RECENT + (unsigned)distance;
+    if (distance >= OP_FREE_SPAN) {
+        uint64_t difference = index - run->last_freed, near = difference + OP_NEAR_BIAS;
+        if (index >= run->next_alloc)
+            return false;
+        op = near < OP_FREE_SPAN ? OP_FREE_NEAR + (unsigned)near : OP_FREE_FAR;
+        if (op == OP_FREE_FAR)
+            run->frees = put_varint(run->frees, zigzag((int64_t)difference));
+    }
     run->last_freed = index;
     *run->ops++ = (uint8_t)op;
     return true;

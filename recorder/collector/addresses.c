@@ -22,6 +22,8 @@
 #define BUSY_USES   16u
 #define BUSY_WINDOW 4096u
 
+struct address_leaf address_nowhere = {.number = UINT64_MAX};
+
 void address_pool_init(struct address_pool *pool, size_t budget_bytes)
 {
     *pool = (struct address_pool){.budget_bytes = budget_bytes};
@@ -56,6 +58,8 @@ static void dequeue(struct address_pool *pool, struct address_leaf *leaf)
     *(leaf->older ? &leaf->older->next : &pool->oldest) = leaf->next;
     *(leaf->next ? &leaf->next->older : &pool->newest) = leaf->older;
     pool->leaves--;
+    if (leaf->map->recent[leaf->number % ADDRESS_RECENT] == leaf)
+        leaf->map->recent[leaf->number % ADDRESS_RECENT] = &address_nowhere;
 }
 
 /* An empty leaf is all zeros, so it goes back as it is. */
@@ -170,6 +174,8 @@ int addresses_init(struct addresses *map, struct address_pool *pool)
 {
     map->pool = pool;
     map->packed = 0;
+    for (unsigned i = 0; i < ADDRESS_RECENT; i++)
+        map->recent[i] = &address_nowhere;
     map->directory = reserve(DIRECTORY_ENTRIES * sizeof *map->directory);
     return map->directory ? 0 : -ERR_NOMEM;
 }

@@ -25,6 +25,7 @@
 
 #define ADDRESS_LEAF_ENTRIES  1024u
 #define ADDRESS_TABLE_ENTRIES (1u << 17)
+#define ADDRESS_RECENT        256u /* leaves of a map that are found at once: a core's cache */
 
 struct packed_leaf;
 
@@ -54,9 +55,14 @@ struct address_table {
 
 struct addresses {
     struct address_pool *pool;
-    struct address_table **directory; /* of 2^16; all is mapped as it is touched */
-    size_t packed;                    /* leaves */
+    struct address_table **directory;            /* of 2^16; all is mapped as it is touched */
+    size_t packed;                               /* leaves */
+    struct address_leaf *recent[ADDRESS_RECENT]; /* by number % ADDRESS_RECENT; or address_nowhere
+                                                  */
 };
+
+/* A leaf whose number none has. */
+extern struct address_leaf address_nowhere;
 
 /* Starts empty; leaves may take budget_bytes in all. */
 void address_pool_init(struct address_pool *pool, size_t budget_bytes);
@@ -81,6 +87,25 @@ static inline struct address_leaf *addresses_leaf(const struct addresses *map, u
         return NULL;
     const struct address_table *table = map->directory[address >> 31];
     return table ? table->leaves[(address >> 14) & (ADDRESS_TABLE_ENTRIES - 1)] : NULL;
+}
+
+/* The place of an address as one number: addresses that aren't aligned have their own, in which no
+ * leaf is. */
+static inline uint64_t addresses_place(uint64_t address) { return address >> 4 | address << 60; }
+
+/* The same leaf as addresses_leaf has, by its place, where it is among the recent ones; else NULL.
+ */
+static inline struct address_leaf *addresses_recent(const struct addresses *map, uint64_t place)
+{
+    uint64_t number = place / ADDRESS_LEAF_ENTRIES;
+    struct address_leaf *leaf = map->recent[number % ADDRESS_RECENT];
+    return leaf->number == number ? leaf : NULL;
+}
+
+/* Makes a leaf that is in use one of the recent ones. */
+static inline void addresses_remember(struct addresses *map, struct address_leaf *leaf)
+{
+    map->recent[leaf->number % ADDRESS_RECENT] = leaf;
 }
 
 /* Its entry there. */

@@ -377,6 +377,7 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
     case RING_RESIDENT_RANGE: return on_resident_range(tc, s, low, w[1], w[2]);
     case RING_DISCARD: return on_discard(tc, s, low, w[1]);
     case RING_NODE:
+        tc->known.valid &= (uint32_t)low >= s->process->nodes.count; /* defined once more */
         return recorded_define_node(s->process, tc->output->names, (uint32_t)low, (uint32_t)w[1],
                                     (uint32_t)(w[1] >> 32), (int32_t)w[2]);
     case RING_CODE: return on_code(tc, s, w);

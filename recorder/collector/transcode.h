@@ -41,12 +41,26 @@ struct stream {
     struct bigblock freed_big;
 };
 
+/* What blocks.c knows of the open block's stacks: the slot (format/predict.h) of the stack that a
+ * node of the process stands for, so that neither need be looked up again. */
+#define KNOWN_NODES 1024u
+struct known_node {
+    uint32_t node, slot;
+};
+struct known_nodes {
+    struct known_node by_node[KNOWN_NODES]; /* at node % KNOWN_NODES; NODES_LIMIT: nothing */
+    bool valid;                             /* false: it must be cleared before it is used */
+    uint32_t sequence, process;             /* the block's and the process's that it is for */
+};
+
 struct transcoder {
     struct output *output;
     uint32_t thread;      /* current in the trace */
     struct event speaker; /* an EVENT_THREAD, kept since filling one in costs more than a switch */
     uint64_t events;      /* handled, for pacing */
     uint64_t ticked;      /* of these, at the last look at the open block */
+    bool scattered;       /* addresses came from more leaves than a core's cache holds, lately */
+    struct known_nodes known;
 };
 
 #define TURN_NONE UINT64_MAX /* beyond all turns */

@@ -30,6 +30,7 @@
 
 #define STAGE_POOL_BYTES (8u << 20)
 #define STAGE_BLOCKS     (1u << 21) /* indices whose sizes a story remembers */
+#define STAGE_STACKS     32u        /* allocations whose stacks it does */
 
 struct stage {
     struct shared shared;
@@ -154,7 +155,8 @@ static inline void stage_owner(struct stage *st, uint32_t slot, uint64_t turn, u
 struct story {
     char *text; /* of the caller */
     size_t length;
-    uint64_t *sizes; /* by allocation index */
+    uint64_t *sizes;               /* by allocation index */
+    uint32_t stacks[STAGE_STACKS]; /* of the first allocations */
     uint64_t allocs, frees, lost, unknown, marks;
 };
 
@@ -203,6 +205,8 @@ static inline void story_event(struct story *s, const struct event *ev)
         s->allocs++;
         assert_true(index < STAGE_BLOCKS);
         s->sizes[index] = size;
+        if (index < STAGE_STACKS)
+            s->stacks[index] = ev->stack;
         story_add(s, "+%llu", size);
         break;
     case EVENT_FREE:

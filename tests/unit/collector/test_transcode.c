@@ -289,6 +289,50 @@ static void test_transcode__survives_every_kind_with_absurd_numbers(void **state
     free(stage_close(st).text);
 }
 
+/* Defines a node below none, of code 1, whose lines are not known. */
+static void put_node(struct stage *st, uint32_t ring, uint32_t node, uint32_t parent)
+{
+    PUT(st, ring, RING_WORD(RING_NODE, 0, node), (uint64_t)1 << 32 | parent, 0);
+}
+
+static void alloc_at(struct stage *st, uint32_t ring, uint64_t address, uint32_t node)
+{
+    PUT(st, ring, RING_WORD(RING_ALLOC, ALLOCATOR_MALLOC, address), 1 | (uint64_t)node << 32);
+}
+
+/* What the loop over usual words remembers of nodes holds for one process and one meaning. */
+static void test_transcode__nodes_mean_what_their_process_said_last(void **state)
+{
+    (void)state;
+    struct stage *st = one_ring();
+    stage_process(st, 1, stage_sleeper(st));
+    stage_ring(st, 1, 1);
+    stage_turn(st, 1, 1);
+    stage_thread(st, 1);
+    stage_owner(st, 1, 1, 1);
+    put_node(st, 0, 1, 0);
+    put_node(st, 0, 2, 1);
+    put_node(st, 1, 1, 0);
+    put_node(st, 1, 2, 0); /* another stack than the other process's 2 */
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 4; k++)
+            alloc_at(st, i % 2, X + 64 * i + 16 * k, 2);
+        merge_drain(st->merge);
+    }
+    for (unsigned k = 0; k < 8; k++) {
+        if (k == 4)
+            put_node(st, 0, 2, 0); /* once more */
+        alloc_at(st, 0, Y + 16 * k, 2);
+    }
+    merge_drain(st->merge);
+    struct story s = stage_close(st);
+    assert_int_equal(s.allocs, 24);
+    assert_int_not_equal(s.stacks[0], s.stacks[4]);
+    for (unsigned i = 0; i < 24; i++)
+        assert_int_equal(s.stacks[i], s.stacks[i % 8 < 4 ? 0 : 4]);
+    free(s.text);
+}
+
 static uint64_t next(uint64_t *seed)
 {
     *seed ^= *seed << 13;
@@ -373,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_transcode__takes_back_no_other_free),
         cmocka_unit_test(test_transcode__large_blocks_and_unaligned_ones),
         cmocka_unit_test(test_transcode__mappings),
+        cmocka_unit_test(test_transcode__nodes_mean_what_their_process_said_last),
         cmocka_unit_test(test_transcode__gives_up_at_words_that_cannot_be),
         cmocka_unit_test(test_transcode__gives_up_a_ring_without_its_thread),
         cmocka_unit_test(test_transcode__gives_up_at_an_event_that_is_cut),

@@ -54,10 +54,13 @@ static void put_random(struct encoder *one, struct encoder *other, struct encode
     unsigned allocator = (unsigned)random_below(seed, 3);
     uint32_t stack = (uint32_t)(random_wide(seed) % STACKS);
     uint64_t size = random_below(seed, 3) ? 64 : random_wide(seed);
-    if (!encoder_run_alloc(one, run, allocator, stack, size)) {
+    uint32_t slot = encoder_run_slot(one, stack);
+    if (slot == PREDICTOR_UNKNOWN) {
         encoder_run_end(one, run);
         assert_int_equal(encoder_alloc(one, allocator, stack, size), 0);
         *run = encoder_run_begin(one);
+    } else {
+        encoder_run_alloc(run, allocator, slot, size);
     }
     assert_int_equal(encoder_alloc(other, allocator, stack, size), 0);
 }
@@ -88,10 +91,9 @@ static void test_encode_run__refuses_what_single_ops_must_do(void **state)
     struct encoder *e = prepared();
     struct block_info info;
     struct encoder_run run = encoder_run_begin(e);
-    assert_false(encoder_run_alloc(e, &run, 0, 5, 100));               /* new in the block */
-    assert_false(encoder_run_alloc(e, &run, ALLOCATOR_LIMIT, 0, 100)); /* none */
-    assert_false(encoder_run_free(&run, 0));                           /* not given out */
-    assert_true(encoder_run_alloc(e, &run, 0, 0, 100));
+    assert_int_equal(encoder_run_slot(e, 5), PREDICTOR_UNKNOWN); /* new in the block */
+    assert_false(encoder_run_free(&run, 0));                     /* not given out */
+    encoder_run_alloc(&run, 0, encoder_run_slot(e, 0), 100);
     assert_false(encoder_run_free(&run, 1));
     encoder_run_end(e, &run);
     assert_int_equal(encoder_next_alloc(e), 1);
@@ -106,7 +108,7 @@ static void fill(struct encoder *e, uint64_t size_bytes)
     while ((room = encoder_run_room(e)) > 0) {
         struct encoder_run run = encoder_run_begin(e);
         for (; room; room--, i++)
-            assert_true(encoder_run_alloc(e, &run, 0, 0, size_bytes ? size_bytes + i : 0));
+            encoder_run_alloc(&run, 0, 0, size_bytes ? size_bytes + i : 0);
         encoder_run_end(e, &run);
     }
     assert_true(encoder_full(e));
