@@ -112,6 +112,25 @@ def test_goal_beside_peers_is_judged_by_the_cheapest(bench):
     assert cheap.reached is False and "heaptrack" in cheap.measured
 
 
+def storms(bench, *cells):
+    """Results of storms: (threads, recorder, seconds of the body, CPU seconds)."""
+    results = results_with(bench)
+    for count, recorder, body, cpu in cells:
+        results.runs.append({"part": "threads", "workload": "storm", "variant": count, "recorder": recorder, "cores": 0, "round": 0, "share": 1.0,
+                             "why": None, "body_s": body, "cpu_s": cpu, "wall_s": body, "events": 10**8 if recorder == "memrec" else None})
+    return results
+
+
+def test_threads_are_judged_by_what_recording_takes_from_all_cores(bench):
+    bare = ("1", "bare", 1.0, 1.0), ("1", "memrec", 1.1, 3.0), ("4", "bare", 0.5, 1.0)
+    storm, free = bench("goals").convoys(storms(bench, *bare, ("4", "memrec", 1.5, 4.0)))
+    assert (storm.measured, storm.reached) == ("30.0 against 20.0 ns (by wall time alone 20.0 against 1.0)", True)
+    assert free.reached is None
+    spinning, sleeping = ("4", "memrec", 1.5, 5.1), ("4", "memrec", 2.6, 2.0)
+    assert next(bench("goals").convoys(storms(bench, *bare, spinning))).reached is False
+    assert next(bench("goals").convoys(storms(bench, *bare, sleeping))).reached is False
+
+
 def test_views_are_judged_by_time_and_memory_beside_memray_s(bench):
     results = results_with(bench, bare=[1.0])
     for title, wall, rss in (("memreplay flamegraph", 2.0, 40e6), ("memray flamegraph", 9.9, 120e6), ("memray flamegraph --temporal", 20.0, 100e6)):

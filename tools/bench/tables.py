@@ -148,13 +148,17 @@ def scaling_table(results, part):
     for name, variant in sorted(cells, key=lambda each: each[0]):
         line = [f"{name}, {variant}", number(results.figure("body_s", "bare", name, part, variant), form="{:.2f} s"), events_of(results, name, part, variant)]
         for title in ("memrec", "memray --trace-python-allocators"):
-            line += [number(results.ratio(title, name, part, variant), form="{:.2f}"), number(results.extra(title, name, part, variant), MB),
+            line.append(number(results.ratio(title, name, part, variant), form="{:.2f}"))
+            if title == "memrec":
+                cpu = goals.event_cpu(results, name, part, variant)
+                line.append("" if cpu is None else f"{cpu:.1f}")
+            line += [number(results.extra(title, name, part, variant), MB),
                      number(results.figure("disk_bytes", title, name, part, variant), MB, "{:.2f}")]
         for title in ("memreplay peak", "memray flamegraph"):
             line += [number(results.report(title, name, part, variant), form="{:.2f}"),
                      number(results.report(title, name, part, variant, figure="rss_bytes"), MB, "{:.0f}")]
         lines.append(line)
-    return table(["", "bare", "M events", "memrec ÷ bare", "extra MB", "trace MB", "memray, every object", "extra MB", "trace MB",
+    return table(["", "bare", "M events", "memrec ÷ bare", "CPU an event, ns", "extra MB", "trace MB", "memray, every object", "extra MB", "trace MB",
                   "memreplay peak s", "RSS MB", "memray flamegraph s", "RSS MB"], lines)
 
 
