@@ -119,7 +119,7 @@ soak: ## what takes minutes or hours: tests marked soak, and the fuzzers (MEMREC
 reliability: build/venv/.ready ## the table of docs/reliability.md, from the tests and their last results
 	$(Q)tools/reliability --write
 
-check: $(preload) ## the style checks: layers, allowed symbols, columns, documented prototypes, format
+check: $(preload) $(memrec) $(memreplay) ## the checks: layers, allowed symbols, columns, documented prototypes, format, dependencies
 	$(Q)tools/check/all
 
 format: ## rewrite the C sources with clang-format
