@@ -212,7 +212,7 @@ static bool take_place(int fd, const struct rendezvous_reply *reply)
     process.flags = reply->flags;
     return keep_chunk(0, map_shared(fd, chunk_offset(0), CHUNK_BYTES)) &&
            pthread_key_create(&process.key, thread_ends) == 0 &&
-           pthread_atfork(process_fork_prepare, process_fork_parent, NULL) == 0;
+           pthread_atfork(process_fork_prepare, process_fork_parent, process_fork_child) == 0;
 }
 
 static void begin(enum interp_verdict found)

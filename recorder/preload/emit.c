@@ -21,6 +21,7 @@
 #define RETRY_CALLS 4096u
 
 static _Atomic uint64_t waited_ns; /* without a heartbeat, by all threads */
+static _Atomic uint32_t searching; /* 1: a thread asks for more rings. A futex */
 
 static uint64_t now_ns(void)
 {
@@ -68,15 +69,23 @@ static bool chunk_has_free(uint32_t chunk)
     return false;
 }
 
-static bool claim_any(struct thread *t)
+static uint32_t chunk_count(void)
 {
     uint32_t chunks = process.control->header.chunks;
-    if (chunks > CHUNK_LIMIT)
-        chunks = CHUNK_LIMIT;
-    for (uint32_t chunk = 0; chunk < chunks; chunk++)
+    return chunks < CHUNK_LIMIT ? chunks : CHUNK_LIMIT;
+}
+
+static bool claim_mapped(struct thread *t)
+{
+    for (uint32_t chunk = 0; chunk < chunk_count(); chunk++)
         if (__atomic_load_n(&process.chunks[chunk], __ATOMIC_ACQUIRE) && claim_in_chunk(t, chunk))
             return true;
-    for (uint32_t chunk = 0; chunk < chunks; chunk++)
+    return false;
+}
+
+static bool claim_attached(struct thread *t)
+{
+    for (uint32_t chunk = 0; chunk < chunk_count(); chunk++)
         if (!__atomic_load_n(&process.chunks[chunk], __ATOMIC_ACQUIRE) && chunk_has_free(chunk)) {
             if (!attach_chunk(chunk))
                 return false;
@@ -84,6 +93,62 @@ static bool claim_any(struct thread *t)
                 return true;
         }
     return false;
+}
+
+/* Closes the rings of threads that ended without our destructor: they made their first allocation
+ * after its last round. One thread at a time, so that nobody takes such a ring meanwhile. */
+static void close_left(void)
+{
+    uint32_t high = atomic_load(&process.control->header.ring_high);
+    for (uint32_t i = 0; i < high && i < RING_LIMIT; i++) {
+        struct ring_entry *entry = &process.control->entries[i];
+        if (atomic_load(&entry->state) == RING_STATE_LIVE && entry->serial == process.serial &&
+            syscall(SYS_tgkill, process.pid, entry->tid, 0) != 0 && errno == ESRCH)
+            atomic_store(&entry->state, RING_STATE_CLOSED);
+    }
+}
+
+/* One thread at a time asks the collector: thousands that start together would each ask for the
+ * same chunk, and wait for each other at its socket. */
+static bool search_begin(void)
+{
+    uint64_t end_ns = now_ns() + WAIT_LIMIT_NS;
+    struct timespec step = {.tv_nsec = WAIT_STEP_NS};
+    while (atomic_exchange(&searching, 1) != 0) {
+        if (now_ns() >= end_ns || !process.open)
+            return false;
+        raw_futex(&searching, FUTEX_WAIT, 1, &step);
+    }
+    return true;
+}
+
+static void search_end(void)
+{
+    atomic_store(&searching, 0);
+    raw_futex(&searching, FUTEX_WAKE, 1, NULL);
+}
+
+static bool claim_any(struct thread *t)
+{
+    if (claim_mapped(t))
+        return true;
+    if (!search_begin())
+        return false;
+    bool claimed = claim_mapped(t) || claim_attached(t);
+    if (!claimed && process.open) {
+        close_left();
+        claimed = claim_mapped(t);
+    }
+    search_end();
+    return claimed;
+}
+
+void emit_after_fork(void)
+{
+    atomic_store(&searching, 0);
+    thread_self.ring = NULL;
+    thread_self.head = thread_self.limit = 0;
+    thread_self.tid = 0;
 }
 
 static bool claim_ring(struct thread *t)

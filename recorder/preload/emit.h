@@ -16,6 +16,8 @@
 HIDDEN bool emit_ready_slowly(struct thread *t, uint64_t need_bytes);
 /* Makes the thread the owner of the next turn and writes its TURN word. */
 HIDDEN void emit_turn(struct thread *t, uint64_t seen);
+/* In a forked child: its one thread has no ring yet, and nobody looks for one. */
+HIDDEN void emit_after_fork(void);
 /* Closes the thread's ring at its end; the collector drains it and gives it to others. */
 HIDDEN void emit_close(struct thread *t);
 

@@ -22,11 +22,12 @@ static inline bool hook_enter(struct thread *t)
             atomic_fetch_add_explicit(&process.slot->reentered, 1, memory_order_relaxed);
         return false;
     }
-    if (UNLIKELY(!process_recording()))
-        return false;
-    t->busy = BUSY_HOOK;
+    t->busy = BUSY_HOOK; /* before the gate is asked: whoever forks from here on sees it */
     atomic_signal_fence(memory_order_seq_cst);
-    return true;
+    if (LIKELY(process_recording()))
+        return true;
+    t->busy = BUSY_NO;
+    return false;
 }
 
 static inline void hook_leave(struct thread *t)

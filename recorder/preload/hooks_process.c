@@ -142,8 +142,8 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 static void announce_exec(enum ring_kind kind)
 {
     struct thread *t = &thread_self;
-    if (process.open && process.fork_announced && atomic_load(process_gate) == 0) {
-        process.fork_announced = false; /* a forked child that never recorded anything */
+    if (process.open && t->fork_announced && atomic_load(process_gate) == 0) {
+        t->fork_announced = false; /* a forked child that never recorded anything */
         atomic_fetch_sub(&process.slot->forks_open, 1);
     }
     if (t->busy || !process.open || (uint32_t)syscall(SYS_getpid) != process.pid || !hook_enter(t))

@@ -33,12 +33,16 @@ static struct wrapped {
  * recorded. */
 static inline bool outermost(struct thread *t, const void *own_block)
 {
-    if (t->busy || !process_recording())
+    if (t->busy)
         return false;
     t->nested = 0;
     t->own_block = own_block;
-    t->busy = BUSY_ALLOCATOR;
-    return true;
+    t->busy = BUSY_ALLOCATOR; /* before the gate is asked, as in hook_enter */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (LIKELY(process_recording()))
+        return true;
+    t->busy = BUSY_NO;
+    return false;
 }
 
 static ALWAYS_INLINE void outcome(struct thread *t, const struct wrapped *w, const void *block,

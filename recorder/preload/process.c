@@ -1,6 +1,7 @@
 /* The state of this process as a recorded one (process.h). */
 #define _GNU_SOURCE
 #include "recorder/preload/process.h"
+#include "recorder/preload/emit.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -86,9 +87,7 @@ static bool become_child(void)
     struct walk_losses losses;
     walk_losses(&losses);
     deep_before = losses.truncated;
-    thread_self.ring = NULL;
-    thread_self.head = thread_self.limit = 0;
-    thread_self.tid = 0;
+    emit_after_fork();
     walk_after_fork();
     bool alone = process.flags & SHM_ROOT_ONLY;
     struct process_slot *slot = alone ? NULL : claim_slot(&process.slot_index);
@@ -102,9 +101,9 @@ static bool become_child(void)
     } else if (!alone) {
         atomic_fetch_add(&parent->no_ring, 1);
     }
-    if (process.fork_announced)
+    if (thread_self.fork_announced)
         atomic_fetch_sub(&parent->forks_open, 1);
-    process.fork_announced = false;
+    thread_self.fork_announced = false;
     process.collector_seen = process.collector_seen && process_sees_collector();
     process.root = false;
     process.slot = slot;
@@ -129,17 +128,41 @@ bool process_gate_closed(void)
 
 void process_fork_prepare(void)
 {
-    process.fork_announced = !thread_self.busy && process_recording();
-    if (!process.fork_announced)
+    struct thread *t = &thread_self;
+    t->fork_announced = !t->busy && process_recording();
+    if (!t->fork_announced)
         return;
-    walk_fork_prepare();
+    t->fork_locked = walk_fork_prepare();
     atomic_fetch_add(&process.slot->forks_open, 1);
 }
 
 void process_fork_parent(void)
 {
-    if (!process.fork_announced)
+    struct thread *t = &thread_self;
+    if (!t->fork_announced)
         return;
-    process.fork_announced = false;
-    walk_fork_parent();
+    t->fork_announced = false;
+    if (t->fork_locked)
+        walk_fork_parent();
+}
+
+/* Private pages in place of shared ones; the old ones stay where there is no memory. */
+static void make_private(void *at, size_t bytes)
+{
+    raw_mmap(at, bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+}
+
+void process_fork_child(void)
+{
+    if (!thread_self.busy || !process.open)
+        return;
+    int saved = errno;
+    process.open = false;
+    atomic_fetch_add(&process.slot->no_ring, 1);
+    for (unsigned i = 0; i < CHUNK_LIMIT; i++)
+        if (process.chunks[i])
+            make_private(process.chunks[i], CHUNK_BYTES);
+    make_private(process.control, CONTROL_BYTES);
+    errno = saved;
 }

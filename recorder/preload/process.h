@@ -33,7 +33,6 @@ struct process {
     bool open;           /* the gate should be 1: what a forked child compares with */
     bool root;           /* the program that memrec started */
     bool collector_seen; /* its pid means something in our pid namespace */
-    bool fork_announced; /* set by our fork() around the real one */
     pthread_key_t key;   /* its destructor closes a thread's ring */
     struct ring *chunks[CHUNK_LIMIT];
 };
@@ -57,6 +56,8 @@ struct thread {
     uint8_t busy;          /* enum busy */
     uint8_t ended;  /* its destructor has run: what follows keeps no ring and takes no stack */
     uint8_t nested; /* a malloc happened inside a real allocator */
+    uint8_t fork_announced; /* between our handlers before and after a fork */
+    uint8_t fork_locked;    /* the interner is held over it */
     struct walker walker;
 };
 
@@ -91,6 +92,10 @@ HIDDEN void process_fork_prepare(void);
 /* After it, in the parent. A fork that failed leaves the announcement standing: the slot is then
  * kept for a minute longer at the end. */
 HIDDEN void process_fork_parent(void);
+/* After it, in the child, where a signal handler forked that had interrupted our own code: that
+ * goes on in the child, too, and writes as if it were the parent; from here on into private memory.
+ * Such a child is not recorded (counted). Preserves errno. */
+HIDDEN void process_fork_child(void);
 
 /* Does the collector's pid exist, as seen from here? May change errno. */
 HIDDEN bool process_sees_collector(void);

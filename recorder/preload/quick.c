@@ -183,6 +183,8 @@ FRAMES_INLINE uint32_t renew(struct walker *w, struct shadow_frame *entry, const
 FRAMES_INLINE uint32_t push_all(struct walker *w, const uintptr_t *pushed, uint32_t n,
                                 uint32_t node, const struct layout *l)
 {
+    if (frames_unlikely(w->depth + n > WALK_DEPTH_MAX))
+        whole_truncated();
     while (n && node != NODE_LOST) {
         uintptr_t frame = pushed[--n];
         node = node_of(w, w->depth, frame, frame_ip(frame, l), l);

@@ -17,7 +17,6 @@
 
 static atomic_flag suspect_busy = ATOMIC_FLAG_INIT; /* one thread at a time compares */
 _Atomic bool walk_ended;
-static bool fork_holds_lock; /* between walk_fork_prepare and the others; guarded by that lock */
 
 static uint32_t no_walk(struct walker *w)
 {
@@ -87,28 +86,23 @@ void walk_start(void) { walk_now = walk_suspect; }
 
 void walk_stop(void) { walk_now = no_walk; }
 
-void walk_fork_prepare(void)
+bool walk_fork_prepare(void)
 {
     int saved_errno = errno;
     bool held = intern_lock();
-    if (held)
-        fork_holds_lock = true;
     errno = saved_errno;
+    return held;
 }
 
 void walk_fork_parent(void)
 {
-    if (!fork_holds_lock)
-        return;
     int saved_errno = errno;
-    fork_holds_lock = false;
     intern_unlock();
     errno = saved_errno;
 }
 
 void walk_after_fork(void)
 {
-    fork_holds_lock = false;
     atomic_flag_clear(&suspect_busy);
     intern_lock_reset();
 }

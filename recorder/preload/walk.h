@@ -30,6 +30,7 @@ struct walker {
     struct recalls *recalls;       /* own mapping: recent answers (recall.h) */
     uint32_t depth;                /* valid entries of shadow */
     uint32_t capacity;             /* of shadow and chain, in frames */
+    uint32_t passes;               /* walks to pass: the chain was longer than WALK_SHADOW_MAX */
     uint32_t recent;               /* the node that was asked for last (intern.h) */
     uint64_t epoch;                /* of code deaths when shadow was last right (code.h) */
     uintptr_t tstate;              /* the last thread state proved to be this thread's (<= 3.11) */
@@ -38,8 +39,11 @@ struct walker {
     uintptr_t pops;   /* of marked frames, when it was set (quick.c) */
 };
 
-/* Frames beyond this depth, counted from the outermost, are left out; such walks are counted. */
-enum { WALK_DEPTH_MAX = 65536 };
+/* Frames beyond WALK_DEPTH_MAX, counted from the outermost, are left out; such walks are counted.
+ * The shadow knows them up to WALK_SHADOW_MAX all the same, so that an allocation there costs no
+ * more than the comparison. Of still deeper chains one in WALK_PASSED is looked at, and the others
+ * are lost. */
+enum { WALK_DEPTH_MAX = 65536, WALK_SHADOW_MAX = 1 << 20, WALK_PASSED = 1000 };
 
 /* What could not be told, since the process began. */
 struct walk_losses {
@@ -67,10 +71,12 @@ static inline uint32_t walk_current(struct walker *w)
 void walker_release(struct walker *w);
 
 /* Before fork: hold the intern lock, so that the child never inherits it half-way. Waits at most
- * INTERN_WAIT_NS; fork goes on regardless. The thread that will fork. Preserves errno. */
-void walk_fork_prepare(void);
+ * INTERN_WAIT_NS; fork goes on regardless. Returns whether it is held. The thread that will fork.
+ * Preserves errno. */
+bool walk_fork_prepare(void);
 
-/* After fork in the parent, or after one that failed: let go of it. Preserves errno. */
+/* After fork in the parent, or after one that failed, where it was held: let go of it. Preserves
+ * errno. */
 void walk_fork_parent(void);
 
 /* In the child: the lock is free. Every id interned so far stays valid and known, and so does the

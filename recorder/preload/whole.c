@@ -51,6 +51,8 @@ static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t
 
 uint32_t whole_node(struct walker *w, uint32_t i, uintptr_t frame)
 {
+    if (i >= WALK_DEPTH_MAX)
+        return shadow_parent(w, i);
     uintptr_t ip = frame_ip(frame, layout), code = frame_code(frame, layout);
     uintptr_t untagged = code & ~(uintptr_t)layout->frame_code_tags;
     uint32_t parent = shadow_parent(w, i);
@@ -74,10 +76,12 @@ uint32_t whole_lost(struct walker *w, uint32_t i)
     return NODE_LOST;
 }
 
+void whole_truncated(void) { atomic_fetch_add_explicit(&truncated_count, 1, memory_order_relaxed); }
+
 /* More links than any chain has: a circle. */
 enum { LINKS_MAX = 1 << 26 };
 
-/* Write the live chain, innermost first, to w->chain, which is a ring of WALK_DEPTH_MAX when the
+/* Write the live chain, innermost first, to w->chain, which is a ring of WALK_SHADOW_MAX when the
  * chain is longer: what stays are the outermost. Returns its length, 0 if that failed. */
 static uint32_t chain_collect(struct walker *w, uintptr_t top)
 {
@@ -85,9 +89,9 @@ static uint32_t chain_collect(struct walker *w, uintptr_t top)
     for (uintptr_t frame = top; frame; frame = frame_previous(frame, layout)) {
         if (n == LINKS_MAX)
             return 0;
-        if (n == w->capacity && n < WALK_DEPTH_MAX && !walker_grow(w))
+        if (n == w->capacity && n < WALK_SHADOW_MAX && !walker_grow(w))
             return 0;
-        w->chain[n++ & (WALK_DEPTH_MAX - 1)] = frame;
+        w->chain[n++ & (WALK_SHADOW_MAX - 1)] = frame;
     }
     return n;
 }
@@ -99,7 +103,7 @@ static uint32_t common_depth(const struct walker *w, uint32_t n, uint32_t depth)
     if (depth > w->depth)
         depth = w->depth;
     for (; i < depth; i++) {
-        uintptr_t frame = w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)];
+        uintptr_t frame = w->chain[(n - 1 - i) & (WALK_SHADOW_MAX - 1)];
         if (frame != shadow_address(w, i) || frame_ip(frame, layout) != w->shadow[i].ip ||
             (!ip_tells_code(layout) && frame_code(frame, layout) != w->details[i].code))
             break;
@@ -115,17 +119,19 @@ uint32_t whole_walk(struct walker *w, uintptr_t top, uint64_t epoch)
             recall_forget(w->recalls);
     }
     w->epoch = epoch;
-    uint32_t n = chain_collect(w, top);
+    uint32_t n = w->passes && --w->passes ? 0 : chain_collect(w, top);
     if (!n)
         return whole_lost(w, 0);
     uint32_t depth = n;
-    if (n > WALK_DEPTH_MAX) {
-        depth = WALK_DEPTH_MAX;
-        atomic_fetch_add_explicit(&truncated_count, 1, memory_order_relaxed);
+    if (n > WALK_DEPTH_MAX)
+        whole_truncated();
+    if (n > WALK_SHADOW_MAX) {
+        depth = WALK_SHADOW_MAX;
+        w->passes = WALK_PASSED;
     }
     w->shadow[0].previous = 0;
     for (uint32_t i = common_depth(w, n, depth); i < depth; i++) {
-        uintptr_t frame = w->chain[(n - 1 - i) & (WALK_DEPTH_MAX - 1)];
+        uintptr_t frame = w->chain[(n - 1 - i) & (WALK_SHADOW_MAX - 1)];
         uint32_t node = whole_node(w, i, frame);
         if (node == NODE_LOST)
             return whole_lost(w, i);

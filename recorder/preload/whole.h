@@ -22,6 +22,9 @@ uint32_t whole_node(struct walker *w, uint32_t i, uintptr_t frame);
 /* The stack could not be told from entry i on: counted. Returns NODE_LOST. */
 uint32_t whole_lost(struct walker *w, uint32_t i);
 
+/* A chain beyond WALK_DEPTH_MAX was walked: counted. */
+void whole_truncated(void);
+
 /* Adds what was counted so far, of all threads. */
 void whole_losses(struct walk_losses *losses);
 

@@ -190,11 +190,13 @@ static void grow_type(intptr_t by)
     *size += by;
 }
 
+static void before_fork(void) { walk_fork_prepare(); }
+
 static void start(void)
 {
     codes = calloc(CODES_MAX, sizeof *codes);
     nodes = calloc(NODES_MAX, sizeof *nodes);
-    pthread_atfork(walk_fork_prepare, walk_fork_parent, walk_after_fork);
+    pthread_atfork(before_fork, walk_fork_parent, walk_after_fork);
     grow_type(8);
     verdicts[0] = interp_probe(RTLD_DEFAULT, facts[0], sizeof facts[0]);
     grow_type(-8);

@@ -262,6 +262,31 @@ static void test_walk__a_chain_beyond_the_limit_keeps_its_outermost_frames(void 
     assert_stack("leaf@40 b@30 a@20 root@10");
 }
 
+/* Below the limit again by single steps: every frame that counts is told, none that is gone. */
+static void test_walk__a_chain_that_shrinks_back_below_the_limit_is_told_whole(void **state)
+{
+    (void)state;
+    enum { OVER = 40 };
+    static uintptr_t frames[WALK_DEPTH_MAX + OVER];
+    struct chain c = chain_start(0);
+    uintptr_t code = fake_code("deep"), previous = c.frames[3];
+    for (int i = 0; i < WALK_DEPTH_MAX + OVER; i++)
+        frames[i] = previous = fake_frame(previous, code, i % 2 ? 4 : 6);
+    fake_set_top(previous);
+    uint32_t cut = walk_current(&walker);
+    for (int i = WALK_DEPTH_MAX + OVER - 2; i >= WALK_DEPTH_MAX - 60; i--) {
+        fake_set_top(frames[i]);
+        uint32_t depth = 0, id = walk_current(&walker);
+        for (uint32_t at = id; at; at = fake_nodes[at].parent)
+            depth++;
+        int frames_below = i + 5;
+        assert_int_equal(depth, frames_below < WALK_DEPTH_MAX ? frames_below : WALK_DEPTH_MAX);
+        assert_true(frames_below < WALK_DEPTH_MAX || id == cut);
+    }
+    fake_set_top(c.frames[3]);
+    assert_stack("leaf@40 b@30 a@20 root@10");
+}
+
 /* Random calls, returns, jumps, code that dies between walks and comes back under another name:
  * what is told is what a list says. */
 static void test_walk__agrees_with_a_list_over_random_histories(void **state)
@@ -447,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_walk__what_is_refused_is_lost_and_told_later),
         cmocka_unit_test(test_walk__errno_stays),
         cmocka_unit_test(test_walk__a_chain_beyond_the_limit_keeps_its_outermost_frames),
+        cmocka_unit_test(test_walk__a_chain_that_shrinks_back_below_the_limit_is_told_whole),
         cmocka_unit_test(test_walk__agrees_with_a_list_over_random_histories),
         cmocka_unit_test(test_walk__frames_that_cannot_be_refuse_the_layout),
         cmocka_unit_test(test_walk__the_mark_vouches_for_what_lies_below_it),

@@ -1,0 +1,46 @@
+// Thread-local objects that allocate when their thread ends, in threads and in the first one, and static ones after main.
+// Prints how often; what is freed by whom is arithmetic: 3 blocks of 1000 bytes a thread, none is left.
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+#include <unistd.h>
+
+static std::atomic<int> ended;
+
+struct held {
+    void *volatile block = malloc(1000);
+    void *volatile other = nullptr;
+    ~held()
+    {
+        other = malloc(1000);
+        free(block);
+        free(other);
+        other = malloc(1000);
+        free(other);
+        ended++;
+    }
+};
+
+thread_local held mine;
+thread_local std::vector<std::vector<int>> lists;
+
+static void touches()
+{
+    (void)mine.block;
+    for (int i = 0; i < 100; i++)
+        lists.emplace_back(50, i);
+}
+
+int main()
+{
+    for (int round = 0; round < 10; round++) {
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 20; i++)
+            threads.emplace_back(touches);
+        for (auto &thread : threads)
+            thread.join();
+    }
+    touches();
+    return ended == 200 ? 0 : 1;
+}
