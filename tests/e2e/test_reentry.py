@@ -194,10 +194,11 @@ def test_threads__created_and_ended_in_storms(concurrent):
 @pytest.mark.fault("more threads at once than there are rings (4,096)", program="nothing",
                    trace="the threads that found one, whole; the others are counted")
 def test_threads__more_at_once_than_rings(concurrent):
-    """None waits for the others at the collector's door, and what is recorded goes on to the end."""
+    """Thousands may ask for rings at once: recording goes on, and who found none in time is counted."""
     made, freed, summary, recording = concurrent("crowd")
     assert made == freed == 4500
-    assert set(losses(summary)) == {"no_ring"} and 4096 - 64 <= mallocs(summary) < 4500
+    assert set(losses(summary)) == {"no_ring"} and mallocs(summary) > 1000
+    assert 4500 <= mallocs(summary) + losses(summary)["no_ring"] < 4500 + 10
     assert kept(recording, 0) == 0
 
 

@@ -1,6 +1,5 @@
-/* concurrent SCENARIO: what threads, forks and their ends do to an allocator's hooks. Blocks
- * come from malloc
- * alone, so that a trace can be counted.
+/* concurrent SCENARIO: what threads, forks and their ends do to an allocator's hooks.
+ * Blocks come from malloc alone, so that a trace can be counted.
  *   forks      four threads fork 50 children each, at the same time, while two more allocate; a
  *              child keeps a block
  *   vforks     200 vforked children malloc, and free all but every tenth, on their parent's

@@ -1,5 +1,5 @@
-// Thread-local objects that allocate when their thread ends, in threads and in the first one, and static ones after main.
-// Prints how often; what is freed by whom is arithmetic: 3 blocks of 1000 bytes a thread, none is left.
+// Thread-local objects that allocate when their thread ends: 200 threads, and the first one.
+// Each makes three blocks of 1000 bytes, of which none is left. Exit status 0 where all ran.
 #include <atomic>
 #include <cstdlib>
 #include <thread>
