@@ -101,6 +101,31 @@ static void test_pack__what_is_no_payload_is_left_alone(void **state)
     packer_release(&packer);
 }
 
+/* A length may be such that the sum of all, as 64 bits, is right again. */
+static void test_pack__lengths_beyond_the_payload_are_none_though_they_add_up(void **state)
+{
+    (void)state;
+    static uint8_t bytes[5000];
+    struct packer packer = {0};
+    uint8_t *at = put_varint(bytes, 2);
+    at = put_varint(at, (uint64_t)-1000); /* ten bytes; the other length has two */
+    put_varint(at, 1000 + sizeof bytes - 13);
+    assert_int_equal(packer_pack(&packer, bytes, sizeof bytes), 0);
+    packer_release(&packer);
+}
+
+static void test_pack__a_column_that_is_all_of_the_rest_shrinks(void **state)
+{
+    (void)state;
+    static uint8_t payload[MOST];
+    struct packer packer = {0};
+    uint64_t seed = 14;
+    enum kind kinds[COLUMNS] = {[COLUMNS - 1] = REPEATED};
+    size_t packed = packer_pack(&packer, payload, payload_of(payload, kinds, &seed));
+    assert_true(packed > 0 && packed < 220);
+    packer_release(&packer);
+}
+
 /* Memory checkers see what is read or written beyond; most changes are damage. */
 static void test_pack__survives_any_bytes(void **state)
 {
@@ -138,6 +163,8 @@ int main(void)
         cmocka_unit_test(test_pack__payloads_come_back),
         cmocka_unit_test(test_pack__each_kind_shrinks_as_it_can),
         cmocka_unit_test(test_pack__what_is_no_payload_is_left_alone),
+        cmocka_unit_test(test_pack__lengths_beyond_the_payload_are_none_though_they_add_up),
+        cmocka_unit_test(test_pack__a_column_that_is_all_of_the_rest_shrinks),
         cmocka_unit_test(test_pack__survives_any_bytes),
     };
     return cmocka_run_group_tests_name("pack", tests, NULL, NULL);
