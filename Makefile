@@ -91,7 +91,7 @@ programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
 # ---- what people type -----------------------------------------------------------------------------
 
-.PHONY: all demo test quick soak reliability check format install uninstall setup fuzz bench bench-instructions tests unit walk help clean FORCE
+.PHONY: all demo test quick mutation soak reliability check format install uninstall setup fuzz bench bench-instructions tests unit walk help clean FORCE
 
 all: $(memrec) $(memreplay) $(preload) $(manual) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
 
@@ -139,6 +139,11 @@ uninstall: ## remove what install put there
 
 setup: ## install the packages that building and testing need (apt; root or sudo)
 	$(Q)tools/setup test
+
+mutation: ## do the tests notice wrong code? a sample of mutants, an hour (MUTATION="--sample replay=20 --seed 7")
+	$(Q)tools/setup test
+	$(Q)$(MAKE) build/venv/.ready
+	$(Q)tools/mutate $(MUTATION)
 
 fuzz: ## mutated traces for the sanitized memreplay, then the fuzzer of reader and decoder (a minute)
 	$(Q)$(MAKE) all SAN=address,undefined
