@@ -11,7 +11,8 @@
 #                                          embed*.c against libpython; a line "build-flags: ..." in a source adds flags)
 #
 # Variables: V=1 shows commands; DEBUG=1 (build/debug), SAN=address,undefined (build/san), COVERAGE=1
-# (build/coverage), CC=clang, CFLAGS, LDFLAGS, PREFIX=/usr/local, DESTDIR=, PYTHON=python3.
+# (build/coverage), FAIL=1 (build/failpoints: as the release, with recorder/failpoint.h), CC=clang,
+# CFLAGS, LDFLAGS, PREFIX=/usr/local, DESTDIR=, PYTHON=python3.
 # Sanitizers go into the tools and the unit tests, never into libmemrec.so: it lives in a foreign process.
 
 .DEFAULT_GOAL := all
@@ -34,12 +35,12 @@ say = $(if $(V),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # ---- variants -------------------------------------------------------------------------------------
 
-BUILD := build$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug)))
+BUILD := build$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug,$(if $(FAIL),/failpoints))))
 debugging := $(or $(SAN),$(COVERAGE),$(DEBUG))
 CFLAGS ?= $(if $(SAN),-O1,$(if $(debugging),-Og,-O2)) -g
 own_flags := -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
 	-DMEMREC_VERSION='"$(VERSION)"' \
-	$(if $(debugging),-DMEMREC_DEBUG,-DNDEBUG)
+	$(if $(debugging),-DMEMREC_DEBUG,-DNDEBUG) $(if $(FAIL),-DMEMREC_FAILPOINTS)
 san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 cov_flags := $(if $(COVERAGE),--coverage)
 tool_flags := $(own_flags) $(san_flags) $(cov_flags)
@@ -61,10 +62,11 @@ PRELOAD_LIBS :=
 # ---- sources --------------------------------------------------------------------------------------
 
 sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c))
+both_src := $(filter-out $(if $(FAIL),,recorder/failpoint.c),$(sort $(wildcard recorder/*.c)))
 format_src := $(call sources,format)
-collector_src := $(strip $(sort $(wildcard recorder/*.c)) $(call sources,recorder/collector))
+collector_src := $(strip $(both_src) $(call sources,recorder/collector))
 preload_src := $(call sources,recorder/preload)
-shared_src := $(sort $(wildcard recorder/*.c)) $(format_src)
+shared_src := $(both_src) $(format_src)
 replay_src := $(call sources,replay)
 analyzer_src := $(call sources,analyzer)
 unit_src := $(sort $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
@@ -104,7 +106,8 @@ demo: ## install what is missing, build, record a numpy/pandas example and print
 test: ## install what is missing, then every test: unit and end-to-end, release and sanitized, and the checks
 	$(Q)tools/setup test
 	$(Q)$(MAKE) all tests build/venv/.ready
-	$(Q)$(MAKE) all unit walk SAN=address,undefined DEBUG= COVERAGE=
+	$(Q)$(MAKE) all unit walk SAN=address,undefined DEBUG= COVERAGE= FAIL=
+	$(Q)$(MAKE) all FAIL=1 SAN= DEBUG= COVERAGE=
 	$(Q)tests/run
 
 quick: all tests ## unit tests of this variant and the checks only
@@ -113,7 +116,7 @@ quick: all tests ## unit tests of this variant and the checks only
 soak: ## what takes minutes or hours: tests marked soak, and the fuzzers (MEMREC_SOAK_MINUTES=60)
 	$(Q)tools/setup test
 	$(Q)$(MAKE) all tests build/venv/.ready
-	$(Q)$(MAKE) all SAN=address,undefined DEBUG= COVERAGE=
+	$(Q)$(MAKE) all SAN=address,undefined DEBUG= COVERAGE= FAIL=
 	$(Q)tests/run --soak
 
 reliability: build/venv/.ready ## the table of docs/reliability.md, from the tests and their last results

@@ -17,7 +17,8 @@ static const struct reason_text texts[REASON_COUNT] = {
     [REASON_FILE_LIMIT] = {"file_limit",
                            "the trace reached its size limit or the disk was nearly full"},
     [REASON_WRITE_ERROR] = {"write_error", "the trace could not be written any more"},
-    [REASON_CORRUPT_RING] = {"corrupt_ring", "events lost: the program overwrote a ring"},
+    [REASON_CORRUPT_RING] = {"corrupt_ring",
+                             "events lost: a ring made no sense, or there was no memory for it"},
     [REASON_KILLED] = {"killed", "memrec was killed"},
     [REASON_UNKNOWN_FREE] = {"unknown_free",
                              "frees of blocks from before the recording, or inherited"},
@@ -25,7 +26,8 @@ static const struct reason_text texts[REASON_COUNT] = {
                              "frees that were missed, seen when the address came back"},
     [REASON_DEEP_STACK] = {"deep_stack", "stacks cut at the depth limit, innermost frames dropped"},
     [REASON_NOT_RECORDED] = {"not_recorded", "Python processes that were not recorded"},
-    [REASON_QUEUE_FULL] = {"queue_full", "events lost: the disk was too slow"},
+    [REASON_QUEUE_FULL] = {"queue_full", "events lost: no memory, or the disk was too slow"},
+    [REASON_NO_PLACE] = {"no_place", "processes that could not join the recording"},
 };
 
 const char *loss_words(unsigned reason) { return texts[reason < REASON_COUNT ? reason : 0].words; }

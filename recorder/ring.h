@@ -97,12 +97,13 @@ struct process_slot {
     _Atomic uint32_t stop;       /* set by the collector: it no longer reads this process's rings */
     _Atomic uint32_t gave_up;
     _Atomic uint32_t python;    /* enum slot_python: the outcome of the check on the first frames */
-    _Atomic uint32_t no_ring;   /* threads that found no ring */
+    _Atomic uint32_t joined;    /* 1: the process has mapped all that it needs */
+    _Atomic uint64_t no_ring;   /* events of threads that found no ring */
     _Atomic uint64_t reentered; /* allocator calls inside our own hooks, not recorded */
     _Atomic uint64_t lost_nodes; /* allocations with stack "unknown" */
     _Atomic uint64_t deep_stacks;
     CACHE_LINE _Atomic uint64_t turn; /* a line of its own: every event reads it */
-    CACHE_LINE uint8_t pad[128];
+    CACHE_LINE uint8_t pad[64];
 };
 enum slot_python { SLOT_PYTHON_NONE, SLOT_PYTHON_WAITING, SLOT_PYTHON_OK, SLOT_PYTHON_FAILED };
 

@@ -5,6 +5,7 @@
 #include "recorder/collector/addresses.h"
 #include "format/error.h"
 #include "recorder/collector/packed_leaf.h"
+#include "recorder/failpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -150,7 +151,8 @@ static struct address_leaf *leaf_new(struct addresses *map, uint64_t number)
     else
         make_room(pool);
     struct address_leaf *leaf = pool->free;
-    if (!has_room(pool) || (!leaf && !(leaf = calloc(1, sizeof *leaf))))
+    if (!has_room(pool) ||
+        (!leaf && !(leaf = FAILPOINT(address_memory, calloc(1, sizeof *leaf), NULL))))
         return NULL;
     if (leaf == pool->free)
         pool->free = leaf->next;

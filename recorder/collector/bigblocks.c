@@ -1,5 +1,6 @@
 /* Open addressing with backward-shift deletion, so that there are no tombstones (bigblocks.h). */
 #include "recorder/collector/bigblocks.h"
+#include "recorder/failpoint.h"
 
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ static bool grow(struct bigblocks *set)
 {
     struct bigblocks old = *set;
     size_t capacity = old.capacity ? old.capacity * 2 : 64;
-    struct bigblock *places = calloc(capacity, sizeof *places);
+    struct bigblock *places = FAILPOINT(big_memory, calloc(capacity, sizeof *places), NULL);
     if (!places)
         return false;
     set->places = places;

@@ -5,6 +5,7 @@
 #include "recorder/collector/control.h"
 #include "recorder/collector/merge.h"
 #include "recorder/collector/sample.h"
+#include "recorder/failpoint.h"
 
 #include <linux/futex.h>
 #include <poll.h>
@@ -147,7 +148,9 @@ static uint64_t round_once(struct collector *c)
     struct pending_mark marks[PENDING_LIMIT];
     unsigned asked = pending_take(&c->pending, marks);
     atomic_fetch_add(&c->shared.control->header.heartbeat, 1);
+    FAILPOINT_HERE(before_drain);
     uint64_t bytes = merge_drain(c->merge);
+    FAILPOINT_HERE(after_drain);
     set_marks(c, marks, asked);
     look_at_pythons(c);
     sample_if_due(c);
@@ -173,13 +176,19 @@ static enum oom_cause oom_cause(const struct collector *c)
     return failed && near ? OOM_PROGRAM : OOM_NO;
 }
 
+/* A loss that is no single process's. */
+static void tell_lost(struct collector *c, enum reason reason, uint64_t count)
+{
+    struct record lost = {.type = RECORD_LOST, .lost = {ID_NONE, (uint8_t)reason, count}};
+    if (count)
+        output_record(&c->output, &lost, NULL);
+}
+
 static void write_exit(struct collector *c)
 {
     struct record record = {.type = RECORD_EXIT, .exit = {c->status, (uint8_t)oom_cause(c)}};
-    struct record lost = {.type = RECORD_LOST,
-                          .lost = {ID_NONE, REASON_NOT_RECORDED, c->processes.not_recorded}};
-    if (c->processes.not_recorded)
-        output_record(&c->output, &lost, NULL);
+    tell_lost(c, REASON_NOT_RECORDED, c->processes.not_recorded);
+    tell_lost(c, REASON_NO_PLACE, c->processes.unnamed + atomic_load(&c->shared.turned_away));
     output_record(&c->output, &record, NULL);
 }
 
@@ -190,6 +199,9 @@ static void tell_launcher(struct collector *c, uint64_t events)
     message.oom = oom_cause(c);
     message.stopped = c->output.stopped;
     message.not_recorded = c->processes.not_recorded;
+    message.no_place = c->processes.no_place + atomic_load(&c->shared.turned_away);
+    message.cut_short = c->processes.stopped;
+    message.met = c->processes.met + c->processes.living;
     message.lost_events = c->processes.lost_events;
     message.lost_stacks = c->processes.lost_stacks;
     message.events = events;
@@ -252,7 +264,7 @@ static int start(struct collector *c, struct err *err)
             serve_start(&c->serve, &c->shared, config->listener, config->control, &c->pending, err);
     if (status)
         return status;
-    c->merge = malloc(sizeof *c->merge);
+    c->merge = FAILPOINT(merge_memory, malloc(sizeof *c->merge), NULL);
     if (!c->merge)
         return err_set(err, ERR_NOMEM, "no memory for the collector");
     processes_init(&c->processes, &c->shared, &c->output, c->serve, ADDRESS_BUDGET_BYTES);
@@ -262,6 +274,7 @@ static int start(struct collector *c, struct err *err)
 
 static void finish(struct collector *c)
 {
+    FAILPOINT_HERE(at_end);
     atomic_store(&c->shared.control->header.recording, 0);
     serve_stop(c->serve);
     pending_release(&c->pending);
@@ -281,6 +294,7 @@ int collect_run(const struct collect *config)
     static struct collector c; /* large */
     struct err err;
     struct control ready = {.kind = CONTROL_READY};
+    FAILPOINT_HERE(collector_begins);
     c.config = config;
     pending_init(&c.pending);
     if (start(&c, &err) != 0) {

@@ -22,6 +22,9 @@ struct control {
     uint32_t oom;          /* DONE: enum oom_cause */
     uint32_t stopped;      /* DONE: enum reason, why recording ended early */
     uint32_t not_recorded; /* DONE: Pythons in the tree without stacks */
+    uint32_t no_place;     /* DONE: processes that could not join the recording */
+    uint32_t cut_short;    /* DONE: processes that stopped recording before their end */
+    uint32_t met;          /* DONE: processes that were recorded */
     uint64_t lost_events, lost_stacks, trace_bytes, events;
     char text[512];
 };

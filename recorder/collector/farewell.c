@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/farewell.h"
 #include "format/event.h"
+#include "recorder/failpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static void print_holders(const struct target *t, const char *trace, uint64_t ev
         return;
     }
     fflush(stderr);
-    pid_t child = *t->replay ? fork() : -1;
+    pid_t child = *t->replay ? FAILPOINT(replay_fork, fork(), -1) : -1;
     if (child == 0) {
         dup2(2, 1);
         execl(t->replay, "memreplay", "closing", trace, (char *)NULL);
@@ -50,7 +51,8 @@ static void print_losses(const struct control *done)
 {
     if (done->kind != CONTROL_DONE)
         fprintf(stderr,
-                "memrec: the collector ended early; the trace holds what was written until then\n");
+                "memrec: the collector ended early or is stopped; the trace holds what was written "
+                "until then\n");
     if (done->stopped == REASON_FILE_LIMIT)
         fprintf(stderr, "memrec: recording stopped early: the trace reached its size limit, or the "
                         "disk was nearly full\n");
@@ -58,6 +60,17 @@ static void print_losses(const struct control *done)
         fprintf(
             stderr,
             "memrec: recording stopped early: the trace could not be written in time or at all\n");
+    if (done->no_place)
+        fprintf(stderr, "memrec: %u processes could not join the recording and ran without it\n",
+                done->no_place);
+    else if (done->kind == CONTROL_DONE && !done->met && !done->stopped)
+        fprintf(stderr, "memrec: nothing was recorded: no Python was started, or none could reach "
+                        "the collector\n");
+    if (done->cut_short)
+        fprintf(stderr,
+                "memrec: %u processes stopped recording before their end; memreplay summary tells "
+                "why\n",
+                done->cut_short);
     if (done->lost_events)
         fprintf(stderr, "memrec: %llu events were lost; memreplay summary tells why\n",
                 (unsigned long long)done->lost_events);

@@ -6,8 +6,10 @@
 #include "recorder/collector/collect.h"
 #include "recorder/collector/control.h"
 #include "recorder/collector/farewell.h"
+#include "recorder/collector/proc.h"
 #include "recorder/collector/signals.h"
 #include "recorder/collector/trace_name.h"
+#include "recorder/failpoint.h"
 #include "recorder/rendezvous.h"
 #include "recorder/ring.h"
 
@@ -30,6 +32,10 @@
 
 #define WORDS_MAX      256u /* of the command, as the trace's header keeps it */
 #define WORD_MAX_BYTES 4096u
+
+/* A collector that is stopped is waited for so long. */
+#define STOPPED_STEP_MS     250
+#define STOPPED_LIMIT_STEPS 20u
 
 struct launch {
     const struct options *options;
@@ -54,17 +60,17 @@ static int open_listener(char *name)
 {
     uint64_t random[2];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (getrandom(random, sizeof random, 0) != sizeof random)
+    if (FAILPOINT(listener_random, getrandom(random, sizeof random, 0), -1) != sizeof random)
         return -1;
     int length = snprintf(name, RENDEZVOUS_SOCKET_BYTES, RENDEZVOUS_SOCKET_PREFIX "%016llx%016llx",
                           (unsigned long long)random[0], (unsigned long long)random[1]);
     memcpy(address.sun_path + 1, name, (size_t)length);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = FAILPOINT(listener_socket, socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), -1);
     if (fd < 0)
         return -1;
-    if (bind(fd, (struct sockaddr *)&address,
-             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0 &&
-        listen(fd, 128) == 0)
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    if (FAILPOINT(listener_bind, bind(fd, (struct sockaddr *)&address, bytes), -1) == 0 &&
+        FAILPOINT(listener_listen, listen(fd, 128), -1) == 0)
         return fd;
     close(fd);
     return -1;
@@ -85,7 +91,8 @@ static void fill_header(const struct launch *l, struct trace_header *header, str
                                     .page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
                                     .argument_count = count,
                                     .arguments = words};
-    if (getrandom(&header->trace_id, sizeof header->trace_id, 0) < 0)
+    if (FAILPOINT(trace_id_random, getrandom(&header->trace_id, sizeof header->trace_id, 0), -1) <
+        0)
         header->trace_id = header->started_mono_ns;
 }
 
@@ -111,7 +118,8 @@ static void lift_limits(void)
     static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NOFILE};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct rlimit limit, none = {RLIM_INFINITY, RLIM_INFINITY};
-        if (kinds[i] != RLIMIT_NOFILE && setrlimit((__rlimit_resource_t)kinds[i], &none) == 0)
+        if (kinds[i] != RLIMIT_NOFILE &&
+            FAILPOINT(limits_lift, setrlimit((__rlimit_resource_t)kinds[i], &none), -1) == 0)
             continue;
         if (getrlimit((__rlimit_resource_t)kinds[i], &limit) != 0)
             continue;
@@ -143,7 +151,7 @@ static void become_collector(struct collect *c)
     lift_limits();
     int keep[] = {c->control, c->listener, c->trace};
     qsort(keep, 3, sizeof keep[0], by_number);
-    int null = open("/dev/null", O_RDWR);
+    int null = FAILPOINT(null_open, open("/dev/null", O_RDWR), -1);
     for (int fd = 0; fd < 3; fd++)
         if (null >= 0)
             dup2(null, fd);
@@ -160,9 +168,24 @@ static int above_standard(int fd)
     return moved;
 }
 
+/* Waits for a word of the collector, but not for one that somebody has stopped. */
+static bool await_word(const struct launch *l)
+{
+    struct pollfd watch = {.fd = l->control, .events = POLLIN};
+    unsigned stopped = 0;
+    while (stopped < STOPPED_LIMIT_STEPS) {
+        if (poll(&watch, 1, STOPPED_STEP_MS) > 0)
+            return true;
+        stopped = proc_state((uint32_t)l->collector) == 'T' ? stopped + 1 : 0;
+    }
+    return false;
+}
+
 static int hear(struct launch *l, struct control *message)
 {
     ssize_t got;
+    if (!await_word(l))
+        return -1;
     do {
         got = recv(l->control, message, sizeof *message, 0);
     } while (got < 0 && errno == EINTR);
@@ -176,7 +199,9 @@ static int start_collector(struct launch *l, int trace, struct err *err)
     struct collect c = {
         .trace = trace, .listener = listener, .limits = {.max_bytes = trace_limit(l->options)}};
     struct control message = {0};
-    if (listener < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    if (listener < 0 ||
+        FAILPOINT(control_pair, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), -1) !=
+            0)
         return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s",
                        strerror(errno));
     fill_header(l, &c.header, words);
@@ -184,7 +209,7 @@ static int start_collector(struct launch *l, int trace, struct err *err)
               (l->options->children == 'n' ? SHM_ROOT_ONLY : 0);
     l->control = above_standard(pair[0]);
     c.control = above_standard(pair[1]);
-    l->collector = fork();
+    l->collector = FAILPOINT(collector_fork, fork(), -1);
     if (l->collector == 0) {
         close(l->control); /* or our own end would keep the pair open */
         become_collector(&c);
@@ -194,10 +219,11 @@ static int start_collector(struct launch *l, int trace, struct err *err)
     close(trace);
     if (l->collector < 0)
         return err_set(err, ERR_SYSTEM, "the collector cannot be started: %s", strerror(errno));
-    if (hear(l, &message) != 0 || message.kind != CONTROL_READY)
-        return err_set(err, ERR_SYSTEM, "the collector cannot start: %.400s",
-                       message.kind == CONTROL_FAILED ? message.text : "it ended at once");
-    return 0;
+    if (hear(l, &message) == 0 && message.kind == CONTROL_READY)
+        return 0;
+    kill(l->collector, SIGKILL); /* in case it is stopped */
+    return err_set(err, ERR_SYSTEM, "the collector cannot start: %.400s",
+                   message.kind == CONTROL_FAILED ? message.text : "it ended at once");
 }
 
 static void set_environment(const struct launch *l)
@@ -214,14 +240,15 @@ static void set_environment(const struct launch *l)
 
 /* In the child: wait until the collector knows us, then become the program. A failed exec is told
  * through `report`. */
-static void become_program(const struct launch *l, int gate, int report)
+static void become_program(const struct launch *l, const int gate[2], int report)
 {
     char go;
+    close(gate[1]); /* or our own end would keep it open, and we waited for ever */
     set_environment(l);
-    if (read(gate, &go, 1) != 1)
+    if (read(gate[0], &go, 1) != 1)
         _exit(EXIT_OUR_FAILURE);
     signals_restore();
-    execv(l->target->path, l->target->arguments);
+    FAILPOINT(program_exec, execv(l->target->path, l->target->arguments), -1);
     int why = errno;
     ssize_t told = write(report, &why, sizeof why);
     _exit(told == sizeof why ? EXIT_NOT_EXECUTABLE : EXIT_OUR_FAILURE);
@@ -241,19 +268,21 @@ static int exec_failure(const struct launch *l, int report, struct err *err)
 static int start_program(struct launch *l, struct err *err)
 {
     int gate[2], report[2];
-    if (pipe2(gate, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0 || (l->program = fork()) < 0) {
+    if (FAILPOINT(gate_pipe, pipe2(gate, O_CLOEXEC), -1) != 0 || pipe2(report, O_CLOEXEC) != 0 ||
+        (l->program = FAILPOINT(program_fork, fork(), -1)) < 0) {
         err_set(err, ERR_SYSTEM, "the program cannot be started: %s", strerror(errno));
         return EXIT_OUR_FAILURE;
     }
     if (l->program == 0)
-        become_program(l, gate[0], report[1]);
+        become_program(l, gate, report[1]);
     close(gate[0]);
     close(report[1]);
     signals_forward_to(l->program);
     struct control started = {.kind = CONTROL_STARTED, .pid = (uint32_t)l->program}, ready;
     bool known =
-        send(l->control, &started, sizeof started, MSG_NOSIGNAL) > 0 && hear(l, &ready) == 0;
-    bool gone = !known || write(gate[1], "g", 1) != 1;
+        FAILPOINT(started_send, send(l->control, &started, sizeof started, MSG_NOSIGNAL), -1) > 0 &&
+        hear(l, &ready) == 0;
+    bool gone = !known || FAILPOINT(gate_write, write(gate[1], "g", 1), -1) != 1;
     close(gate[1]); /* without a word the child ends by itself */
     int status = exec_failure(l, report[0], err);
     close(report[0]);
@@ -337,9 +366,9 @@ static void close_recording(struct launch *l, int status, uint64_t kills_before,
                             .status = (uint32_t)status,
                             .kills = (uint32_t)(kills - kills_before)};
     memset(done, 0, sizeof *done);
-    if (send(l->control, &ended, sizeof ended, MSG_NOSIGNAL) <= 0)
+    if (FAILPOINT(ended_send, send(l->control, &ended, sizeof ended, MSG_NOSIGNAL), -1) <= 0)
         return;
-    while (hear(l, done) == 0 && done->kind != CONTROL_DONE)
+    while (FAILPOINT(done_hear, hear(l, done), -1) == 0 && done->kind != CONTROL_DONE)
         ;
     if (done->kind == CONTROL_DONE && !done->living)
         waitpid(l->collector, NULL, 0);

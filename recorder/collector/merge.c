@@ -2,6 +2,7 @@
  * to say in one cut, and a run of one thread is read in one go. */
 #define _GNU_SOURCE
 #include "recorder/collector/merge.h"
+#include "recorder/failpoint.h"
 
 #include <string.h>
 
@@ -69,7 +70,7 @@ static void list_ring(struct merge *m, uint32_t index)
 static void read_head(struct stream *s)
 {
     uint64_t head = atomic_load_explicit(&s->ring->head, memory_order_acquire);
-    if (head - s->tail > RING_BYTES || head & 7)
+    if (FAILPOINT(head_wrong, head - s->tail > RING_BYTES || head & 7, true))
         s->process->corrupt = true;
     else
         s->head = head;
@@ -272,6 +273,7 @@ static uint64_t drain_process(struct merge *m, struct recorded *p)
         }
         if (!transcode_run(&m->transcoder, s))
             p->corrupt = true;
+        FAILPOINT_HERE(in_drain);
         bytes += s->tail - before;
         if (s->waited)
             bytes += end_waited(m, p, s);

@@ -7,6 +7,7 @@
  * asked for since, or its oldest: what others have asked for they will ask for again. */
 #define _GNU_SOURCE
 #include "recorder/collector/names.h"
+#include "recorder/failpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +146,8 @@ static struct node_key *node_to_forget(const struct names *n, uint32_t parent, u
 static bool grow_functions(struct names *n)
 {
     struct names old = *n;
-    struct function_key *fresh = calloc(n->function_places * 2, sizeof *fresh);
+    struct function_key *fresh =
+        FAILPOINT(function_memory, calloc(n->function_places * 2, sizeof *fresh), NULL);
     if (!fresh)
         return false;
     n->functions = fresh;
@@ -161,7 +163,7 @@ static bool grow_functions(struct names *n)
 static bool grow_nodes(struct names *n)
 {
     struct names old = *n;
-    struct node_key *fresh = nodes_new(n->node_places * 2);
+    struct node_key *fresh = FAILPOINT(stack_memory, nodes_new(n->node_places * 2), NULL);
     if (!fresh)
         return false;
     n->nodes = fresh;

@@ -1,6 +1,7 @@
 /* Pages of nodes (nodes.h). A page keeps to its rule until a number breaks it; then it gets an
  * array. */
 #include "recorder/collector/nodes.h"
+#include "recorder/failpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static bool reach(struct nodes *n, uint32_t node)
         pages *= 2;
     if (pages == n->page_capacity)
         return true;
-    struct node_page *more = realloc(n->pages, pages * sizeof *more);
+    struct node_page *more = FAILPOINT(node_memory, realloc(n->pages, pages * sizeof *more), NULL);
     if (!more)
         return false;
     memset(more + n->page_capacity, 0, (pages - n->page_capacity) * sizeof *more);

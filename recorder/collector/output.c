@@ -2,6 +2,7 @@
  * collector leaves behind is at most a second old. */
 #define _GNU_SOURCE
 #include "recorder/collector/output.h"
+#include "recorder/failpoint.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -22,7 +23,7 @@ int output_start(struct output *o, int fd, const struct trace_header *header,
     int status = writer_start(&o->writer, fd, header, limits, err);
     if (status)
         return status;
-    o->encoder = encoder_new();
+    o->encoder = FAILPOINT(encoder_memory, encoder_new(), NULL);
     o->names = names_new(define, o, NAMES_NODES_MAX);
     return o->encoder && o->names ? 0
                                   : err_set(err, ERR_NOMEM, "no memory for the trace's encoder");
@@ -64,7 +65,7 @@ bool output_event(struct output *o, const struct event *ev, uint32_t *id)
     if (o->stopped)
         return false;
     do {
-        status = encoder_append(o->encoder, ev, id);
+        status = FAILPOINT(encode_memory, encoder_append(o->encoder, ev, id), -ERR_NOMEM);
     } while (status && retry(o, status));
     return status == 0;
 }
@@ -101,6 +102,7 @@ void output_stamp(struct output *o)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec -= FAILPOINT(clock_back, 0, 1);
     o->now_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec - o->started_mono_ns;
     o->now_ns -= o->now_ns % TIME_COARSE_NS; /* finer than a drain can tell, and short in the trace
                                               */

@@ -2,6 +2,7 @@
  * behind its last parenthesis. */
 #define _GNU_SOURCE
 #include "recorder/collector/proc.h"
+#include "recorder/failpoint.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ int proc_open(uint32_t pid, const char *name)
 
 size_t proc_read(uint32_t pid, const char *name, char *out, size_t capacity)
 {
-    int fd = proc_open(pid, name);
+    int fd = FAILPOINT(proc_read, proc_open(pid, name), -1);
     ssize_t got = 0;
     size_t length = 0;
     while (fd >= 0 && length < capacity && (got = read(fd, out + length, capacity - length)) > 0)

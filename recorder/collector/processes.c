@@ -2,6 +2,7 @@
  * they stay empty. */
 #define _GNU_SOURCE
 #include "recorder/collector/processes.h"
+#include "recorder/failpoint.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -165,7 +166,7 @@ static enum shows maps_shared(const struct processes *all, uint32_t pid)
     static char text[1 << 16];
     const char *mark = all->shared->mark;
     size_t kept = 0, keep = strlen(mark);
-    int fd = proc_open(pid, "maps");
+    int fd = FAILPOINT(others_maps, proc_open(pid, "maps"), -1);
     ssize_t got = 0;
     if (fd < 0)
         return errno == ENOENT || errno == ESRCH ? SHOWS_NOT : SHOWS_UNKNOWN;
@@ -214,7 +215,7 @@ static void follow(struct recorded *p)
     if (p->dying)
         return;
     p->pagemap = proc_open(p->pid, "pagemap");
-    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+    p->pidfd = FAILPOINT(pidfd, (int)syscall(SYS_pidfd_open, p->pid, 0), -1);
     if (p->pidfd < 0 && errno == ESRCH)
         p->dying = true; /* it came and went */
 }
@@ -231,13 +232,23 @@ static bool has_ended(const struct recorded *p)
            (!state && kill((pid_t)p->pid, 0) != 0 && errno == ESRCH);
 }
 
+/* No memory for it: it is to stop at once, and is counted. Its slot is lost for this recording. */
+static bool turn_away(struct processes *all, struct process_slot *slot)
+{
+    atomic_store(&slot->stop, 1);
+    atomic_store(&slot->state, SLOT_CLAIMED);
+    all->no_place++;
+    all->unnamed++;
+    return false;
+}
+
 /* Returns false when out of memory. */
 static bool add(struct processes *all, uint32_t index, struct process_slot *slot)
 {
     struct recorded *p = recorded_new(&all->pool);
     const struct recorded *parent;
     if (!p)
-        return false;
+        return turn_away(all, slot);
     p->serial = slot->serial;
     p->pid = slot->pid;
     p->parent_serial = slot->parent_serial;
@@ -298,8 +309,7 @@ void processes_discover(struct processes *all)
 {
     uint32_t index;
     while ((index = next_slot(all)) != SLOT_LIMIT)
-        if (!add(all, index, &all->shared->control->slots[index]))
-            return;
+        add(all, index, &all->shared->control->slots[index]);
 }
 
 void processes_check(struct processes *all)
@@ -336,11 +346,17 @@ static void tell_losses(struct processes *all, struct recorded *p)
     tell_loss(all, p, REASON_NO_RING, no_ring);
     tell_loss(all, p, REASON_UNKNOWN_FREE, p->unknown_frees);
     tell_loss(all, p, REASON_LIVE_ADDRESS, p->live_addresses);
-    if (gave_up == REASON_RING_FULL || gave_up == REASON_NO_RING)
+    if (gave_up == REASON_RING_FULL || gave_up == REASON_NO_RING || gave_up == REASON_CORRUPT_RING)
         tell_loss(all, p, (enum reason)gave_up, 1);
+    if (!atomic_load(&slot->joined)) {
+        tell_loss(all, p, REASON_NO_PLACE, 1);
+        all->no_place++;
+    }
     if (p->corrupt)
         tell_loss(all, p, REASON_CORRUPT_RING, 1);
-    all->lost_events += reentered + no_ring + (gave_up != 0) + p->corrupt;
+    all->met += atomic_load(&slot->joined) != 0;
+    all->stopped += gave_up != 0 || p->corrupt;
+    all->lost_events += reentered + no_ring;
     all->lost_stacks += lost;
 }
 

@@ -23,6 +23,10 @@ struct processes {
     unsigned living;
     uint64_t changes;      /* births and ends so far: whoever walks the list looks at it */
     uint32_t not_recorded; /* Pythons whose stacks could not be read */
+    uint32_t no_place;     /* processes that could not join */
+    uint32_t unnamed;      /* of these, those that are not in the trace */
+    uint32_t stopped;      /* processes that stopped recording before their end */
+    uint32_t met;          /* processes that joined */
     uint64_t lost_events, lost_stacks;
     bool root_failed; /* of the root's last image (recorded.h) */
     uint64_t root_since_failure;

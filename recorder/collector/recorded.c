@@ -1,6 +1,7 @@
 /* The tables of one recorded process (recorded.h). Why plain arrays: a process numbers its nodes
  * and codes from 1 on without gaps. */
 #include "recorder/collector/recorded.h"
+#include "recorder/failpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 struct recorded *recorded_new(struct address_pool *pool)
 {
-    struct recorded *p = calloc(1, sizeof *p);
+    struct recorded *p = FAILPOINT(process_memory, calloc(1, sizeof *p), NULL);
     if (!p)
         return NULL;
     p->pidfd = p->pagemap = -1;
@@ -40,7 +41,8 @@ static void drop_lines(struct shared_lines *lines)
 static struct shared_lines *read_lines(const struct line_table *table)
 {
     uint32_t count = lines_decode(table, NULL, 0);
-    struct shared_lines *lines = malloc(sizeof *lines + count * sizeof lines->runs[0]);
+    struct shared_lines *lines =
+        FAILPOINT(code_memory, malloc(sizeof *lines + count * sizeof lines->runs[0]), NULL);
     if (!lines)
         return NULL;
     lines->users = 1;
@@ -105,7 +107,8 @@ static bool reach_code(struct recorded *p, uint32_t id)
 
 bool recorded_inherit(struct recorded *child, const struct recorded *parent)
 {
-    struct known_code *codes = malloc((size_t)parent->code_count * sizeof *codes + 1);
+    struct known_code *codes =
+        FAILPOINT(inherit_memory, malloc((size_t)parent->code_count * sizeof *codes + 1), NULL);
     if (!codes || !nodes_copy(&child->nodes, &parent->nodes)) {
         free(codes);
         return false;

@@ -2,6 +2,7 @@
  * The ioctl's structures are written down here since the headers of older systems lack them. */
 #define _GNU_SOURCE
 #include "recorder/collector/residency.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -41,7 +42,7 @@ static int scan(int pagemap, _Atomic uint32_t *heartbeat, uint64_t start, uint64
                          .region_count = REGIONS,
                          .all_of = IS_PRESENT,
                          .wanted = IS_PRESENT};
-        int count = ioctl(pagemap, SCAN_IOCTL, &s);
+        int count = FAILPOINT(pagemap_scan, ioctl(pagemap, SCAN_IOCTL, &s), -1);
         if (count < 0)
             return errno == ENOTTY ? 0 : -1;
         if (step == SCAN_STEPS || s.walk_end <= start)
@@ -62,7 +63,8 @@ static bool count(int pagemap, _Atomic uint32_t *heartbeat, uint64_t start, uint
     for (uint64_t page = start / PAGE_BYTES; page < end / PAGE_BYTES;) {
         uint64_t left = end / PAGE_BYTES - page;
         size_t want = left < WINDOW_PAGES ? left : WINDOW_PAGES;
-        ssize_t got = pread(pagemap, entries, want * 8, (off_t)(page * 8));
+        ssize_t got =
+            FAILPOINT(pagemap_read, pread(pagemap, entries, want * 8, (off_t)(page * 8)), -1);
         if (got <= 0)
             return false;
         for (size_t i = 0; i < (size_t)got / 8; i++)

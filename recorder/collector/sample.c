@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/sample.h"
 #include "recorder/collector/residency.h"
+#include "recorder/failpoint.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static uint64_t read_rss(uint32_t pid)
 {
     char path[64], text[128];
     snprintf(path, sizeof path, "/proc/%u/statm", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = FAILPOINT(statm_read, open(path, O_RDONLY | O_CLOEXEC), -1);
     ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     unsigned long size, resident;
     if (fd >= 0)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/serve.h"
 #include "recorder/collector/control.h"
+#include "recorder/failpoint.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -68,9 +69,11 @@ static void answer_attach(struct serve *s, const struct rendezvous_ask *question
         reply->answer = ANSWER_REFUSED;
         return;
     }
-    struct process_slot *slot = claim_slot(s, &index);
-    if (!slot)
+    struct process_slot *slot = FAILPOINT(serve_slot, claim_slot(s, &index), NULL);
+    if (!slot) {
+        atomic_fetch_add(&s->shared->turned_away, 1);
         return;
+    }
     if (question->verdict != PYTHON_KNOWN)
         flags &= ~(uint32_t)SHM_STACKS;
     if (question->verdict == PYTHON_NONE)
@@ -109,7 +112,7 @@ static void send_reply(const struct serve *s, int peer, struct rendezvous_reply 
         header->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(header), &s->shared->fd, sizeof(int));
     }
-    sendmsg(peer, &message, MSG_NOSIGNAL);
+    FAILPOINT(serve_reply, sendmsg(peer, &message, MSG_NOSIGNAL), -1);
 }
 
 /* Answers one question. Returns false when the connection is no longer ours. */
@@ -121,9 +124,13 @@ static bool answer(struct serve *s, int peer)
     socklen_t length = sizeof who;
     struct timeval limit = {.tv_usec = 500000};
     setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0 ||
-        recv(peer, &question, sizeof question, 0) != (ssize_t)sizeof question ||
-        question.magic != RENDEZVOUS_MAGIC)
+    if (FAILPOINT(serve_peer, getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &length), -1) != 0 ||
+        FAILPOINT(serve_question, recv(peer, &question, sizeof question, 0), -1) !=
+            (ssize_t)sizeof question) {
+        atomic_fetch_add(&s->shared->turned_away, 1);
+        return true;
+    }
+    if (question.magic != RENDEZVOUS_MAGIC)
         return true;
     question.text[sizeof question.text - 1] = 0;
     bool allowed = may_attach(s, &who) && atomic_load(&s->shared->control->header.recording);
@@ -150,7 +157,7 @@ static void *work(void *context)
             continue;
         if (watch[1].revents)
             return NULL;
-        int peer = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+        int peer = FAILPOINT(serve_accept, accept4(s->listener, NULL, NULL, SOCK_CLOEXEC), -1);
         if (peer < 0) {
             poll(NULL, 0, 10); /* no descriptor to be had: not at full speed */
             continue;
@@ -163,8 +170,8 @@ static void *work(void *context)
 int serve_start(struct serve **out, struct shared *shared, int listener, int control,
                 struct pending *pending, struct err *err)
 {
-    struct serve *s = calloc(1, sizeof *s);
-    if (!s || pipe2(s->stop, O_CLOEXEC) != 0) {
+    struct serve *s = FAILPOINT(serve_memory, calloc(1, sizeof *s), NULL);
+    if (!s || FAILPOINT(serve_pipe, pipe2(s->stop, O_CLOEXEC), -1) != 0) {
         free(s);
         return err_set(err, ERR_NOMEM, "no memory for the rendezvous");
     }
@@ -172,7 +179,7 @@ int serve_start(struct serve **out, struct shared *shared, int listener, int con
     s->pending = pending;
     s->listener = listener;
     s->control = control;
-    if (pthread_create(&s->thread, NULL, work, s) != 0) {
+    if (FAILPOINT(serve_thread, pthread_create(&s->thread, NULL, work, s), -1) != 0) {
         free(s);
         return err_set(err, ERR_SYSTEM, "the rendezvous thread could not be started");
     }

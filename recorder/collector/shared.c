@@ -2,6 +2,7 @@
  * read from its maps, by device and inode, whatever the file is called. */
 #define _GNU_SOURCE
 #include "recorder/collector/shared.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +16,11 @@
 
 static int nameless_file(void)
 {
-    int fd = memfd_create("memrec", MFD_CLOEXEC);
+    int fd = FAILPOINT(memfd, memfd_create("memrec", MFD_CLOEXEC), -1);
     if (fd < 0)
-        fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        fd = FAILPOINT(shm_file, open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), -1);
     if (fd < 0)
-        fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        fd = FAILPOINT(tmp_file, open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), -1);
     return fd;
 }
 
@@ -27,9 +28,11 @@ static int nameless_file(void)
 static bool map_chunks(struct shared *s, uint32_t chunks)
 {
     uint64_t bytes = CONTROL_BYTES + (uint64_t)chunks * CHUNK_BYTES;
-    if (ftruncate(s->fd, (off_t)bytes) != 0)
+    if (FAILPOINT(shared_size, ftruncate(s->fd, (off_t)bytes), -1) != 0)
         return false;
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->fd, 0);
+    void *at = FAILPOINT(
+        shared_map, mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->fd, 0),
+        MAP_FAILED);
     if (at == MAP_FAILED)
         return false;
     s->control = at;
@@ -41,7 +44,7 @@ static bool map_chunks(struct shared *s, uint32_t chunks)
 static void make_mark(struct shared *s)
 {
     struct stat st;
-    if (fstat(s->fd, &st) == 0)
+    if (FAILPOINT(shared_stat, fstat(s->fd, &st), -1) == 0)
         snprintf(s->mark, sizeof s->mark, " %02x:%02x %llu ", major(st.st_dev), minor(st.st_dev),
                  (unsigned long long)st.st_ino);
 }

@@ -11,7 +11,8 @@ struct shared {
     struct shm_control *control; /* the whole file is mapped, without memory until it is touched */
     uint32_t chunks;             /* that the file has: our own copy */
     uint64_t bytes;
-    char mark[64]; /* what /proc/PID/maps shows of the file: device and inode */
+    _Atomic uint32_t turned_away; /* images that asked for a place and got none */
+    char mark[64];                /* what /proc/PID/maps shows of the file: device and inode */
 };
 
 /* Makes the file: a memfd, or a nameless file in /dev/shm or /tmp where there is none; smaller

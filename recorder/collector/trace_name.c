@@ -2,6 +2,7 @@
  * and nobody's link is followed. */
 #define _GNU_SOURCE
 #include "recorder/collector/trace_name.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,8 @@
 
 static int create(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return FAILPOINT(trace_create,
+                     open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), -1);
 }
 
 static int open_given(const struct options *o, char *path, struct err *err)

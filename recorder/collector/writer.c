@@ -2,6 +2,7 @@
  * itself that and where it stops. */
 #define _GNU_SOURCE
 #include "recorder/collector/writer.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -47,8 +48,11 @@ struct writer {
     struct job *spares;
     unsigned spare_count;
     bool ending;
-    bool stopped;           /* the limit was reached, and the file says so */
-    struct block_info stop; /* the counts at which it ends then */
+    uint64_t put_events;       /* that were queued without a gap */
+    struct block_info refused; /* the first block for which the queue had no room, */
+    bool refusing;             /* if there was one: none is taken after it */
+    bool stopped;              /* it ends early, and the file says so */
+    struct block_info stop;    /* the counts at which it ends then */
 };
 
 static void fail(struct writer *w, enum reason why)
@@ -60,7 +64,8 @@ static void fail(struct writer *w, enum reason why)
 static bool write_all(struct writer *w, const uint8_t *bytes, size_t count)
 {
     while (count) {
-        ssize_t done = write(w->fd, bytes, count);
+        size_t part = FAILPOINT(trace_short, count, (count + 1) / 2);
+        ssize_t done = FAILPOINT(trace_write, write(w->fd, bytes, part), -1);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0) {
@@ -85,13 +90,15 @@ static bool over_limit(struct writer *w, size_t more)
     if (w->checked_bytes && after - w->checked_bytes < SPACE_CHECK_BYTES)
         return false;
     w->checked_bytes = after;
-    if (fstatvfs(w->fd, &disk) != 0 || !disk.f_blocks) /* some file systems do not tell */
+    if (FAILPOINT(disk_tell, fstatvfs(w->fd, &disk), -1) != 0 || !disk.f_blocks) /* some file
+                                                                                    systems do not
+                                                                                    tell */
         return false;
     uint64_t percent = (uint64_t)disk.f_blocks * disk.f_frsize / 100;
     uint64_t keep = w->limits.keep_free_bytes   ? w->limits.keep_free_bytes
                     : percent < KEEP_FREE_BYTES ? percent
                                                 : KEEP_FREE_BYTES;
-    return (uint64_t)disk.f_bavail * disk.f_frsize < keep + more;
+    return FAILPOINT(disk_full, (uint64_t)disk.f_bavail * disk.f_frsize < keep + more, true);
 }
 
 static void note_block(struct writer *w, const struct block_info *info, uint64_t offset)
@@ -106,7 +113,8 @@ static void note_block(struct writer *w, const struct block_info *info, uint64_t
     }
     if ((w->index_count & (w->index_count - 1)) == 0) {
         uint32_t places = w->index_count ? 2 * w->index_count : 64;
-        struct trace_index_entry *more = realloc(w->index, places * sizeof *more);
+        struct trace_index_entry *more =
+            FAILPOINT(index_memory, realloc(w->index, places * sizeof *more), NULL);
         if (!more)
             return;
         w->index = more;
@@ -119,7 +127,7 @@ static bool reserve_out(struct writer *w, size_t bytes)
 {
     if (bytes <= w->out_bytes)
         return true;
-    uint8_t *more = realloc(w->out, bytes);
+    uint8_t *more = FAILPOINT(out_memory, realloc(w->out, bytes), NULL);
     if (!more)
         return false;
     w->out = more;
@@ -129,13 +137,13 @@ static bool reserve_out(struct writer *w, size_t bytes)
 
 /* In place of the first block that is over the limit: one that says so, and from which all counts
  * end. */
-static void write_stop(struct writer *w, const struct block_info *instead)
+static void write_stop(struct writer *w, const struct block_info *instead, enum reason why)
 {
-    struct record record = {.type = RECORD_STOP, .stop = {.reason = REASON_FILE_LIMIT}};
+    struct record record = {.type = RECORD_STOP, .stop = {.reason = (uint8_t)why}};
     struct event ev = {.kind = EVENT_RECORD, .record = &record};
     uint8_t payload[END_BYTES / 2];
     struct block_info info, sealed;
-    struct encoder *e = encoder_new();
+    struct encoder *e = FAILPOINT(stop_memory, encoder_new(), NULL);
     if (e && encoder_append(e, &ev, NULL) == 0 &&
         encoder_seal(e, payload, sizeof payload, &sealed) == 0) {
         info = *instead;
@@ -169,7 +177,7 @@ static void write_job(struct writer *w, const struct job *job)
         return;
     }
     if (over_limit(w, (size_t)bytes + END_BYTES + trace_index_bound(w->index_count + 1))) {
-        write_stop(w, &job->info);
+        write_stop(w, &job->info, REASON_FILE_LIMIT);
         fail(w, REASON_FILE_LIMIT);
         return;
     }
@@ -219,7 +227,7 @@ static bool write_header(struct writer *w, const struct trace_header *header)
 {
     size_t bound = trace_header_bound(header);
     int bytes = reserve_out(w, bound) ? trace_header_write(header, w->out, bound) : -1;
-    return bytes > 0 && write_all(w, w->out, (size_t)bytes);
+    return bytes > 0 && FAILPOINT(header_write, write_all(w, w->out, (size_t)bytes), false);
 }
 
 static void writer_free(struct writer *w)
@@ -239,7 +247,7 @@ static void writer_free(struct writer *w)
 int writer_start(struct writer **out, int fd, const struct trace_header *header,
                  const struct writer_limits *limits, struct err *err)
 {
-    struct writer *w = calloc(1, sizeof *w);
+    struct writer *w = FAILPOINT(writer_memory, calloc(1, sizeof *w), NULL);
     if (!w) {
         close(fd);
         return err_set(err, ERR_NOMEM, "no memory for the trace's writer");
@@ -249,7 +257,7 @@ int writer_start(struct writer **out, int fd, const struct trace_header *header,
     w->limits = *limits;
     w->index_step = 1;
     w->last = &w->first;
-    w->compressor = compressor_new();
+    w->compressor = FAILPOINT(compressor_memory, compressor_new(), NULL);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
     pthread_cond_init(&w->empty, NULL);
@@ -259,7 +267,7 @@ int writer_start(struct writer **out, int fd, const struct trace_header *header,
     else if (!write_header(w, header))
         status =
             err_set(err, ERR_IO, "the trace's header could not be written: %s", strerror(errno));
-    else if (pthread_create(&w->thread, NULL, work, w) != 0)
+    else if (FAILPOINT(writer_thread, pthread_create(&w->thread, NULL, work, w), EAGAIN) != 0)
         status = err_set(err, ERR_SYSTEM, "the writing thread could not be started");
     if (status)
         writer_free(w);
@@ -290,7 +298,7 @@ uint8_t *writer_room(struct writer *w, size_t bytes)
     }
     if (!w->open) {
         size_t room = (bytes + ROOM_STEP_BYTES - 1) / ROOM_STEP_BYTES * ROOM_STEP_BYTES;
-        w->open = malloc(sizeof *w->open + room);
+        w->open = FAILPOINT(room_memory, malloc(sizeof *w->open + room), NULL);
         if (!w->open)
             return NULL;
         w->open->room_bytes = room;
@@ -303,10 +311,13 @@ int writer_put(struct writer *w, const struct block_info *info)
     struct job *job = w->open;
     if (!job || info->payload_bytes > job->room_bytes)
         return -ERR_USAGE;
+    if (w->refusing)
+        return -ERR_LIMIT;
     job->next = NULL;
     job->info = *info;
     pthread_mutex_lock(&w->lock);
-    bool room = !w->first || w->queued_bytes + info->payload_bytes <= QUEUE_MAX_BYTES;
+    bool room = FAILPOINT(
+        queue_full, !w->first || w->queued_bytes + info->payload_bytes <= QUEUE_MAX_BYTES, false);
     if (room) {
         *w->last = job;
         w->last = &job->next;
@@ -314,8 +325,13 @@ int writer_put(struct writer *w, const struct block_info *info)
         pthread_cond_signal(&w->changed);
     }
     pthread_mutex_unlock(&w->lock);
-    if (room)
+    if (room) {
         w->open = NULL;
+        w->put_events = info->first_event + info->event_count;
+    } else {
+        w->refusing = true;
+        w->refused = *info;
+    }
     return room ? 0 : -ERR_LIMIT;
 }
 
@@ -336,7 +352,7 @@ static bool write_index(struct writer *w, uint64_t *offset)
     int64_t bytes =
         reserve_out(w, bound) ? trace_index_write(w->index, w->index_count, w->out, bound) : -1;
     *offset = bytes > 0 ? atomic_load(&w->bytes) : 0;
-    return bytes > 0 && write_all(w, w->out, (size_t)bytes);
+    return bytes > 0 && FAILPOINT(index_write, write_all(w, w->out, (size_t)bytes), false);
 }
 
 int writer_finish(struct writer *w, uint64_t events, uint64_t allocs, uint64_t end_ns, bool stopped)
@@ -346,6 +362,10 @@ int writer_finish(struct writer *w, uint64_t events, uint64_t allocs, uint64_t e
     pthread_cond_signal(&w->changed);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
+    if (!atomic_load(&w->failed) && w->refusing)
+        write_stop(w, &w->refused, REASON_QUEUE_FULL);
+    if (w->put_events != events && !w->stopped) /* the last block found no memory */
+        fail(w, REASON_QUEUE_FULL);
     uint8_t bytes[TRACE_TRAILER_BYTES];
     struct trace_trailer trailer = {.flags = stopped || w->stopped,
                                     .events = events,

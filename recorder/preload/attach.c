@@ -4,6 +4,7 @@
  * collector ends after ASK_LIMIT_MS. */
 #define _GNU_SOURCE
 #include "recorder/preload/attach.h"
+#include "recorder/failpoint.h"
 #include "recorder/preload/emit.h"
 #include "recorder/preload/hooks_python.h"
 #include "recorder/preload/interp.h"
@@ -71,13 +72,15 @@ static int connect_collector(void)
     struct timeval limit = {.tv_sec = ASK_LIMIT_MS / 1000};
     size_t length = strlen(invitation.socket);
     memcpy(address.sun_path + 1, invitation.socket, length);
-    int fd = above_standard((int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    int fd = FAILPOINT(
+        attach_socket,
+        above_standard((int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)), -1);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (syscall(SYS_connect, fd, &address,
-                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0)
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+    if (FAILPOINT(attach_connect, syscall(SYS_connect, fd, &address, bytes), -1) == 0)
         return fd;
     raw_close(fd);
     return -1;
@@ -90,7 +93,7 @@ static int passed_descriptor(struct msghdr *message)
     int fd = -1;
     if (control && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS)
         memcpy(&fd, CMSG_DATA(control), sizeof fd);
-    return fd;
+    return FAILPOINT(attach_descriptor, fd, -1);
 }
 
 /* One question, one answer. Returns the shared file's descriptor, or -1; *reply is zeroed where no
@@ -112,9 +115,11 @@ static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *r
     int fd = connect_collector();
     if (fd < 0)
         return -1;
-    if (syscall(SYS_sendto, fd, question, sizeof *question, MSG_NOSIGNAL, NULL, 0) ==
-            (long)sizeof *question &&
-        syscall(SYS_recvmsg, fd, &message, MSG_CMSG_CLOEXEC) == (long)sizeof *reply)
+    if (FAILPOINT(attach_send,
+                  syscall(SYS_sendto, fd, question, sizeof *question, MSG_NOSIGNAL, NULL, 0),
+                  -1) == (long)sizeof *question &&
+        FAILPOINT(attach_receive, syscall(SYS_recvmsg, fd, &message, MSG_CMSG_CLOEXEC), -1) ==
+            (long)sizeof *reply)
         passed = above_standard(passed_descriptor(&message));
     raw_close(fd);
     if (reply->magic != RENDEZVOUS_MAGIC)
@@ -132,7 +137,7 @@ static void *map_shared(int fd, uint64_t offset, size_t bytes)
 static bool keep_chunk(uint32_t chunk, void *mapping)
 {
     struct ring *none = NULL;
-    if (!mapping)
+    if (FAILPOINT(chunk_map, !mapping, true))
         return false;
     if (!__atomic_compare_exchange_n(&process.chunks[chunk], &none, (struct ring *)mapping, false,
                                      __ATOMIC_RELEASE, __ATOMIC_RELAXED))
@@ -153,7 +158,7 @@ bool attach_chunk(uint32_t chunk)
         .magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid};
     struct rendezvous_reply reply;
     uint64_t start = now_ms();
-    int fd = ask(&question, &reply);
+    int fd = FAILPOINT(chunk_ask, ask(&question, &reply), -1);
     if (fd < 0 && now_ms() - start >= ASK_LIMIT_MS / 2)
         process_give_up(REASON_NO_RING); /* nobody answers: nobody is to wait again */
     if (fd < 0)
@@ -201,9 +206,9 @@ static void wait_for_end(void)
 /* Maps what was handed over. The slot is ours already: the collector filled it in. */
 static bool take_place(int fd, const struct rendezvous_reply *reply)
 {
-    struct shm_control *control = map_shared(fd, 0, CONTROL_BYTES);
+    struct shm_control *control = FAILPOINT(attach_control, map_shared(fd, 0, CONTROL_BYTES), NULL);
     if (!control || reply->slot >= SLOT_LIMIT || control->header.magic != RING_MAGIC ||
-        control->header.version != RING_VERSION)
+        FAILPOINT(attach_version, control->header.version, 0) != RING_VERSION)
         return false;
     process.control = control;
     process.slot_index = reply->slot;
@@ -211,8 +216,10 @@ static bool take_place(int fd, const struct rendezvous_reply *reply)
     process.serial = process.slot->serial;
     process.flags = reply->flags;
     return keep_chunk(0, map_shared(fd, chunk_offset(0), CHUNK_BYTES)) &&
-           pthread_key_create(&process.key, thread_ends) == 0 &&
-           pthread_atfork(process_fork_prepare, process_fork_parent, process_fork_child) == 0;
+           FAILPOINT(attach_key, pthread_key_create(&process.key, thread_ends), EAGAIN) == 0 &&
+           FAILPOINT(attach_atfork,
+                     pthread_atfork(process_fork_prepare, process_fork_parent, process_fork_child),
+                     ENOMEM) == 0;
 }
 
 static void begin(enum interp_verdict found)
@@ -222,6 +229,7 @@ static void begin(enum interp_verdict found)
         process.flags &= ~(uint32_t)SHM_STACKS;
         walk_stop();
     }
+    atomic_store(&process.slot->joined, 1);
     atomic_store(&process.slot->python, walk ? SLOT_PYTHON_WAITING : SLOT_PYTHON_NONE);
     if (found != INTERP_NONE && process.flags & SHM_OBJECTS)
         python_wrap_allocators();

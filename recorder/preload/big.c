@@ -2,6 +2,7 @@
  * there are no tombstones and every search is bounded. */
 #define _GNU_SOURCE
 #include "recorder/preload/big.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
@@ -65,7 +66,9 @@ uint64_t big_resident(const void *block, uint64_t bytes)
         return BIG_UNKNOWN;
     while (page < end) {
         uintptr_t count = end - page < WINDOW_PAGES ? end - page : WINDOW_PAGES;
-        if (syscall(SYS_mincore, page * PAGE_BYTES, count * PAGE_BYTES, window) != 0) {
+        if (FAILPOINT(resident_ask,
+                      syscall(SYS_mincore, page * PAGE_BYTES, count * PAGE_BYTES, window),
+                      -1) != 0) {
             errno = saved;
             return BIG_UNKNOWN;
         }

@@ -13,6 +13,7 @@
  * need it the size doubles, and the old ones stay mapped (a reader may be in them).
  * Not here: what a code object contains is read by pystr.c and layout.def's offsets. */
 #include "recorder/preload/code.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -44,7 +45,7 @@ static _Atomic(struct map *) map_now;
 static _Atomic uint32_t map_version; /* moves each time that map_now changes */
 static size_t map_used;              /* entries of map_now that were ever used; under the lock */
 static uint32_t last_id;             /* under the lock */
-_Atomic uint64_t code_deaths;        /* the epoch */
+_Atomic uint64_t code_deaths = 1;    /* the epoch; 0 is no walker's */
 
 static void (*original_dealloc)(void *);
 
@@ -106,7 +107,8 @@ static size_t map_living(const struct map *map)
 
 static struct map *map_new(size_t entries)
 {
-    struct map *map = pages_map(sizeof *map + entries * sizeof map->entries[0]);
+    struct map *map =
+        FAILPOINT(codes_memory, pages_map(sizeof *map + entries * sizeof map->entries[0]), NULL);
     if (map)
         map->mask = entries - 1;
     return map;

@@ -11,21 +11,29 @@
 
 #define REFUSAL_STEPS 200 /* of 10 ms: the collector ends the root meanwhile */
 
+/* What found no ring is counted as a lost event (emit.c); a definition is none. */
+static bool written(bool done)
+{
+    if (!done && !thread_self.ring && process.slot)
+        atomic_fetch_sub_explicit(&process.slot->no_ring, 1, memory_order_relaxed);
+    return done;
+}
+
 bool define_code(uint32_t code_id, const struct code_facts *facts)
 {
     struct thread *t = &thread_self;
     uint64_t words[] = {RING_WORD(RING_CODE, facts->table_kind, code_id),
                         (uint32_t)facts->first_line | (uint64_t)facts->minor << 32,
                         facts->name_bytes, facts->filename_bytes, facts->table_bytes};
-    return emit(t, words, 5) && emit_data(t, facts->name, facts->name_bytes) &&
+    return written(emit(t, words, 5)) && emit_data(t, facts->name, facts->name_bytes) &&
            emit_data(t, facts->filename, facts->filename_bytes) &&
            emit_data(t, facts->table, facts->table_bytes);
 }
 
 bool define_node(uint32_t id, uint32_t parent, uint32_t code_id, int32_t lasti_bytes)
 {
-    return emit3(&thread_self, RING_WORD(RING_NODE, 0, id), parent | (uint64_t)code_id << 32,
-                 (uint32_t)lasti_bytes);
+    return written(emit3(&thread_self, RING_WORD(RING_NODE, 0, id),
+                         parent | (uint64_t)code_id << 32, (uint32_t)lasti_bytes));
 }
 
 /* The root must not run its first line with stacks that we cannot read: the collector ends it.

@@ -3,6 +3,7 @@
  * all, or at once when the collector is gone. */
 #define _GNU_SOURCE
 #include "recorder/preload/emit.h"
+#include "recorder/failpoint.h"
 #include "recorder/preload/attach.h"
 
 #include <errno.h>
@@ -153,10 +154,12 @@ void emit_after_fork(void)
 
 static bool claim_ring(struct thread *t)
 {
-    if (t->retry && --t->retry)
+    if (t->retry && --t->retry) {
+        atomic_fetch_add_explicit(&process.slot->no_ring, 1, memory_order_relaxed);
         return false;
+    }
     t->tid = (uint32_t)syscall(SYS_gettid);
-    if (!claim_any(t)) {
+    if (!FAILPOINT(ring_claim, claim_any(t), false)) {
         t->retry = RETRY_CALLS;
         atomic_fetch_add(&process.slot->no_ring, 1);
         return false;
@@ -192,7 +195,8 @@ static bool wait_step(struct thread *t, uint64_t tail)
     struct timespec step = {.tv_nsec = WAIT_STEP_NS};
     kick();
     atomic_store(&t->ring->waiting, 1); /* before the kernel compares the tail: ring.h */
-    raw_futex((_Atomic uint32_t *)&t->ring->tail, FUTEX_WAIT, (uint32_t)tail, &step);
+    FAILPOINT(ring_wait,
+              raw_futex((_Atomic uint32_t *)&t->ring->tail, FUTEX_WAIT, (uint32_t)tail, &step), -1);
     atomic_store_explicit(&t->ring->waiting, 0, memory_order_relaxed);
     uint64_t took = now_ns() - start;
     atomic_fetch_add_explicit(&t->ring->wait_ns, took, memory_order_relaxed);
@@ -215,6 +219,15 @@ static bool place_is_ours(const struct thread *t)
            entry->serial == process.serial;
 }
 
+/* Where the place is no longer ours: did the collector say so? Otherwise somebody has written over
+ * it. */
+static bool was_told(void)
+{
+    return !process.open || !atomic_load(&process.control->header.recording) ||
+           atomic_load(&process.slot->stop) || process.slot->serial != process.serial ||
+           atomic_load(&process.slot->state) != SLOT_LIVE;
+}
+
 /* Sets the limit when there is room for `need` bytes past head. It moves half a ring at a time, so
  * that the collector is woken at half a ring. */
 static bool take_room(struct thread *t, uint64_t tail, uint64_t need)
@@ -234,11 +247,11 @@ static bool wait_for_room(struct thread *t, uint64_t need)
     process_tell_losses();
     for (;;) {
         uint64_t tail = atomic_load_explicit(&t->ring->tail, memory_order_acquire);
-        if (!place_is_ours(t)) {
-            process_give_up(REASON_NONE);
+        if (!FAILPOINT(place_lost, place_is_ours(t), false)) {
+            process_give_up(was_told() ? REASON_NONE : REASON_CORRUPT_RING);
             return false;
         }
-        if (take_room(t, tail, need))
+        if (FAILPOINT(ring_full, take_room(t, tail, need), false))
             return true;
         if (!since)
             atomic_fetch_add_explicit(&t->ring->waits, 1, memory_order_relaxed);

@@ -9,6 +9,7 @@
  * their pid and write nothing. */
 #define _GNU_SOURCE
 #include "recorder/elf.h"
+#include "recorder/failpoint.h"
 #include "recorder/preload/hooks.h"
 #include "recorder/preload/real.h"
 #include "recorder/rendezvous.h"
@@ -61,7 +62,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     if (!real.pthread_create)
         real_resolve();
     if (hook_enter(t)) {
-        start = take_start();
+        start = FAILPOINT(threads_full, take_start(), NULL);
         if (start) {
             start->origin = hook_node(t);
             start->routine = routine;

@@ -16,6 +16,7 @@
  * clone while another thread interns) loses an id, and never sees one id with two meanings. */
 #define _GNU_SOURCE
 #include "recorder/preload/intern.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -64,6 +65,8 @@ static bool lock_wait(void)
 bool intern_lock(void)
 {
     uint32_t seen = LOCK_FREE;
+    if (FAILPOINT(intern_held, false, true))
+        return false;
     if (!atomic_compare_exchange_strong(&lock_word, &seen, LOCK_HELD)) {
         if (atomic_load(&lock_holder) == (uintptr_t)&lock_self)
             return false;
@@ -115,7 +118,7 @@ static bool chunk_ensure(uint32_t id)
 {
     struct node **chunk = &chunks[id / CHUNK_NODES];
     if (!*chunk)
-        *chunk = pages_map(CHUNK_NODES * sizeof **chunk);
+        *chunk = FAILPOINT(intern_chunk, pages_map(CHUNK_NODES * sizeof **chunk), NULL);
     return *chunk != NULL;
 }
 
@@ -158,7 +161,8 @@ static uint32_t index_find(struct index *index, uint64_t hash, uint32_t parent, 
 
 static struct index *index_new(uint32_t slots)
 {
-    struct index *index = pages_map(sizeof *index + (size_t)slots * sizeof index->slots[0]);
+    size_t bytes = sizeof(struct index) + (size_t)slots * sizeof(uint32_t);
+    struct index *index = FAILPOINT(intern_index, pages_map(bytes), NULL);
     if (index)
         index->mask = slots - 1;
     return index;
@@ -224,7 +228,8 @@ static uint32_t intern_add(uint32_t parent, uint32_t code_id, int32_t lasti, uin
 {
     int saved_errno = errno;
     uint32_t id = NODE_LOST;
-    if (atomic_load_explicit(&intern_next, memory_order_relaxed) < NODE_LIMIT && intern_lock()) {
+    uint32_t next = atomic_load_explicit(&intern_next, memory_order_relaxed);
+    if (FAILPOINT(intern_full, next, NODE_LIMIT) < NODE_LIMIT && intern_lock()) {
         id = intern_locked(parent, code_id, lasti, hash);
         intern_unlock();
     }

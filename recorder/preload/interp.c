@@ -9,6 +9,7 @@
  * frames by verify.c. */
 #define _GNU_SOURCE
 #include "recorder/preload/interp.h"
+#include "recorder/failpoint.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -235,11 +236,12 @@ static enum interp_verdict compare(void *handle, struct sentence *s)
         sentence_add(s, "this version's layout is not known");
         return INTERP_UNKNOWN_VERSION;
     }
-    if (!find_symbols(handle)) {
+    if (!FAILPOINT(interp_symbols, find_symbols(handle), false)) {
         sentence_add(s, "it doesn't export what stacks are read by");
         return INTERP_LAYOUT_MISMATCH;
     }
-    if (!type_sizes_agree(s) || !members_agree(s) || !debug_offsets_agree(s))
+    if (!FAILPOINT(interp_layout, type_sizes_agree(s), false) || !members_agree(s) ||
+        !debug_offsets_agree(s))
         return INTERP_LAYOUT_MISMATCH;
     sentence_add(s, "type sizes and member offsets agree");
     return INTERP_OK;

@@ -4,6 +4,7 @@
  * See peek.h. */
 #define _GNU_SOURCE
 #include "recorder/preload/peek.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
@@ -16,15 +17,19 @@
  * readable, EINVAL for this `how` if they are (kernel/signal.c). Returns that, or 0. */
 static int set_error(uintptr_t address)
 {
-    return syscall(SYS_rt_sigprocmask, ~0L, address & ~7ul, 0L, 8L) == -1 ? errno : 0;
+    return FAILPOINT(peek_call, syscall(SYS_rt_sigprocmask, ~0L, address & ~7ul, 0L, 8L), -1) == -1
+               ? errno
+               : 0;
 }
 
 static bool copied_by_kernel(uintptr_t address, void *out, size_t size_bytes)
 {
     struct iovec from = {(void *)address, size_bytes};
     struct iovec to = {out, size_bytes};
-    return syscall(SYS_process_vm_readv, (long)syscall(SYS_getpid), &to, 1L, &from, 1L, 0L) ==
-           (long)size_bytes;
+    return FAILPOINT(
+               peek_copy,
+               syscall(SYS_process_vm_readv, (long)syscall(SYS_getpid), &to, 1L, &from, 1L, 0L),
+               -1) == (long)size_bytes;
 }
 
 /* A page is readable as a whole or not at all. */

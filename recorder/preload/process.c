@@ -1,6 +1,7 @@
 /* The state of this process as a recorded one (process.h). */
 #define _GNU_SOURCE
 #include "recorder/preload/process.h"
+#include "recorder/failpoint.h"
 #include "recorder/preload/emit.h"
 
 #include <errno.h>
@@ -33,8 +34,11 @@ bool process_sees_collector(void)
 bool process_open(void)
 {
     process.collector_seen = process_sees_collector();
-    void *page = raw_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || syscall(SYS_madvise, page, 4096, MADV_WIPEONFORK) != 0)
+    void *page = FAILPOINT(
+        gate_map, raw_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+        MAP_FAILED);
+    if (page == MAP_FAILED ||
+        FAILPOINT(gate_wipe, syscall(SYS_madvise, page, 4096, MADV_WIPEONFORK), -1) != 0)
         return false;
     process_gate = page;
     process.open = true;
@@ -90,11 +94,13 @@ static bool become_child(void)
     emit_after_fork();
     walk_after_fork();
     bool alone = process.flags & SHM_ROOT_ONLY;
-    struct process_slot *slot = alone ? NULL : claim_slot(&process.slot_index);
+    struct process_slot *slot =
+        alone ? NULL : FAILPOINT(slot_claim, claim_slot(&process.slot_index), NULL);
     if (slot) {
         process.pid = slot->pid = (uint32_t)getpid();
         slot->serial = atomic_fetch_add(&process.control->header.next_serial, 1);
         slot->parent_serial = parent_serial;
+        atomic_store(&slot->joined, 1);
         atomic_store(&slot->python, atomic_load(&parent->python));
         process.serial = slot->serial;
         atomic_store(&slot->state, SLOT_LIVE);

@@ -1,6 +1,7 @@
 /* Room for a thread's shadow (shadow.h): one mapping for the three arrays, one for what is
  * recalled. Why not less at a time: threads are few, untouched pages cost nothing. */
 #include "recorder/preload/shadow.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <string.h>
@@ -40,7 +41,8 @@ bool walker_grow(struct walker *w)
     int saved_errno = errno;
     if (!w->recalls)
         w->recalls = pages_map(sizeof *w->recalls);
-    struct shadow_frame *shadow = w->recalls ? pages_map(mapping_bytes(capacity)) : NULL;
+    struct shadow_frame *shadow =
+        w->recalls ? FAILPOINT(walker_memory, pages_map(mapping_bytes(capacity)), NULL) : NULL;
     if (shadow)
         move(w, shadow, capacity);
     errno = saved_errno;

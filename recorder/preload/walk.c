@@ -3,6 +3,7 @@
  * with the layout. */
 #define _GNU_SOURCE
 #include "recorder/preload/walk.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -55,7 +56,7 @@ static bool suspect_cleared(uintptr_t tstate)
     sentence_add(&why, "CPython ");
     sentence_add(&why, interp_version());
     sentence_add(&why, ": ");
-    enum verify_result result = verify_chain(tstate, &why);
+    enum verify_result result = FAILPOINT(frames_wrong, verify_chain(tstate, &why), VERIFY_WRONG);
     if (result == VERIFY_WRONG) {
         walk_stop();
         define_verdict(INTERP_FRAMES_MISMATCH, fact);

@@ -32,7 +32,8 @@ struct walker {
     uint32_t capacity;             /* of shadow and chain, in frames */
     uint32_t passes;               /* walks to pass: the chain was longer than WALK_SHADOW_MAX */
     uint32_t recent;               /* the node that was asked for last (intern.h) */
-    uint64_t epoch;                /* of code deaths when shadow was last right (code.h) */
+    uint64_t epoch;                /* of code deaths when shadow was last right (code.h);
+                                      0: there is none */
     uintptr_t tstate;              /* the last thread state proved to be this thread's (<= 3.11) */
     uintptr_t thread;              /* pthread_self(), 0 before the first walk */
     uintptr_t marked; /* the thread state that has a mark at the frame of entry depth - 1, or 0 */

@@ -120,8 +120,11 @@ uint32_t whole_walk(struct walker *w, uintptr_t top, uint64_t epoch)
     }
     w->epoch = epoch;
     uint32_t n = w->passes && --w->passes ? 0 : chain_collect(w, top);
-    if (!n)
+    if (!n) {
+        if (!w->shadow)
+            w->epoch = 0; /* the quick walk doesn't ask again whether there is one */
         return whole_lost(w, 0);
+    }
     uint32_t depth = n;
     if (n > WALK_DEPTH_MAX)
         whole_truncated();

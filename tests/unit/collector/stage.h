@@ -89,6 +89,7 @@ static inline uint32_t stage_process(struct stage *st, uint32_t index, pid_t pid
     struct process_slot *slot = &st->shared.control->slots[index];
     slot->pid = (uint32_t)pid;
     slot->serial = atomic_fetch_add(&st->shared.control->header.next_serial, 1);
+    atomic_store(&slot->joined, 1);
     atomic_store(&slot->state, SLOT_LIVE);
     shm_raise(&st->shared.control->header.slot_high, index + 1);
     return slot->serial;
