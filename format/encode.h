@@ -14,7 +14,7 @@
 
 #define PAYLOAD_MAX_BYTES (4u << 20) /* FORMAT.md 1.2 */
 #define TIME_COARSE_NS    131072u    /* FORMAT.md 3.1: a multiple of it takes a byte or two */
-#define BLOCK_EVENTS      131072u    /* ops after which encoder_full() says so */
+#define BLOCK_EVENTS      262144u    /* ops after which encoder_full() says so */
 #define BLOCK_SEAL_BYTES  (1u << 20) /* column bytes after which it says so, some hundred less */
 
 /* How the columns of a payload are coded (FORMAT.md 3): CODING_1 is read, no longer written. */

@@ -17,6 +17,8 @@
 struct packer {
     uint8_t *packed, *between; /* the result; one column after LZ4 */
     size_t packed_capacity, between_capacity;
+    void *search;          /* of LZ4's thorough variant; NULL: not needed yet */
+    size_t searched_bytes; /* what large columns took that were searched thoroughly */
 };
 
 /* Also of one that is all zero. */

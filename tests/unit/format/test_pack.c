@@ -157,6 +157,37 @@ static void test_pack__survives_any_bytes(void **state)
     packer_release(&other);
 }
 
+/* Words of a small vocabulary: a quick search misses half of what repeats. */
+static size_t words(uint8_t *out, size_t columns_bytes, uint64_t *seed)
+{
+    static uint8_t vocabulary[64][24];
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 24; j++)
+            vocabulary[i][j] = (uint8_t)random_below(seed, 4);
+    uint8_t *at = put_varint(out, 1);
+    at = put_varint(at, columns_bytes);
+    for (size_t i = 0; i < columns_bytes / 24; i++, at += 24)
+        memcpy(at, vocabulary[random_below(seed, 64)], 24);
+    return (size_t)(at - out);
+}
+
+/* What is searched thoroughly is bounded in a trace, but for what becomes small. */
+static void test_pack__large_columns_are_searched_thoroughly_at_first_only(void **state)
+{
+    (void)state;
+    static uint8_t large[MOST], small[MOST];
+    struct packer p = {0};
+    uint64_t seed = 5;
+    size_t large_bytes = words(large, 192000, &seed), small_bytes = words(small, 9600, &seed);
+    size_t first = packer_pack(&p, large, large_bytes), last = 0;
+    size_t first_small = packer_pack(&p, small, small_bytes);
+    for (int i = 0; i < 100; i++)
+        last = packer_pack(&p, large, large_bytes);
+    assert_true(first > 0 && first < last);
+    assert_int_equal(packer_pack(&p, small, small_bytes), first_small);
+    packer_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_pack__lengths_beyond_the_payload_are_none_though_they_add_up),
         cmocka_unit_test(test_pack__a_column_that_is_all_of_the_rest_shrinks),
         cmocka_unit_test(test_pack__survives_any_bytes),
+        cmocka_unit_test(test_pack__large_columns_are_searched_thoroughly_at_first_only),
     };
     return cmocka_run_group_tests_name("pack", tests, NULL, NULL);
 }
