@@ -184,7 +184,8 @@ static void test_pack__large_columns_are_searched_thoroughly_at_first_only(void 
     for (int i = 0; i < 100; i++)
         last = packer_pack(&p, large, large_bytes);
     assert_true(first > 0 && first < last);
-    assert_int_equal(packer_pack(&p, small, small_bytes), first_small);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(packer_pack(&p, small, small_bytes), first_small);
     packer_release(&p);
 }
 
