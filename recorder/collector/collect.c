@@ -19,8 +19,11 @@
 #include <unistd.h>
 
 #define ADDRESS_BUDGET_BYTES (size_t)(32u << 20)
-#define SLEEP_MIN_NS         1000000
-#define SLEEP_MAX_NS         10000000
+/* A program at work is looked at every SLEEP_BUSY_NS: it wakes us itself before a ring is full, and
+ * each look costs it two switches where there is one core. */
+#define SLEEP_MIN_NS  1000000
+#define SLEEP_BUSY_NS 4000000
+#define SLEEP_MAX_NS  10000000
 /* A drain that found this much is followed by another at once. */
 #define BUSY_BYTES (RING_BYTES / 4)
 /* So few allocations under the same outermost frame, and a failure is the cause of the end. */
@@ -160,7 +163,7 @@ static uint64_t round_once(struct collector *c)
         c->sleep_ns = SLEEP_MIN_NS;
         return bytes;
     }
-    c->sleep_ns = bytes                            ? SLEEP_MIN_NS
+    c->sleep_ns = bytes                            ? SLEEP_BUSY_NS
                   : c->sleep_ns * 2 < SLEEP_MAX_NS ? c->sleep_ns * 2
                                                    : SLEEP_MAX_NS;
     return bytes;
