@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/collect.h"
 #include "recorder/collector/control.h"
+#include "recorder/collector/guard.h"
 #include "recorder/collector/merge.h"
 #include "recorder/collector/sample.h"
 #include "recorder/failpoint.h"
@@ -31,6 +32,8 @@
 #define EXIT_GRACE_ROUNDS 3
 /* Pools and trackers end this soon after the program. */
 #define OTHERS_GRACE_NS UINT64_C(250000000)
+/* The launcher tells who held the memory meanwhile; what was stopped is not held up for longer. */
+#define TELLING_MS 60000
 
 struct collector {
     const struct collect *config;
@@ -40,12 +43,13 @@ struct collector {
     struct pending pending;
     struct processes processes;
     struct merge *merge;
+    struct guard guard;
     uint64_t sampled_ns, ended_ns;
     long sleep_ns;
     bool ended;         /* the program has */
     bool launcher_gone; /* its end of the pair is closed, or it was told that we go on alone */
     bool told;          /* the launcher knows how it ended */
-    bool refused;
+    bool told_memory;   /* the launcher has told who held the memory */
     uint32_t status, kills;
 };
 
@@ -82,6 +86,8 @@ static bool hear(struct collector *c, int timeout_ms)
         c->ended_ns = c->output.now_ns;
         c->status = message.status;
         c->kills = message.kills;
+    } else if (message.kind == CONTROL_GO) {
+        c->told_memory = true;
     }
     return true;
 }
@@ -175,6 +181,8 @@ static enum oom_cause oom_cause(const struct collector *c)
     bool failed = WIFEXITED(status) ? WEXITSTATUS(status) == 1 : WTERMSIG(status) == SIGABRT;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && c->kills)
         return OOM_KERNEL;
+    if (c->guard.stepped_in && status != 0)
+        return OOM_GUARD;
     bool near = c->processes.root_failed && c->processes.root_since_failure < OOM_ALLOCS;
     return failed && near ? OOM_PROGRAM : OOM_NO;
 }
@@ -230,6 +238,43 @@ static void stop_early(struct collector *c)
     output_stop(&c->output, REASON_KILLED);
 }
 
+static void say_stopping(struct collector *c)
+{
+    struct control message = {.kind = CONTROL_STOPPING};
+    for (const struct recorded *p = c->processes.first; p; p = p->next)
+        if (!p->dying && message.living < CONTROL_PIDS)
+            message.pids[message.living++] = p->pid;
+    say(c, &message);
+}
+
+/* Memory is nearly used up. Everything is stopped and in the file; the launcher tells who held it,
+ * then all that is recorded ends. Where the launcher is gone nothing is recorded, and nothing
+ * ended. */
+static void step_in(struct collector *c)
+{
+    struct control message = {.kind = CONTROL_GUARD};
+    say_stopping(c);
+    guard_signal(&c->processes, SIGSTOP);
+    guard_await_stop(&c->processes);
+    round_once(c);
+    sample_tick(&c->processes);
+    output_flush(&c->output);
+    guard_sentence(&c->guard, message.text, sizeof message.text);
+    message.events = encoder_events(c->output.encoder);
+    say(c, &message);
+    for (int ms = 0; ms < TELLING_MS && !c->told_memory && !c->launcher_gone; ms += 100)
+        hear(c, 100);
+    guard_signal(&c->processes, c->launcher_gone ? SIGCONT : SIGKILL);
+}
+
+static void look_at_memory(struct collector *c)
+{
+    if (guard_look(&c->guard, &c->processes))
+        step_in(c);
+    else if (c->guard.stepped_in)
+        guard_signal(&c->processes, SIGKILL); /* who came meanwhile */
+}
+
 static void collect_loop(struct collector *c)
 {
     unsigned quiet = 0;
@@ -240,6 +285,8 @@ static void collect_loop(struct collector *c)
             ;
         if (c->launcher_gone && !c->told)
             return stop_early(c);
+        if (!c->told && !c->output.stopped)
+            look_at_memory(c);
         if (c->ended && !bytes && !c->processes.living && ++quiet >= EXIT_GRACE_ROUNDS)
             return;
         bool grace_over = c->output.now_ns - c->ended_ns >= OTHERS_GRACE_NS;
@@ -270,6 +317,7 @@ static int start(struct collector *c, struct err *err)
     c->merge = FAILPOINT(merge_memory, malloc(sizeof *c->merge), NULL);
     if (!c->merge)
         return err_set(err, ERR_NOMEM, "no memory for the collector");
+    guard_open(&c->guard, config->oom_reserve_bytes);
     processes_init(&c->processes, &c->shared, &c->output, c->serve, ADDRESS_BUDGET_BYTES);
     merge_init(c->merge, &c->shared, &c->processes, &c->output);
     return 0;
@@ -286,6 +334,7 @@ static void finish(struct collector *c)
     uint64_t events = output_finish(&c->output);
     if (!c->told)
         tell_launcher(c, events);
+    guard_close(&c->guard);
     merge_release(c->merge);
     free(c->merge);
     processes_release(&c->processes);

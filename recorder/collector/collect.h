@@ -15,6 +15,7 @@ struct collect {
     uint32_t flags; /* enum shm_flag */
     struct trace_header header;
     struct writer_limits limits;
+    uint64_t oom_reserve_bytes; /* as guard_open takes it */
 };
 
 /* Everything, until the end. Tells the launcher how it goes (control.h). Returns the collector's

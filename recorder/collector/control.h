@@ -13,8 +13,14 @@ enum control_kind {
     CONTROL_REFUSED,   /* collector: the program's interpreter cannot be recorded; text says why */
     CONTROL_ENDED,     /* launcher: status is the program's raw wait status, kills the kernel's OOM
                           kills meanwhile */
-    CONTROL_DONE       /* collector: the trace is closed, or `living` recorded processes go on */
+    CONTROL_DONE,      /* collector: the trace is closed, or `living` recorded processes go on */
+    CONTROL_STOPPING,  /* collector: memory is nearly used up, and it stops these processes: pids
+                          holds `living` of them. Should it end now, the launcher continues them */
+    CONTROL_GUARD,     /* collector: they stand, the trace is written up to here; text says why */
+    CONTROL_GO         /* launcher: it has told; the processes may be ended */
 };
+
+#define CONTROL_PIDS 128
 
 struct control {
     uint32_t kind;
@@ -26,7 +32,10 @@ struct control {
     uint32_t cut_short;    /* DONE: processes that stopped recording before their end */
     uint32_t met;          /* DONE: processes that were recorded */
     uint64_t lost_events, lost_stacks, trace_bytes, events;
-    char text[512];
+    union {
+        char text[512];
+        uint32_t pids[CONTROL_PIDS];
+    };
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include "format/event.h"
 #include "recorder/failpoint.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,9 @@ static void print_ending(int status, const struct control *done)
                 strsignal(WTERMSIG(status)), cause);
 }
 
-/* Lets memreplay read the trace and print the peak and its holders. */
-static void print_holders(const struct target *t, const char *trace, uint64_t events)
+/* Lets memreplay read the trace and print the peak and its holders; without its notes where it is
+ * known that the trace goes on (cut). */
+static void print_holders(const struct target *t, const char *trace, uint64_t events, bool cut)
 {
     if (events > READ_EVENTS) {
         fprintf(stderr, "memrec: %llu events; who held the peak is not read here\n",
@@ -40,6 +42,9 @@ static void print_holders(const struct target *t, const char *trace, uint64_t ev
     pid_t child = *t->replay ? FAILPOINT(replay_fork, fork(), -1) : -1;
     if (child == 0) {
         dup2(2, 1);
+        int null = cut ? open("/dev/null", O_WRONLY) : -1;
+        if (null >= 0)
+            dup2(null, 2);
         execl(t->replay, "memreplay", "closing", trace, (char *)NULL);
         _exit(127);
     }
@@ -89,10 +94,20 @@ static void print_losses(const struct control *done)
                 done->living);
 }
 
-void farewell(const struct target *t, const char *trace, int status, const struct control *done)
+void farewell_guard(const struct target *t, const char *trace, const struct control *guard,
+                    bool quiet)
+{
+    fprintf(stderr, "memrec: %s; the program is ended here\n", guard->text);
+    if (!quiet)
+        print_holders(t, trace, guard->events, true);
+}
+
+void farewell(const struct target *t, const char *trace, int status, const struct control *done,
+              bool held)
 {
     print_ending(status, done);
-    print_holders(t, trace, done->events);
+    if (!held)
+        print_holders(t, trace, done->events, false);
     print_losses(done);
     fprintf(stderr, "memrec: the trace is %s; next: memreplay peak %s\n", trace, trace);
 }

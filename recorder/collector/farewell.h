@@ -6,7 +6,14 @@
 #include "recorder/collector/control.h"
 #include "recorder/collector/target.h"
 
-/* status: the program's raw wait status; done: what the collector told. */
-void farewell(const struct target *t, const char *trace, int status, const struct control *done);
+/* status: the program's raw wait status; done: what the collector told; held: who held the memory
+ * has been told (farewell_guard). */
+void farewell(const struct target *t, const char *trace, int status, const struct control *done,
+              bool held);
+
+/* Before the guard ends the program: why, and who holds the memory. guard: CONTROL_GUARD; quiet:
+ * why alone. */
+void farewell_guard(const struct target *t, const char *trace, const struct control *guard,
+                    bool quiet);
 
 #endif

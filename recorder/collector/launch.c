@@ -44,8 +44,10 @@ struct launch {
     char socket_name[RENDEZVOUS_SOCKET_BYTES];
     int control; /* our end of the pair */
     pid_t program, collector;
-    bool refused;
+    bool refused, told_memory; /* told_memory: the guard's words are said */
     char refusal[512];
+    uint32_t stopped[CONTROL_PIDS]; /* by the collector, which is about to end them */
+    uint32_t stopped_count;
 };
 
 static uint64_t clock_ns(clockid_t id)
@@ -196,8 +198,10 @@ static int start_collector(struct launch *l, int trace, struct err *err)
 {
     int pair[2], listener = above_standard(open_listener(l->socket_name));
     struct text words[WORDS_MAX];
-    struct collect c = {
-        .trace = trace, .listener = listener, .limits = {.max_bytes = trace_limit(l->options)}};
+    struct collect c = {.trace = trace,
+                        .listener = listener,
+                        .limits = {.max_bytes = trace_limit(l->options)},
+                        .oom_reserve_bytes = l->options->oom_reserve_bytes};
     struct control message = {0};
     if (listener < 0 ||
         FAILPOINT(control_pair, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), -1) !=
@@ -293,30 +297,69 @@ static int start_program(struct launch *l, struct err *err)
     return EXIT_OUR_FAILURE;
 }
 
-/* A refusal may come while the program waits for its end. */
-/* Returns false when the collector is gone. */
-static bool look_for_refusal(struct launch *l)
+/* The collector ended with the program stopped: what it would have ended goes on. */
+static void continue_stopped(struct launch *l)
+{
+    for (uint32_t i = 0; i < l->stopped_count; i++)
+        kill((pid_t)l->stopped[i], SIGCONT);
+    l->stopped_count = 0;
+}
+
+static void tell_memory(struct launch *l, const struct control *message)
+{
+    struct control go = {.kind = CONTROL_GO};
+    void (*before)(int) = signal(SIGPIPE, SIG_IGN); /* nobody may be reading */
+    farewell_guard(l->target, l->trace, message, l->options->quiet);
+    signal(SIGPIPE, before);
+    l->told_memory = true;
+    send(l->control, &go, sizeof go, MSG_NOSIGNAL);
+}
+
+/* What the collector says while the program runs, one message. Returns false when there is none;
+ * *gone: it has ended. */
+static bool take_message(struct launch *l, bool *gone)
 {
     struct control message;
     ssize_t got = recv(l->control, &message, sizeof message, MSG_DONTWAIT);
-    if (got != (ssize_t)sizeof message || message.kind != CONTROL_REFUSED)
-        return got != 0;
-    l->refused = true;
-    message.text[sizeof message.text - 1] = 0;
-    memcpy(l->refusal, message.text, sizeof l->refusal);
-    kill(l->program, SIGKILL);
+    *gone = got == 0;
+    if (got != (ssize_t)sizeof message)
+        return false;
+    if (message.kind != CONTROL_STOPPING)
+        message.text[sizeof message.text - 1] = 0;
+    if (message.kind == CONTROL_REFUSED) {
+        l->refused = true;
+        memcpy(l->refusal, message.text, sizeof l->refusal);
+        kill(l->program, SIGKILL);
+    } else if (message.kind == CONTROL_STOPPING && message.living <= CONTROL_PIDS) {
+        memcpy(l->stopped, message.pids, sizeof l->stopped);
+        l->stopped_count = message.living;
+    } else if (message.kind == CONTROL_GUARD) {
+        tell_memory(l, &message);
+    }
     return true;
+}
+
+/* All that it has said. Returns false when the collector is gone. */
+static bool take_messages(struct launch *l)
+{
+    bool gone;
+    while (take_message(l, &gone))
+        ;
+    if (gone)
+        continue_stopped(l);
+    return !gone;
 }
 
 /* Takes what children have to tell; as PID 1 also of those who were orphaned to us. Returns whether
  * the program has ended, *status how. */
-static bool reap(const struct launch *l, int *status)
+static bool reap(struct launch *l, int *status)
 {
     pid_t pid, whom = getpid() == 1 ? -1 : l->program;
     while ((pid = waitpid(whom, status, WNOHANG | WUNTRACED)) > 0) {
         if (pid == l->program && !WIFSTOPPED(*status))
             return true;
-        if (pid == l->program)
+        take_messages(l); /* was it the collector that stopped it? */
+        if (pid == l->program && !l->stopped_count)
             signals_stop_too(WSTOPSIG(*status));
     }
     return false;
@@ -330,10 +373,8 @@ static int wait_program(struct launch *l)
     while (!reap(l, &status)) {
         struct pollfd watch = {.fd = control_open ? l->control : -1, .events = POLLIN};
         signals_poll(&watch, 1, -1);
-        if (watch.revents & POLLIN)
-            control_open = look_for_refusal(l);
-        else if (watch.revents & (POLLHUP | POLLERR))
-            control_open = false;
+        if (watch.revents)
+            control_open = take_messages(l);
     }
     signals_forward_to(0);
     return status;
@@ -408,6 +449,6 @@ int launch_run(const struct options *o, const struct target *t, struct err *err)
         return refusal(&l, err);
     close_recording(&l, ended, kills, &done);
     if (!o->quiet)
-        farewell(t, l.trace, ended, &done);
+        farewell(t, l.trace, ended, &done, l.told_memory);
     return exit_status(ended, &done);
 }

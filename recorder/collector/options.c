@@ -4,6 +4,7 @@
 #include "recorder/collector/options.h"
 
 #include "format/size.h"
+#include "recorder/collector/guard.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,17 @@ static int take_children(struct options *o, const char *value, struct err *err)
     return err_set(err, ERR_USAGE, "--children takes all, python or none, not '%s'", value);
 }
 
+static int take_reserve(struct options *o, const char *value, struct err *err)
+{
+    uint64_t bytes;
+    if (!size_parse(value, &bytes) || !bytes)
+        return err_set(err, ERR_USAGE, "--oom-reserve takes a size such as 100MB or 1GiB, not '%s'",
+                       value);
+    if (o->oom_reserve_bytes != GUARD_OFF) /* which stands, wherever it was given */
+        o->oom_reserve_bytes = bytes;
+    return 0;
+}
+
 /* One option. Returns 0 or -ERR_USAGE. */
 static int take(struct options *o, int letter, const char *value, struct err *err)
 {
@@ -67,7 +79,8 @@ static int take(struct options *o, int letter, const char *value, struct err *er
     case OPTION_NO_OBJECTS: o->objects = letter == OPTION_OBJECTS; return 0;
     case OPTION_CHILDREN: return take_children(o, value, err);
     case OPTION_NO_STACKS: o->stacks = false; return 0;
-    case OPTION_NO_OOM: return 0;
+    case OPTION_NO_OOM: o->oom_reserve_bytes = GUARD_OFF; return 0;
+    case OPTION_OOM_RESERVE: return take_reserve(o, value, err);
     case OPTION_NATIVE:
         return err_set(err, ERR_USAGE,
                        "--native is not in this version; Python stacks are recorded without it");
@@ -107,7 +120,8 @@ int options_read(struct options *o, int argc, char **argv, struct err *err)
     struct option longs[OPTIONS + 1];
     const char *value = NULL; /* of the last option */
     int letter, status = 0, from = 1;
-    *o = (struct options){.objects = true, .stacks = true, .children = 'p'};
+    *o = (struct options){
+        .objects = true, .stacks = true, .children = 'p', .oom_reserve_bytes = GUARD_DEFAULT};
     make_long_options(longs);
     opterr = 0;
     optind = 1;

@@ -14,6 +14,7 @@ enum option_letter {
     OPTION_CHILDREN,
     OPTION_NO_STACKS,
     OPTION_NO_OOM,
+    OPTION_OOM_RESERVE,
     OPTION_NATIVE,
     OPTION_SAMPLE
 };
@@ -28,6 +29,7 @@ struct options {
     bool force, objects, stacks, quiet, help;
     char children; /* a, p, n: rendezvous.h */
     uint64_t max_bytes;
+    uint64_t oom_reserve_bytes; /* as guard_open takes it (guard.h) */
 };
 
 /* argv[0] is the word "run". Returns 0, or -ERR_USAGE with err filled. */

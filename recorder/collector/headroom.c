@@ -1,0 +1,175 @@
+/* Reading what is left (headroom.h). Why every group on the way up: the tightest need not be the
+ * innermost. Why also by shortened paths: in a container our group's path is the host's, while its
+ * files stand at the top of what is mounted. Why descriptors are kept: this is read often. */
+#define _GNU_SOURCE
+#include "recorder/collector/headroom.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STAT_BYTES 8192
+
+static const char *const v1[] = {"memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"};
+static const char *const v2[] = {"memory.max", "memory.current", "memory.stat"};
+
+static int open_in(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return length < (int)sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+static void close_one(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void close_group(const struct headroom_group *group)
+{
+    close_one(group->limit);
+    close_one(group->usage);
+    close_one(group->stat);
+}
+
+static void take_group(struct headroom *h, const char *folder, const char *const *names)
+{
+    struct headroom_group group = {open_in(folder, names[0]), open_in(folder, names[1]),
+                                   open_in(folder, names[2])};
+    if (group.limit >= 0 && group.usage >= 0 && h->count < HEADROOM_GROUPS)
+        h->groups[h->count++] = group;
+    else
+        close_group(&group);
+}
+
+/* The group at `path` below `root`, and all above it. */
+static void take_groups(struct headroom *h, const char *root, char *path, const char *const *names)
+{
+    char folder[PATH_MAX];
+    for (;;) {
+        if (snprintf(folder, sizeof folder, "%s%s", root, path) < (int)sizeof folder)
+            take_group(h, folder, names);
+        char *last = strrchr(path, '/');
+        if (!last)
+            return;
+        *last = 0;
+    }
+}
+
+/* One line of /proc/self/cgroup: "id:controllers:path". */
+static void take_line(struct headroom *h, const char *groups, char *line)
+{
+    char root[PATH_MAX];
+    char *controllers = strchr(line, ':'),
+         *path = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!path)
+        return;
+    *path++ = 0;
+    path[strcspn(path, "\n")] = 0;
+    controllers++;
+    if (!*controllers) {
+        take_groups(h, groups, path, v2);
+    } else if (!strcmp(controllers, "memory") || strstr(controllers, "memory,") ||
+               strstr(controllers, ",memory")) {
+        snprintf(root, sizeof root, "%s/memory", groups);
+        take_groups(h, root, path, v1);
+    }
+}
+
+void headroom_open(struct headroom *h, const char *proc, const char *groups, const char *membership)
+{
+    char line[PATH_MAX];
+    FILE *file = fopen(membership, "re");
+    *h = (struct headroom){.meminfo = open_in(proc, "meminfo")};
+    while (file && fgets(line, sizeof line, file))
+        take_line(h, groups, line);
+    if (file)
+        fclose(file);
+}
+
+void headroom_close(struct headroom *h)
+{
+    for (unsigned i = 0; i < h->count; i++)
+        close_group(&h->groups[i]);
+    close_one(h->meminfo);
+    *h = (struct headroom){.meminfo = -1};
+}
+
+/* The file's text, from its beginning. Returns false: nothing to be read. */
+static bool read_text(int fd, char *text, size_t capacity)
+{
+    ssize_t length = fd >= 0 ? pread(fd, text, capacity - 1, 0) : -1;
+    text[length > 0 ? length : 0] = 0;
+    return length > 0;
+}
+
+/* The number behind a name at the beginning of a line. Returns false where there is none. */
+static bool find_number(const char *text, const char *name, uint64_t *number)
+{
+    size_t length = strlen(name);
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, length) || (line[length] != ' ' && line[length] != ':'))
+            continue;
+        *number = strtoull(line + length + 1, NULL, 10);
+        return true;
+    }
+    return false;
+}
+
+/* What the kernel would give back before it kills: file cache, whole groups' figures in v1. */
+static uint64_t reclaimable(const struct headroom_group *group)
+{
+    static const char *const names[2][2] = {{"total_inactive_file", "total_active_file"},
+                                            {"inactive_file", "active_file"}};
+    char text[STAT_BYTES];
+    if (!read_text(group->stat, text, sizeof text))
+        return 0;
+    for (unsigned version = 0; version < 2; version++) {
+        uint64_t inactive, active;
+        if (find_number(text, names[version][0], &inactive) &&
+            find_number(text, names[version][1], &active))
+            return inactive + active;
+    }
+    return 0;
+}
+
+static void look_at_group(const struct headroom_group *group, struct headroom_left *left)
+{
+    char limit_text[64], usage_text[64];
+    if (!read_text(group->limit, limit_text, sizeof limit_text) || *limit_text == 'm' ||
+        !read_text(group->usage, usage_text, sizeof usage_text))
+        return; /* "max": no limit */
+    uint64_t limit = strtoull(limit_text, NULL, 10), usage = strtoull(usage_text, NULL, 10);
+    if (limit >= INT64_MAX / 4096 * 4096 || !limit)
+        return; /* v1's way to say none */
+    uint64_t below = usage < limit ? limit - usage : 0;
+    if (below >= left->left_bytes)
+        return; /* the cache would only make it more */
+    uint64_t cache = reclaimable(group), unused = below + (cache < usage ? cache : usage);
+    if (unused >= left->left_bytes)
+        return;
+    left->left_bytes = unused;
+    left->whole_bytes = limit;
+    left->of_group = true;
+}
+
+bool headroom_read(const struct headroom *h, struct headroom_left *left)
+{
+    char text[4096];
+    uint64_t total, available, swap = 0, swap_free = 0;
+    if (!read_text(h->meminfo, text, sizeof text) || !find_number(text, "MemTotal", &total) ||
+        !find_number(text, "MemAvailable", &available))
+        return false;
+    if (find_number(text, "SwapTotal", &swap) && find_number(text, "SwapFree", &swap_free))
+        swap -= swap_free < swap ? swap_free : swap;
+    *left = (struct headroom_left){
+        .left_bytes = available << 10, .whole_bytes = total << 10, .swap_used_bytes = swap << 10};
+    for (unsigned i = 0; i < h->count; i++)
+        look_at_group(&h->groups[i], left);
+    return true;
+}
