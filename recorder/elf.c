@@ -37,6 +37,33 @@ static uint64_t file_offset(const Elf64_Phdr *headers, unsigned count, uint64_t 
     return UINT64_MAX;
 }
 
+/* Is a library's file name that of a runtime with an allocator of its own? */
+static bool is_sanitizer(const char *name)
+{
+    static const char *const names[] = {"libasan",   "libtsan",          "liblsan",
+                                        "libhwasan", "libclang_rt.asan", "libclang_rt.tsan"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strncmp(name, names[i], strlen(names[i])))
+            return true;
+    return false;
+}
+
+bool preload_sanitizes(const char *value)
+{
+    while (*value) {
+        size_t length = strcspn(value, ": ");
+        const char *name = value;
+        for (size_t i = 0; i < length; i++)
+            if (value[i] == '/')
+                name = value + i + 1;
+        if (is_sanitizer(name))
+            return true;
+        value += length;
+        value += strspn(value, ": ");
+    }
+    return false;
+}
+
 /* Does a DT_NEEDED entry name a sanitizer's runtime? */
 static bool needs_sanitizer(int fd, const Elf64_Phdr *headers, unsigned count,
                             const Elf64_Phdr *dynamic)
@@ -57,9 +84,7 @@ static bool needs_sanitizer(int fd, const Elf64_Phdr *headers, unsigned count,
             continue;
         needed++;
         read_text(fd, name, sizeof name, strings + entries[i].d_un.d_val);
-        if (!strncmp(name, "libasan", 7) || !strncmp(name, "libtsan", 7) ||
-            !strncmp(name, "liblsan", 7) || !strncmp(name, "libhwasan", 9) ||
-            !strncmp(name, "libclang_rt.asan", 16) || !strncmp(name, "libclang_rt.tsan", 16))
+        if (is_sanitizer(name))
             return true;
     }
     return false;

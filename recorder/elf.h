@@ -29,4 +29,8 @@ enum program_kind program_kind(const char *path, char *interpreter, size_t capac
  */
 bool program_carries(const char *path);
 
+/* Does a value of LD_PRELOAD (entries parted by colons and spaces) name a sanitizer's runtime,
+ * which must come first of all? Reads no file. */
+bool preload_sanitizes(const char *value);
+
 #endif

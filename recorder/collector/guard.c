@@ -1,4 +1,5 @@
-/* The guard's decisions and signals (guard.h). */
+/* The decisions and signals of the guard (guard.h). Why pidfds: a number may be somebody else by
+ * now. */
 #define _GNU_SOURCE
 #include "recorder/collector/guard.h"
 #include "recorder/collector/proc.h"

@@ -40,6 +40,18 @@ static int find_program(const char *name, char *out)
     return EXIT_NOT_FOUND;
 }
 
+static int judge_preloads(struct err *err)
+{
+    const char *others = getenv("LD_PRELOAD");
+    if (!others || !preload_sanitizes(others))
+        return 0;
+    err_set(err, ERR_USAGE,
+            "LD_PRELOAD names a sanitizer's runtime (%.300s), whose allocator must come first; "
+            "record without it",
+            others);
+    return EXIT_OUR_FAILURE;
+}
+
 static int judge(const char *path, struct err *err)
 {
     char buffers[2][256];
@@ -182,6 +194,8 @@ int target_find(struct target *t, const struct options *o, struct err *err)
                 program);
     if (!status && o->form == RUN_SCRIPT)
         status = check_script(o->arguments[0], err);
+    if (!status)
+        status = judge_preloads(err);
     if (!status)
         status = judge(t->path, err);
     if (!status)

@@ -1,5 +1,6 @@
 /* Mappings made by the program itself: mmap and its kin, and the break.
- * What libc maps for its own malloc doesn't come through here. An anonymous mapping made while one
+ * What libc maps for its own malloc doesn't come through here; what another allocator maps that
+ * stands in for malloc is no event either (real_is_allocators). An anonymous mapping made while one
  * of Python's allocators is at work is an arena for objects that count one by one. Unmapping is
  * written before the call, mapping after it (hooks.h). Known gap: a mremap that moves is written
  * after the call, so a mapping that another thread makes in the old place in between is taken for
@@ -127,16 +128,24 @@ static void resolved(void)
         real_resolve();
 }
 
+#define CALLER __builtin_return_address(0)
+
 EXPORT void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
 {
     resolved();
-    return map_outcome(real.mmap(hint, length, protection, flags, fd, offset), length, protection,
-                       flags, fd);
+    void *address = real.mmap(hint, length, protection, flags, fd, offset);
+    if (real_is_allocators(CALLER))
+        return address;
+    return map_outcome(address, length, protection, flags, fd);
 }
 
 EXPORT void *mmap64(void *hint, size_t length, int protection, int flags, int fd, off64_t offset)
 {
-    return mmap(hint, length, protection, flags, fd, offset);
+    resolved();
+    void *address = real.mmap(hint, length, protection, flags, fd, offset);
+    if (real_is_allocators(CALLER))
+        return address;
+    return map_outcome(address, length, protection, flags, fd);
 }
 
 EXPORT int munmap(void *address, size_t length)
@@ -183,7 +192,8 @@ EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
         va_end(rest);
     }
     void *fresh = real.mremap(old, old_length, length, flags, target);
-    remap_outcome(old, old_length, fresh, length, flags);
+    if (!real_is_allocators(CALLER))
+        remap_outcome(old, old_length, fresh, length, flags);
     return fresh;
 }
 
@@ -242,6 +252,8 @@ EXPORT void *sbrk(intptr_t increment)
 {
     resolved();
     void *from = real.sbrk(increment);
+    if (real_is_allocators(CALLER))
+        return from;
     if (from == (void *)-1)
         break_failed(increment > 0 ? (uint64_t)increment : 0);
     else if (increment)

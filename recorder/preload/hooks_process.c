@@ -201,7 +201,7 @@ static bool must_strip(const char *path, char *const *environment, size_t *count
         const char *entry = value ? find_ours(value, &length) : NULL;
         if (entry)
             carried = true;
-        if (entry && !library_reachable(entry, length))
+        if (entry && (!library_reachable(entry, length) || preload_sanitizes(value)))
             path = NULL;
     }
     return carried && *count <= ENVIRONMENT_MAX && (!path || !program_carries(path));

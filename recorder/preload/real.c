@@ -6,6 +6,7 @@
 #include "recorder/preload/real.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -91,6 +92,38 @@ static void resolve_into(struct real *found)
 #undef OPTIONAL
 }
 
+static uintptr_t allocator_from, allocator_bytes; /* its code; empty where it is libc's */
+
+bool real_is_allocators(const void *code)
+{
+    return (uintptr_t)code - allocator_from < allocator_bytes;
+}
+
+/* The first byte of the library that an address lies in; NULL: not told. */
+static const void *library_of(uintptr_t code)
+{
+    Dl_info info;
+    int told = dladdr((void *)code, &info); /* banned: once, where dlsym is called anyway */
+    return told ? info.dli_fbase : NULL;
+}
+
+/* Where the library of real.malloc lies, by its program headers. */
+static void find_allocator(const struct real *found)
+{
+    const void *of_malloc = library_of((uintptr_t)found->malloc);
+    if (!of_malloc || of_malloc == library_of((uintptr_t)found->waitpid))
+        return;
+    const char *base = of_malloc;
+    const Elf64_Ehdr *head = of_malloc;
+    const Elf64_Phdr *parts = (const Elf64_Phdr *)(base + head->e_phoff);
+    for (unsigned i = 0; i < head->e_phnum; i++) {
+        uintptr_t end = parts[i].p_vaddr + parts[i].p_memsz;
+        if (parts[i].p_type == PT_LOAD && end > allocator_bytes)
+            allocator_bytes = end;
+    }
+    allocator_from = (uintptr_t)base;
+}
+
 void real_resolve(void)
 {
     static bool done;
@@ -100,6 +133,7 @@ void real_resolve(void)
     struct real found;
     bootstrap.resolving = true;
     resolve_into(&found);
+    find_allocator(&found);
     dlerror();
     bootstrap.resolving = false;
     real = found;

@@ -29,6 +29,11 @@ extern struct real real __attribute__((visibility("hidden")));
  * errno, leaves dlerror clear. */
 void real_resolve(void);
 
+/* Does this address of code lie in the library that real.malloc is of, where that is another one
+ * than libc? What such an allocator maps holds blocks that are told one by one, so it is no event,
+ * as what libc maps for its own. */
+bool real_is_allocators(const void *code);
+
 /* Is this block from that static area (it is never freed)? */
 bool real_is_bootstrap(const void *block);
 
