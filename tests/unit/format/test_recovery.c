@@ -282,6 +282,23 @@ static void test_recovery__counters_that_jump_without_a_gap_are_damage(void **st
     built_release(&b);
 }
 
+/* Time and the numbers given out so far, each of 32 bits where time has 64. */
+static void test_recovery__a_block_that_goes_back_is_not_taken(void **state)
+{
+    (void)state;
+    static const uint32_t fields[] = {48, 56, 60, 64, 68};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct built b;
+        build_small(&b);
+        uint32_t before = get_u32(table_of(&b, 3) + fields[i]);
+        assert_true(before > 0);
+        put_u32(table_of(&b, 4) + fields[i], before - 1);
+        mend(table_of(&b, 4));
+        check_lost(&b, 1);
+        built_release(&b);
+    }
+}
+
 static void test_recovery__sizes_that_do_not_fit_the_frame_cost_one_block(void **state)
 {
     (void)state;
@@ -447,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_recovery__garbage_between_blocks_costs_no_block),
         cmocka_unit_test(test_recovery__a_block_of_another_trace_is_not_taken),
         cmocka_unit_test(test_recovery__counters_that_jump_without_a_gap_are_damage),
+        cmocka_unit_test(test_recovery__a_block_that_goes_back_is_not_taken),
         cmocka_unit_test(test_recovery__sizes_that_do_not_fit_the_frame_cost_one_block),
         cmocka_unit_test(test_recovery__a_payload_is_held_to_its_own_checksum),
         cmocka_unit_test(test_recovery__no_block_is_given_twice),
