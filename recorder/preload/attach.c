@@ -176,6 +176,7 @@ static void thread_ends(void *unused)
     t->busy = BUSY_HOOK;
     emit_close(t);
     walker_release(&t->walker);
+    t->walker.closed = true;
     t->ended = 1;
     t->busy = before;
 }

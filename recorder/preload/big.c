@@ -20,6 +20,7 @@ static struct place {
 } places[PLACES];
 
 _Atomic uint16_t big_counters[BIG_COUNTERS];
+_Atomic uint32_t big_count;
 
 static struct place *place_at(uintptr_t block, unsigned probe)
 {
@@ -36,6 +37,7 @@ void big_add(const void *block, uint64_t bytes)
             continue;
         place->bytes = bytes;
         atomic_fetch_add(big_counter(block), 1);
+        atomic_fetch_add(&big_count, 1);
         atomic_store(&place->block, (uintptr_t)block);
         return;
     }
@@ -49,6 +51,7 @@ uint64_t big_take(const void *block)
             continue;
         uint64_t bytes = place->bytes;
         atomic_fetch_sub(big_counter(block), 1);
+        atomic_fetch_sub(&big_count, 1);
         atomic_store(&place->block, 0);
         return bytes;
     }

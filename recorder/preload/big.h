@@ -2,9 +2,9 @@
  * freed. Why in here: the collector samples residency every 100 ms, and a block that lived for less
  * would be told wrong; at its free its pages are still there, and asking for them (mincore) costs 2
  * to 3 ns a page, against some 100 ns that touching the page has cost. A free that isn't of a big
- * block pays one load: counters by a hash of the page say that there is none. Invariants: bounded
- * and lock-free; a block that finds no place is sampled by the collector alone. Any thread;
- * async-signal-safe. Not here: mappings (hooks_map.c asks for itself). */
+ * block pays one load while there are none, else two: counters by a hash of the page tell.
+ * Invariants: bounded and lock-free; a block that finds no place is sampled by the collector alone.
+ * Any thread; async-signal-safe. Not here: mappings (hooks_map.c asks for itself). */
 #ifndef RECORDER_PRELOAD_BIG_H
 #define RECORDER_PRELOAD_BIG_H
 
@@ -27,9 +27,12 @@ HIDDEN void big_add(const void *block, uint64_t bytes);
 /* Takes a block out. Returns its size, 0 when it isn't there. */
 HIDDEN uint64_t big_take(const void *block);
 
+extern HIDDEN _Atomic uint32_t big_count; /* of blocks in the table */
+
 static inline bool big_possible(const void *block)
 {
-    return atomic_load_explicit(big_counter(block), memory_order_relaxed) != 0;
+    return atomic_load_explicit(&big_count, memory_order_relaxed) != 0 &&
+           atomic_load_explicit(big_counter(block), memory_order_relaxed) != 0;
 }
 
 /* Resident bytes of [block, block + bytes), at most bytes; BIG_UNKNOWN when the kernel doesn't

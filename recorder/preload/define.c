@@ -25,7 +25,7 @@ bool define_code(uint32_t code_id, const struct code_facts *facts)
     uint64_t words[] = {RING_WORD(RING_CODE, facts->table_kind, code_id),
                         (uint32_t)facts->first_line | (uint64_t)facts->minor << 32,
                         facts->name_bytes, facts->filename_bytes, facts->table_bytes};
-    return written(emit(t, words, 5)) && emit_data(t, facts->name, facts->name_bytes) &&
+    return written(emit_words(t, words, 5)) && emit_data(t, facts->name, facts->name_bytes) &&
            emit_data(t, facts->filename, facts->filename_bytes) &&
            emit_data(t, facts->table, facts->table_bytes);
 }

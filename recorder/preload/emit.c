@@ -52,8 +52,10 @@ static bool claim_in_chunk(struct thread *t, uint32_t chunk)
         entry->tid = t->tid;
         t->ring = &process.chunks[chunk][i % RING_CHUNK];
         t->ring_index = i;
+        t->turn_mark = (uint16_t)(i + 1);
         t->head = atomic_load(&t->ring->head);
-        t->limit = t->head;
+        t->limit = 0;
+        t->room = t->head;
         atomic_store(&entry->state, RING_STATE_LIVE);
         shm_raise(&process.control->header.ring_high, i + 1);
         return true;
@@ -148,7 +150,7 @@ void emit_after_fork(void)
 {
     atomic_store(&searching, 0);
     thread_self.ring = NULL;
-    thread_self.head = thread_self.limit = 0;
+    thread_self.head = thread_self.limit = thread_self.room = 0;
     thread_self.tid = 0;
 }
 
@@ -228,14 +230,14 @@ static bool was_told(void)
            atomic_load(&process.slot->state) != SLOT_LIVE;
 }
 
-/* Sets the limit when there is room for `need` bytes past head. It moves half a ring at a time, so
- * that the collector is woken at half a ring. */
+/* Sets `room` when there are `need` bytes past head. It moves half a ring at a time, so that the
+ * collector is woken at half a ring. */
 static bool take_room(struct thread *t, uint64_t tail, uint64_t need)
 {
     if (t->head + need > tail + RING_BYTES)
         return false;
     uint64_t half = t->head + need + RING_BYTES / 2;
-    t->limit = half < tail + RING_BYTES ? half : tail + RING_BYTES;
+    t->room = half < tail + RING_BYTES ? half : tail + RING_BYTES;
     if (t->head - tail > RING_BYTES / 2)
         kick();
     return true;
@@ -266,30 +268,83 @@ static bool wait_for_room(struct thread *t, uint64_t need)
     }
 }
 
-bool emit_ready_slowly(struct thread *t, uint64_t need)
+static void store_word(struct thread *t, uint64_t at, uint64_t word)
+{
+    t->ring->words[(at >> 3) & (RING_WORDS - 1)] = word;
+}
+
+/* Makes the thread the owner of the next turn and writes its TURN word. */
+static void take_turn(struct thread *t, uint64_t seen)
+{
+    uint64_t mine;
+    do {
+        mine = ((seen >> 16) + 1) << 16 | t->turn_mark;
+    } while (!atomic_compare_exchange_weak_explicit(&process.slot->turn, &seen, mine,
+                                                    memory_order_acq_rel, memory_order_acquire));
+    store_word(t, t->head, RING_WORD(RING_TURN, 0, mine >> 16));
+    t->head += 8;
+}
+
+/* The words of an event that has room, one by one: they may go round the end of the memory. */
+static void store(struct thread *t, const uint64_t *words, unsigned count)
+{
+    uint64_t turn = atomic_load_explicit(&process.slot->turn, memory_order_acquire);
+    if ((uint16_t)turn != t->turn_mark)
+        take_turn(t, turn);
+    for (unsigned i = 0; i < count; i++)
+        store_word(t, t->head + 8 * i, words[i]);
+    t->head += 8 * count;
+    atomic_store_explicit(&t->ring->head, t->head, memory_order_release);
+}
+
+/* A ring for a thread that has none. Its first words are a turn, even where the turn word still
+ * names this ring for its last thread, and whose it is. */
+static bool begin_ring(struct thread *t)
+{
+    if (!claim_ring(t) || !wait_for_room(t, 2 * EMIT_ROOM_BYTES))
+        return false;
+    uint64_t words[] = {RING_WORD(RING_THREAD, 0, t->tid), t->origin, 0};
+    take_turn(t, atomic_load(&process.slot->turn));
+    store(t, words, 3);
+    return true;
+}
+
+/* Up to where two words can be stored without a look: while there is room for any event, and both
+ * stand before the end of the memory. */
+static void set_limit(struct thread *t)
+{
+    uint64_t end = (t->head | (RING_BYTES - 1)) + 1 - 8, room = t->room - EMIT_ROOM_BYTES + 8;
+    t->limit = end < room ? end : room;
+}
+
+/* A ring, and room for `need` bytes in it. */
+static bool make_ready(struct thread *t, uint64_t need)
 {
     int saved = errno;
-    bool fresh = !t->ring;
     bool ready =
-        (t->ring || claim_ring(t)) && wait_for_room(t, need + (fresh ? EMIT_ROOM_BYTES + 8 : 0));
-    if (ready && fresh) {
-        emit_turn(t, atomic_load(&process.slot->turn)); /* the turn word may still name this ring
-                                                           for its last thread */
-        ready = emit3(t, RING_WORD(RING_THREAD, 0, t->tid), t->origin, 0);
-    }
+        (t->ring || begin_ring(t)) && (t->head + need <= t->room || wait_for_room(t, need));
     errno = saved;
     return ready;
 }
 
-void emit_turn(struct thread *t, uint64_t seen)
+bool emit_words(struct thread *t, const uint64_t *words, unsigned count)
 {
-    uint64_t mine;
-    do {
-        mine = ((seen >> 16) + 1) << 16 | (t->ring_index + 1);
-    } while (!atomic_compare_exchange_weak_explicit(&process.slot->turn, &seen, mine,
-                                                    memory_order_acq_rel, memory_order_acquire));
-    emit_store(t, t->head, RING_WORD(RING_TURN, 0, mine >> 16));
-    t->head += 8;
+    uint64_t need = 8 * count + 8 > EMIT_ROOM_BYTES ? 8 * count + 8 : EMIT_ROOM_BYTES;
+    bool ready = LIKELY(t->ring && t->head + need <= t->room) || make_ready(t, need);
+    if (ready) {
+        store(t, words, count);
+        set_limit(t);
+    }
+    if (UNLIKELY(t->ended))
+        emit_close(t);
+    return ready;
+}
+
+bool emit1_slowly(struct thread *t, uint64_t a) { return emit_words(t, &a, 1); }
+
+bool emit2_slowly(struct thread *t, uint64_t a, uint64_t b)
+{
+    return emit_words(t, (uint64_t[]){a, b}, 2);
 }
 
 bool emit_data(struct thread *t, const void *bytes, uint64_t count)
@@ -297,12 +352,9 @@ bool emit_data(struct thread *t, const void *bytes, uint64_t count)
     const char *from = bytes;
     while (count) {
         uint64_t piece = count < RING_DATA_BYTES ? count : RING_DATA_BYTES;
-        if (t->head + piece + EMIT_ROOM_BYTES > t->limit &&
-            !emit_ready_slowly(t, piece + EMIT_ROOM_BYTES))
-            return false;
         uint64_t words[1 + RING_DATA_BYTES / 8] = {RING_WORD(RING_DATA, 0, piece)};
         memcpy(words + 1, from, piece);
-        if (!emit(t, words, 1 + (unsigned)((piece + 7) / 8)))
+        if (!emit_words(t, words, 1 + (unsigned)((piece + 7) / 8)))
             return false;
         from += piece;
         count -= piece;
@@ -316,6 +368,7 @@ void emit_close(struct thread *t)
         return;
     struct ring_entry *entry = &process.control->entries[t->ring_index];
     t->ring = NULL;
-    t->head = t->limit = 0;
+    t->head = t->limit = t->room = 0;
+    t->turn_mark = 0;
     atomic_store(&entry->state, RING_STATE_CLOSED);
 }

@@ -19,6 +19,7 @@
 #include "recorder/preload/walk.h"
 
 #define frames_unlikely(x) __builtin_expect(!!(x), 0)
+#define frames_likely(x)   __builtin_expect(!!(x), 1)
 #define FRAMES_INLINE      static inline __attribute__((always_inline))
 
 extern _Atomic bool walk_ended; /* the interpreter was seen finalising: detached states may be gone

@@ -10,16 +10,16 @@
 #include "recorder/preload/emit.h"
 #include <errno.h>
 
-/* Claims the thread for our own code. False: not recorded, because recording is off or because we
- * interrupted ourselves (counted), or because a real allocator is at work and this call lies
- * beneath one that is recorded. */
-static inline bool hook_enter(struct thread *t)
+/* A call while the thread is busy: it lies beneath one that is recorded, whose event it is part of;
+ * or we interrupted ourselves (counted). */
+HIDDEN __attribute__((cold)) void hook_beneath(struct thread *t);
+
+/* Claims the thread for our own code. False: not recorded, because recording is off or because the
+ * thread is busy (hook_beneath). */
+static ALWAYS_INLINE bool hook_enter(struct thread *t)
 {
     if (UNLIKELY(t->busy)) {
-        if (t->busy == BUSY_ALLOCATOR)
-            t->nested = 1;
-        else if (process.open)
-            atomic_fetch_add_explicit(&process.slot->reentered, 1, memory_order_relaxed);
+        hook_beneath(t);
         return false;
     }
     t->busy = BUSY_HOOK; /* before the gate is asked: whoever forks from here on sees it */
@@ -30,48 +30,46 @@ static inline bool hook_enter(struct thread *t)
     return false;
 }
 
-static inline void hook_leave(struct thread *t)
+static ALWAYS_INLINE void hook_leave(struct thread *t)
 {
-    if (UNLIKELY(t->ended))
-        emit_close(t);
     atomic_signal_fence(memory_order_seq_cst);
     t->busy = BUSY_NO;
 }
 
+/* What stands for a stack that is none (NODE_NONE) or could not be told (NODE_LOST, counted). */
+HIDDEN __attribute__((cold)) uint32_t hook_node_otherwise(const struct thread *t, uint32_t node);
+
 /* The node of the calling thread's stack: its Python frames, else those that created it. */
-static inline uint32_t hook_node(struct thread *t)
+static ALWAYS_INLINE uint32_t hook_node(struct thread *t)
 {
-    uint32_t node =
-        process.flags & SHM_STACKS && LIKELY(!t->ended) ? walk_current(&t->walker) : NODE_NONE;
-    if (UNLIKELY(node == NODE_LOST))
-        atomic_fetch_add_explicit(&process.slot->lost_nodes, 1, memory_order_relaxed);
-    return node ? node : t->origin;
+    uint32_t node = walk_current(&t->walker);
+    return LIKELY(node >= NODE_FIRST) ? node : hook_node_otherwise(t, node);
 }
+
+/* An allocation of BIG_BYTES and more. */
+HIDDEN __attribute__((cold)) void hook_alloc_big(struct thread *t, const void *block,
+                                                 uint64_t bytes, unsigned allocator);
 
 /* An allocation that succeeded. Call between enter and leave. */
 static ALWAYS_INLINE void hook_alloc(struct thread *t, const void *block, uint64_t bytes,
                                      unsigned allocator)
 {
+    if (UNLIKELY(bytes >= BIG_BYTES)) {
+        hook_alloc_big(t, block, bytes, allocator);
+        return;
+    }
     uint32_t node = hook_node(t);
-    if (UNLIKELY(bytes >= BIG_BYTES))
-        big_add(block, bytes);
-    if (LIKELY(bytes < UINT32_MAX))
-        emit2(t, RING_WORD(RING_ALLOC, allocator, (uintptr_t)block), bytes | (uint64_t)node << 32);
-    else
-        emit3(t, RING_WORD(RING_ALLOC_BIG, allocator, (uintptr_t)block), bytes, node);
+    emit2(t, RING_WORD(RING_ALLOC, allocator, (uintptr_t)block), bytes | (uint64_t)node << 32);
 }
 
 /* An allocation that failed; why: an errno (ENOMEM is what a program may die of). */
-static inline void hook_failed(struct thread *t, uint64_t bytes, unsigned allocator, int why)
-{
-    uint64_t head = RING_WORD(RING_FAILED, allocator, (unsigned)why);
-    emit3(t, head, bytes, hook_node(t));
-}
+HIDDEN __attribute__((cold)) void hook_failed(struct thread *t, uint64_t bytes, unsigned allocator,
+                                              int why);
 
 /* The outcome of an allocating call: a block, or a failure with errno. For entering and leaving
  * around it, see hook_outcome. */
-static inline void hook_result(struct thread *t, const void *block, uint64_t bytes,
-                               unsigned allocator)
+static ALWAYS_INLINE void hook_result(struct thread *t, const void *block, uint64_t bytes,
+                                      unsigned allocator)
 {
     if (LIKELY(block != NULL))
         hook_alloc(t, block, bytes, allocator);
@@ -79,8 +77,8 @@ static inline void hook_result(struct thread *t, const void *block, uint64_t byt
         hook_failed(t, bytes, allocator, errno);
 }
 
-static inline void hook_outcome(struct thread *t, const void *block, uint64_t bytes,
-                                unsigned allocator)
+static ALWAYS_INLINE void hook_outcome(struct thread *t, const void *block, uint64_t bytes,
+                                       unsigned allocator)
 {
     if (!hook_enter(t))
         return;
@@ -89,34 +87,21 @@ static inline void hook_outcome(struct thread *t, const void *block, uint64_t by
 }
 
 /* A big block is about to be freed: what was ever touched of it. */
-static inline void hook_last_look(struct thread *t, const void *block)
-{
-    uint64_t bytes = big_take(block);
-    uint64_t resident = bytes ? big_resident(block, bytes) : BIG_UNKNOWN;
-    if (resident != BIG_UNKNOWN)
-        emit2(t, RING_WORD(RING_RESIDENT, 0, (uintptr_t)block), resident);
-}
+HIDDEN __attribute__((cold)) void hook_last_look(struct thread *t, const void *block);
 
-/* A free beneath one of our calls: of the call's own block, which was told already, or of another
- * one, which may be known. */
-static inline void hook_free_nested(struct thread *t, const void *block)
-{
-    if (t->busy != BUSY_ALLOCATOR || block == t->own_block || !process_recording())
-        return;
-    t->busy = BUSY_HOOK;
-    atomic_signal_fence(memory_order_seq_cst);
-    emit1(t, RING_WORD(RING_FREE_NESTED, 0, (uintptr_t)block));
-    hook_leave(t);
-    t->busy = BUSY_ALLOCATOR;
-}
+/* A free while the thread is busy: beneath one of our calls it is of the call's own block, which
+ * was told already, or of another one, which may be known. */
+HIDDEN __attribute__((cold)) void hook_free_beneath(struct thread *t, const void *block);
 
 /* A block is about to be freed. Returns whether it was written. */
 static ALWAYS_INLINE bool hook_free(struct thread *t, const void *block)
 {
-    if (!hook_enter(t)) {
-        hook_free_nested(t, block);
+    if (UNLIKELY(t->busy)) {
+        hook_free_beneath(t, block);
         return false;
     }
+    if (!hook_enter(t))
+        return false;
     if (UNLIKELY(big_possible(block)))
         hook_last_look(t, block);
     bool written = emit1(t, RING_WORD(RING_FREE, 0, (uintptr_t)block));

@@ -18,15 +18,25 @@ static uint64_t product(size_t count, size_t size)
 
 EXPORT void *malloc(size_t size)
 {
+    struct thread *t = &thread_self;
+    if (t->busy) {
+        hook_beneath(t);
+        return real.malloc(size);
+    }
     void *block = real.malloc(size);
-    hook_outcome(&thread_self, block, size, ALLOCATOR_MALLOC);
+    hook_outcome(t, block, size, ALLOCATOR_MALLOC);
     return block;
 }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
+    struct thread *t = &thread_self;
+    if (t->busy) {
+        hook_beneath(t);
+        return real.calloc(count, size);
+    }
     void *block = real.calloc(count, size);
-    hook_outcome(&thread_self, block, product(count, size), ALLOCATOR_CALLOC);
+    hook_outcome(t, block, product(count, size), ALLOCATOR_CALLOC);
     return block;
 }
 

@@ -68,7 +68,7 @@ static void emit_map(struct thread *t, const void *address, uint64_t length, enu
 {
     uint64_t words[] = {RING_WORD(RING_MAP, kind, (uintptr_t)address), length, hook_node(t),
                         allocator};
-    emit(t, words, 4);
+    emit_words(t, words, 4);
 }
 
 #define ADDRESS_END     (UINT64_C(1) << 47)
@@ -101,7 +101,7 @@ void map_early_are_arenas(void)
     for (uint32_t i = 0; i < count && i < EARLY_MAX; i++) {
         uint64_t words[] = {RING_WORD(RING_MAP, MAP_KIND_ARENA, early[i].address), early[i].length,
                             NODE_NONE, ALLOCATOR_MMAP};
-        emit(&thread_self, words, 4);
+        emit_words(&thread_self, words, 4);
     }
 }
 
@@ -176,7 +176,7 @@ static void remap_outcome(void *old, size_t old_length, void *fresh, size_t leng
     } else {
         uint64_t words[] = {RING_WORD(RING_REMAP, flags & MREMAP_DONTUNMAP ? 1 : 0, (uintptr_t)old),
                             old_length, (uintptr_t)fresh, length, hook_node(t)};
-        emit(t, words, 5);
+        emit_words(t, words, 5);
     }
     map_leave(t, before);
 }

@@ -31,13 +31,13 @@ static struct wrapped {
 
 /* Begins a call of a wrapped allocator. False when it lies beneath another one, or when nothing is
  * recorded. */
-static inline bool outermost(struct thread *t, const void *own_block)
+static ALWAYS_INLINE bool outermost(struct thread *t, const void *own_block)
 {
-    if (t->busy)
+    if (UNLIKELY(t->busy))
         return false;
-    t->nested = 0;
     t->own_block = own_block;
     t->busy = BUSY_ALLOCATOR; /* before the gate is asked, as in hook_enter */
+    t->nested = 0;
     atomic_signal_fence(memory_order_seq_cst);
     if (LIKELY(process_recording()))
         return true;

@@ -32,10 +32,7 @@ static bool write_mark(struct thread *t, const char *name, size_t length)
     uint64_t words[MARK_WORDS] = {RING_WORD(RING_MARK, 0, length)};
     unsigned count = 1 + (unsigned)((length + 7) / 8);
     memcpy(words + 1, name, length);
-    if (t->head + 8 * count + EMIT_ROOM_BYTES > t->limit &&
-        !emit_ready_slowly(t, 8 * count + EMIT_ROOM_BYTES))
-        return false;
-    return emit(t, words, count);
+    return emit_words(t, words, count);
 }
 
 /* Returns 1 when the mark was set, 0 where it was not: nothing is recorded, or there is no name. */

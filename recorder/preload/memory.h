@@ -6,6 +6,7 @@
 #ifndef RECORDER_PRELOAD_MEMORY_H
 #define RECORDER_PRELOAD_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 static inline uint8_t memory_u8(uintptr_t address)
@@ -29,6 +30,13 @@ static inline int32_t memory_i32(uintptr_t address) { return (int32_t)memory_u32
 static inline uintptr_t memory_word(uintptr_t address)
 {
     return __atomic_load_n((const uintptr_t *)address, __ATOMIC_RELAXED);
+}
+
+/* Is a pointer at an address this one? A plain load, so that it is compared where it stands: the
+ * compiler makes no use of it but the answer, and an aligned word is read whole. */
+static inline bool memory_is_word(uintptr_t address, uintptr_t word)
+{
+    return *(const uintptr_t *)address == word;
 }
 
 /* Stores a pointer, likewise. */

@@ -47,17 +47,19 @@ enum busy {
 struct thread {
     struct ring *ring; /* NULL: none yet */
     uint64_t head;     /* bytes written; the truth is in the ring */
-    uint64_t limit;    /* head may grow to here before emit asks again */
+    uint64_t limit;    /* while head is below, two words may be stored at once (emit.h) */
+    uint64_t room;     /* head may grow to here before the tail is asked again */
     uint32_t ring_index;
     uint32_t origin; /* node of the stack that created this thread; NODE_NONE for the first */
     uint32_t tid;
     uint32_t retry;        /* calls to pass before asking for a ring again */
     const void *own_block; /* BUSY_ALLOCATOR: what the call frees or moves; NULL: nothing */
     uint8_t busy;          /* enum busy */
-    uint8_t ended;  /* its destructor has run: what follows keeps no ring and takes no stack */
-    uint8_t nested; /* a malloc happened inside a real allocator */
+    uint8_t nested;        /* a malloc happened inside a real allocator */
+    uint8_t ended; /* its destructor has run: what follows keeps no ring and takes no stack */
     uint8_t fork_announced; /* between our handlers before and after a fork */
     uint8_t fork_locked;    /* the interner is held over it */
+    uint16_t turn_mark; /* ring_index + 1: the turn word's low half while it is ours; 0: no ring */
     struct walker walker;
 };
 

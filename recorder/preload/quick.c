@@ -269,15 +269,105 @@ FRAMES_INLINE uint32_t walk_other(struct walker *w, const struct layout *l)
     return w->epoch != epoch ? whole_walk(w, top, epoch) : walk_moved(w, top, l);
 }
 
+FRAMES_INLINE bool link_is(uintptr_t frame, uintptr_t previous, const struct layout *l)
+{
+    return memory_is_word(frame + (uintptr_t)l->frame_previous, previous);
+}
+
+/* Is an entry's frame, which is live, in all the one that it was? */
+FRAMES_INLINE bool frame_stands(const struct walker *w, const struct shadow_frame *entry,
+                                const struct layout *l)
+{
+    uintptr_t frame = entry[1].previous;
+    return frames_likely(frame_ip(frame, l) == entry->ip) &&
+           (ip_tells_code(l) || frames_likely(frame_code(frame, l) == known_code(w, entry))) &&
+           frames_likely(link_is(frame, entry->previous, l));
+}
+
+/* Do all frames below that of a live entry stand as they did? By fours: the loop costs as much as
+ * half a frame. */
+FRAMES_INLINE bool below_stand(const struct walker *w, const struct shadow_frame *entry,
+                               const struct layout *l)
+{
+    const struct shadow_frame *end = w->shadow;
+    if (frames_unlikely(!link_is(entry[1].previous, entry->previous, l)))
+        return false;
+    for (entry--; entry >= end + 3; entry -= 4)
+        if (!frame_stands(w, entry, l) || !frame_stands(w, entry - 1, l) ||
+            !frame_stands(w, entry - 2, l) || !frame_stands(w, entry - 3, l))
+            return false;
+    if (entry < end)
+        return true;
+    return frame_stands(w, entry, l) && (entry == end || frame_stands(w, entry - 1, l)) &&
+           (entry <= end + 1 || frame_stands(w, entry - 2, l));
+}
+
+/* The node of the frame of live entry i, below which everything stands; NODE_NONE: not known at
+ * once. */
+FRAMES_INLINE uint32_t entry_node(struct walker *w, uint32_t i, uintptr_t frame,
+                                  const struct layout *l)
+{
+    struct shadow_frame *entry = w->shadow + i;
+    struct shadow_detail *detail = w->details + i;
+    uintptr_t ip = frame_ip(frame, l);
+    if (ip == entry->ip && (ip_tells_code(l) || frame_code(frame, l) == detail->code))
+        return detail->node;
+    uint32_t node = recalled(w, detail[-1].node, frame, ip, l);
+    if (frames_unlikely(!node))
+        return NODE_NONE;
+    entry->ip = ip;
+    detail->node = node;
+    if (!ip_tells_code(l))
+        detail->code = frame_code(frame, l);
+    return node;
+}
+
 /* The parts of a version's walk that are called, at its end, where the usual doesn't do. */
 struct rest {
     uint32_t (*other)(struct walker *w);
+    uint32_t (*stepped)(struct walker *w, uintptr_t top);
     uint32_t (*moved)(struct walker *w, uintptr_t top);
-    uint32_t (*change)(struct walker *w, uint32_t i, uint32_t depth);
+    uint32_t (*pushed)(struct walker *w, const uintptr_t *pushed, uint32_t n, uint32_t node);
 };
 
-/* The usual walk: the innermost frame of a shallow stack is the one that it was, at another
- * instruction. It calls nothing on its way, and so saves no registers. */
+/* The next usual walk: a few frames were popped, a few pushed, and nothing has changed below but
+ * the instruction of the caller of the pushed. */
+FRAMES_INLINE uint32_t walk_stepped(struct walker *w, uintptr_t top, const struct layout *l,
+                                    struct rest rest)
+{
+    uintptr_t pushed[PUSHED_MAX] = {top}, frame = frame_previous(top, l);
+    uint32_t n = 1;
+    struct shadow_frame *entry = w->shadow + w->depth - 1;
+    if (frame != entry[1].previous) { /* not one call more, which is the most usual */
+        n = 0;
+        frame = top;
+        while ((entry = find_entry(w, frame)) == NULL) {
+            if (n == PUSHED_MAX || !frame)
+                return rest.moved(w, top);
+            pushed[n++] = frame;
+            frame = frame_previous(frame, l);
+        }
+    }
+    uint32_t i = (uint32_t)(entry - w->shadow), node = NODE_NONE;
+    if (i > 0 && below_stand(w, entry, l))
+        node = entry_node(w, i, frame, l);
+    if (frames_unlikely(!node))
+        return rest.moved(w, top);
+    w->depth = i + 1;
+    while (n) {
+        frame = pushed[n - 1];
+        uint32_t next = recalled(w, node, frame, frame_ip(frame, l), l);
+        if (frames_unlikely(!next))
+            return rest.pushed(w, pushed, n, node);
+        n--;
+        node = next;
+        shadow_push(w, w->depth++, frame, node, l);
+    }
+    return node;
+}
+
+/* The usual walk: of a shallow stack the innermost frame is the one that it was, and nothing has
+ * changed but its instruction. It calls nothing on its way, and so saves no registers. */
 FRAMES_INLINE uint32_t walk(struct walker *w, const struct layout *l, struct rest rest)
 {
     uintptr_t tstate = tstate_at_once(w, l);
@@ -286,30 +376,17 @@ FRAMES_INLINE uint32_t walk(struct walker *w, const struct layout *l, struct res
     uint64_t epoch = code_epoch();
     uintptr_t top = top_frame(tstate, l);
     uint32_t depth = w->depth;
-    if (frames_unlikely(!top))
-        return NODE_NONE;
     if (frames_unlikely(w->epoch != epoch)) /* nor is there a shadow yet */
-        return whole_walk(w, top, epoch);
-    if (top != w->shadow[depth].previous || depth > SHALLOW)
-        return rest.moved(w, top);
+        return top ? whole_walk(w, top, epoch) : NODE_NONE;
+    if (depth - 2 > SHALLOW - 2) /* there is room for some more (shadow.c) */
+        return top ? rest.moved(w, top) : NODE_NONE;
     struct shadow_frame *entry = w->shadow + depth - 1;
-    const struct shadow_frame *changed = entry + 1;
-    if (frames_unlikely(!entries_stand(w, entry, w->shadow, &changed, l)))
-        return whole_walk(w, top, epoch);
-    if (changed < entry)
-        return rest.change(w, (uint32_t)(changed - w->shadow), depth);
-    struct shadow_detail *detail = w->details + depth - 1;
-    if (changed > entry)
-        return detail->node;
-    uintptr_t ip = frame_ip(top, l);
-    uint32_t node = recalled(w, shadow_parent(w, depth - 1), top, ip, l);
-    if (frames_unlikely(!node))
-        return rest.change(w, depth - 1, depth);
-    entry->ip = ip;
-    detail->node = node;
-    if (!ip_tells_code(l))
-        detail->code = frame_code(top, l);
-    return node;
+    if (top != entry[1].previous)
+        return top ? rest.stepped(w, top) : NODE_NONE;
+    if (!below_stand(w, entry, l))
+        return rest.moved(w, top);
+    uint32_t node = entry_node(w, depth - 1, top, l);
+    return frames_likely(node) ? node : rest.moved(w, top);
 }
 
 /* The usual walk where frames are marked. */
@@ -339,20 +416,26 @@ FRAMES_INLINE uint32_t walk_marked(struct walker *w, const struct layout *l, str
         const struct layout l = layout_row(column);                                                \
         return walk_moved(w, top, &l);                                                             \
     }                                                                                              \
-    NOINLINE change_##column(struct walker *w, uint32_t i, uint32_t depth)                         \
-    {                                                                                              \
-        const struct layout l = layout_row(column);                                                \
-        return change_all(w, i, depth, &l);                                                        \
-    }                                                                                              \
     NOINLINE other_##column(struct walker *w)                                                      \
     {                                                                                              \
         const struct layout l = layout_row(column);                                                \
         return walk_other(w, &l);                                                                  \
     }                                                                                              \
+    NOINLINE pushed_##column(struct walker *w, const uintptr_t *pushed, uint32_t n, uint32_t node) \
+    {                                                                                              \
+        const struct layout l = layout_row(column);                                                \
+        return push_all(w, pushed, n, node, &l);                                                   \
+    }                                                                                              \
+    NOINLINE stepped_##column(struct walker *w, uintptr_t top)                                     \
+    {                                                                                              \
+        const struct layout l = layout_row(column);                                                \
+        return walk_stepped(w, top, &l,                                                            \
+                            (struct rest){.moved = moved_##column, .pushed = pushed_##column});    \
+    }                                                                                              \
     NOINLINE walk_##column(struct walker *w)                                                       \
     {                                                                                              \
         const struct layout l = layout_row(column);                                                \
-        return walk(w, &l, (struct rest){other_##column, moved_##column, change_##column});        \
+        return walk(w, &l, (struct rest){other_##column, stepped_##column, moved_##column, 0});    \
     }
 WALK(v9)
 WALK(v10)
@@ -368,7 +451,7 @@ WALK(v15t)
 static uint32_t walk_v15_marked(struct walker *w)
 {
     const struct layout l = layout_row(v15);
-    return walk_marked(w, &l, (struct rest){other_v15, moved_v15, change_v15});
+    return walk_marked(w, &l, (struct rest){other_v15, stepped_v15, moved_v15, 0});
 }
 
 /* Are there no marks to be set, or is the interpreter's JIT on? */

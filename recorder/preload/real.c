@@ -11,28 +11,22 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define BOOTSTRAP_BYTES 8192
+_Alignas(16) char real_bootstrap[REAL_BOOTSTRAP_BYTES];
 
 static struct {
-    _Alignas(16) char bytes[BOOTSTRAP_BYTES];
     _Atomic size_t used;
     bool resolving;
 } bootstrap;
-
-bool real_is_bootstrap(const void *block)
-{
-    return (uintptr_t)block - (uintptr_t)bootstrap.bytes < BOOTSTRAP_BYTES;
-}
 
 static void *bootstrap_take(size_t size)
 {
     size_t need = (size + 15) & ~(size_t)15;
     size_t at = atomic_fetch_add(&bootstrap.used, need);
-    if (need < size || at > BOOTSTRAP_BYTES || need > BOOTSTRAP_BYTES - at) {
+    if (need < size || at > REAL_BOOTSTRAP_BYTES || need > REAL_BOOTSTRAP_BYTES - at) {
         errno = ENOMEM;
         return NULL;
     }
-    return bootstrap.bytes + at;
+    return real_bootstrap + at;
 }
 
 static void *first_malloc(size_t size)

@@ -34,7 +34,13 @@ void real_resolve(void);
  * as what libc maps for its own. */
 bool real_is_allocators(const void *code);
 
+#define REAL_BOOTSTRAP_BYTES 8192
+extern char real_bootstrap[REAL_BOOTSTRAP_BYTES] __attribute__((visibility("hidden")));
+
 /* Is this block from that static area (it is never freed)? */
-bool real_is_bootstrap(const void *block);
+static inline bool real_is_bootstrap(const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)real_bootstrap < REAL_BOOTSTRAP_BYTES;
+}
 
 #endif

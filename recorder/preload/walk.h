@@ -38,6 +38,7 @@ struct walker {
     uintptr_t thread;              /* pthread_self(), 0 before the first walk */
     uintptr_t marked; /* the thread state that has a mark at the frame of entry depth - 1, or 0 */
     uintptr_t pops;   /* of marked frames, when it was set (quick.c) */
+    bool closed;      /* the thread has ended: it has no stack any more */
 };
 
 /* Frames beyond WALK_DEPTH_MAX, counted from the outermost, are left out; such walks are counted.

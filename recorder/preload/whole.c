@@ -113,6 +113,8 @@ static uint32_t common_depth(const struct walker *w, uint32_t n, uint32_t depth)
 
 uint32_t whole_walk(struct walker *w, uintptr_t top, uint64_t epoch)
 {
+    if (w->closed)
+        return NODE_NONE;
     if (w->epoch != epoch) {
         w->depth = 0;
         if (w->recalls)

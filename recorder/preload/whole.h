@@ -11,7 +11,8 @@
 
 #include "recorder/preload/shadow.h"
 
-/* The node of the stack that ends in the live frame `top`; NODE_LOST if it could not be told.
+/* The node of the stack that ends in the live frame `top`; NODE_LOST if it could not be told,
+ * NODE_NONE in a thread that has ended.
  * epoch: of code deaths, read before. Preserves errno. */
 uint32_t whole_walk(struct walker *w, uintptr_t top, uint64_t epoch);
 

@@ -117,6 +117,46 @@ static void test_emit__bytes_are_cut_into_pieces(void **state)
     close_scene(st);
 }
 
+/* Two words that are stored at once, where the second stands at the beginning of the memory. */
+static void test_emit__an_event_goes_round_the_end_of_the_memory(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    const struct ring *ring = ring_of(st, 0);
+    for (unsigned i = 0; thread_self.head != RING_BYTES - 8; i++) {
+        assert_true(emit1(&thread_self, FREE_WORD));
+        if (i % 1000 == 0)
+            merge_drain(st->merge);
+    }
+    merge_drain(st->merge);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(emit2(&thread_self, RING_WORD(RING_ALLOC, 1, 4096 * (i + 1)), i + 1));
+    assert_int_equal(atomic_load(&ring->head), RING_BYTES + 5 * 8);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(ring->words[(RING_WORDS - 1 + 2 * i) % RING_WORDS],
+                         RING_WORD(RING_ALLOC, 1, 4096 * (i + 1)));
+        assert_int_equal(ring->words[2 * i], i + 1);
+    }
+    close_scene(st);
+}
+
+/* What a thread does after its own end (destructors of other keys) keeps no ring. */
+static void test_emit__an_ended_thread_keeps_no_ring(void **state)
+{
+    (void)state;
+    struct stage *st = scene_open();
+    thread_self.ended = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(emit1(&thread_self, FREE_WORD + 16 * i));
+        assert_null(thread_self.ring);
+        assert_int_equal(atomic_load(&st->shared.control->entries[0].state), RING_STATE_CLOSED);
+    }
+    thread_self.ended = 0;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(ring_of(st, 0)->words[5 * i + 4], FREE_WORD + 16 * i);
+    close_scene(st);
+}
+
 #define SLOW_NS UINT64_C(2300000000) /* emit.c gives one that stands still 2 s */
 
 static void fill(void)
@@ -254,6 +294,8 @@ int main(void)
         cmocka_unit_test(test_emit__a_thread_that_ends_closes_its_ring),
         cmocka_unit_test(test_emit__a_ring_passes_from_thread_to_thread),
         cmocka_unit_test(test_emit__bytes_are_cut_into_pieces),
+        cmocka_unit_test(test_emit__an_event_goes_round_the_end_of_the_memory),
+        cmocka_unit_test(test_emit__an_ended_thread_keeps_no_ring),
         cmocka_unit_test(test_emit__waits_for_room_and_goes_on),
         cmocka_unit_test(test_emit__a_slow_collector_is_waited_for),
         cmocka_unit_test(test_emit__gives_up_without_a_collector),
