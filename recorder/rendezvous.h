@@ -33,8 +33,11 @@ enum rendezvous_verdict {
 
 struct rendezvous_ask {
     uint32_t magic, question;
-    uint32_t pid;                     /* as the asker sees itself */
-    uint32_t verdict;                 /* enum rendezvous_verdict */
+    uint32_t pid; /* as the asker sees itself */
+    union {
+        uint32_t verdict; /* ATTACH: enum rendezvous_verdict */
+        uint32_t chunk;   /* FILE: which */
+    };
     char text[RENDEZVOUS_TEXT_BYTES]; /* ATTACH: version, or what does not fit; MARK: name.
                                          NUL-terminated. */
 };

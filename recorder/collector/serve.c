@@ -142,7 +142,8 @@ static bool answer(struct serve *s, int peer)
     if (allowed && question.question == ASK_MARK && s->pending && *question.text &&
         pending_put(s->pending, peer, question.text))
         return false;
-    bool file = allowed && (reply.answer == ANSWER_RECORD || question.question == ASK_FILE);
+    bool chunk = question.question == ASK_FILE && shared_back_chunk(s->shared, question.chunk);
+    bool file = allowed && (reply.answer == ANSWER_RECORD || chunk);
     send_reply(s, peer, &reply, file);
     return true;
 }

@@ -14,14 +14,19 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static int nameless_file(void)
+/* Takes memory for the part of the file that lies there. Only a memfd has it without asking: on a
+ * file system that is full, the first touch of a page would kill whoever touches it (SIGBUS). */
+static bool back(const struct shared *s, uint64_t offset, uint64_t bytes)
 {
-    int fd = FAILPOINT(memfd, memfd_create("memrec", MFD_CLOEXEC), -1);
-    if (fd < 0)
-        fd = FAILPOINT(shm_file, open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), -1);
-    if (fd < 0)
-        fd = FAILPOINT(tmp_file, open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), -1);
-    return fd;
+    if (!s->backed || s->fd < 0)
+        return s->fd >= 0;
+    errno = FAILPOINT(shared_back, posix_fallocate(s->fd, (off_t)offset, (off_t)bytes), ENOSPC);
+    return errno == 0;
+}
+
+bool shared_back_chunk(const struct shared *s, uint32_t chunk)
+{
+    return chunk < s->chunks && back(s, chunk_offset(chunk), CHUNK_BYTES);
 }
 
 /* Maps a file of that many chunks. Returns false: not so many. */
@@ -41,6 +46,26 @@ static bool map_chunks(struct shared *s, uint32_t chunks)
     return true;
 }
 
+/* Makes it of this nameless file, which is ours now. Returns false when it is of no use. */
+static bool make_of(struct shared *s, int fd, bool backed)
+{
+    *s = (struct shared){.fd = fd, .backed = backed};
+    uint32_t chunks = back(s, 0, CONTROL_BYTES + CHUNK_BYTES) ? CHUNK_LIMIT : 0;
+    while (fd >= 0 && chunks && !map_chunks(s, chunks))
+        chunks /= 4;
+    if (!s->control)
+        shared_release(s);
+    return s->control;
+}
+
+static bool make_somewhere(struct shared *s)
+{
+    const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
+    return make_of(s, FAILPOINT(memfd, memfd_create("memrec", MFD_CLOEXEC), -1), false) ||
+           make_of(s, FAILPOINT(shm_file, open("/dev/shm", flags, 0600), -1), true) ||
+           make_of(s, FAILPOINT(tmp_file, open("/tmp", flags, 0600), -1), true);
+}
+
 static void make_mark(struct shared *s)
 {
     struct stat st;
@@ -51,17 +76,9 @@ static void make_mark(struct shared *s)
 
 int shared_make(struct shared *s, uint32_t flags, struct err *err)
 {
-    *s = (struct shared){.fd = nameless_file()};
-    uint32_t chunks = CHUNK_LIMIT;
-    while (s->fd >= 0 && chunks && !map_chunks(s, chunks))
-        chunks /= 4;
-    if (!s->control) {
-        int status =
-            err_set(err, ERR_SYSTEM, "no shared memory can be had (memfd, /dev/shm, /tmp): %s",
-                    strerror(errno));
-        shared_release(s);
-        return status;
-    }
+    if (!make_somewhere(s))
+        return err_set(err, ERR_SYSTEM, "no shared memory can be had (memfd, /dev/shm, /tmp): %s",
+                       strerror(errno));
     make_mark(s);
     struct shm_header *header = &s->control->header;
     header->magic = RING_MAGIC;
@@ -74,10 +91,12 @@ int shared_make(struct shared *s, uint32_t flags, struct err *err)
 
 void shared_release(struct shared *s)
 {
+    int saved = errno;
     if (s->control)
         munmap(s->control, s->bytes);
     if (s->fd >= 0)
         close(s->fd);
+    errno = saved;
     s->control = NULL;
     s->fd = -1;
 }

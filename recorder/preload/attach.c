@@ -96,6 +96,24 @@ static int passed_descriptor(struct msghdr *message)
     return FAILPOINT(attach_descriptor, fd, -1);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A signal ends a wait that has a time limit, and so do Ctrl-Z and fg: no reason to give up. */
+static long receive(int fd, struct msghdr *message)
+{
+    uint64_t start = now_ms();
+    long got;
+    do {
+        got = syscall(SYS_recvmsg, fd, message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR && now_ms() - start < ASK_LIMIT_MS);
+    return got;
+}
+
 /* One question, one answer. Returns the shared file's descriptor, or -1; *reply is zeroed where no
  * answer came. */
 static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *reply)
@@ -115,11 +133,11 @@ static int ask(const struct rendezvous_ask *question, struct rendezvous_reply *r
     int fd = connect_collector();
     if (fd < 0)
         return -1;
-    if (FAILPOINT(attach_send,
-                  syscall(SYS_sendto, fd, question, sizeof *question, MSG_NOSIGNAL, NULL, 0),
-                  -1) == (long)sizeof *question &&
-        FAILPOINT(attach_receive, syscall(SYS_recvmsg, fd, &message, MSG_CMSG_CLOEXEC), -1) ==
-            (long)sizeof *reply)
+    long sent =
+        FAILPOINT(attach_send,
+                  syscall(SYS_sendto, fd, question, sizeof *question, MSG_NOSIGNAL, NULL, 0), -1);
+    if (sent == (long)sizeof *question &&
+        FAILPOINT(attach_receive, receive(fd, &message), -1) == (long)sizeof *reply)
         passed = above_standard(passed_descriptor(&message));
     raw_close(fd);
     if (reply->magic != RENDEZVOUS_MAGIC)
@@ -145,17 +163,10 @@ static bool keep_chunk(uint32_t chunk, void *mapping)
     return true;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 bool attach_chunk(uint32_t chunk)
 {
     struct rendezvous_ask question = {
-        .magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid};
+        .magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid, .chunk = chunk};
     struct rendezvous_reply reply;
     uint64_t start = now_ms();
     int fd = FAILPOINT(chunk_ask, ask(&question, &reply), -1);

@@ -98,6 +98,7 @@ ROWS = {
     "tmp_file": Row("refused", "memfd,shm_file,tmp_file", told="no shared memory can be had"),
     "shared_size": Row("refused", told="no shared memory can be had"),
     "shared_map": Row("refused", told="no shared memory can be had"),
+    "shared_back": Row("lost", "memfd,shared_back:2+", told="no_ring", stderr="events were lost"),
     "shared_stat": Row("whole"),
     "writer_memory": Row("refused", told="no memory"),
     "compressor_memory": Row("refused", told="no memory"),
