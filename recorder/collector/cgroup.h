@@ -9,5 +9,7 @@
 
 /* The count so far; 0 where nothing tells. */
 uint64_t cgroup_oom_kills(void);
+/* The same from other folders than /proc, /sys/fs/cgroup and the file /proc/self/cgroup. */
+uint64_t cgroup_oom_kills_of(const char *proc, const char *groups, const char *membership);
 
 #endif

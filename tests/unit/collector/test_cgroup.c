@@ -1,0 +1,109 @@
+/* How often the kernel has killed for lack of memory, from files as it writes them: control groups
+ * of both versions, containers, the machine. Folders stand in for /proc and /sys/fs/cgroup. */
+#include "recorder/collector/cgroup.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char folder[64];
+
+static void in_folder(char *path, const char *name) { snprintf(path, 256, "%s/%s", folder, name); }
+
+static void write_file(const char *name, const char *text)
+{
+    char path[256];
+    in_folder(path, name);
+    for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = 0;
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/test_cgroup.XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static void check(uint64_t kills)
+{
+    char proc[256], groups[256], membership[256];
+    in_folder(proc, "proc");
+    in_folder(groups, "groups");
+    in_folder(membership, "proc/self/cgroup");
+    assert_int_equal(cgroup_oom_kills_of(proc, groups, membership), kills);
+}
+
+static void test_cgroup__kills_in_a_group_of_version_2(void **state)
+{
+    (void)state;
+    write_file("proc/vmstat", "oom_kill 99\n");
+    write_file("proc/self/cgroup", "0::/user/job\n");
+    write_file("groups/user/job/memory.events",
+               "low 0\nhigh 0\nmax 31\noom 5\noom_kill 4\noom_group_kill 0\n");
+    check(4);
+}
+
+static void test_cgroup__kills_in_a_group_of_version_1(void **state)
+{
+    (void)state;
+    write_file("proc/vmstat", "oom_kill 99\n");
+    write_file("proc/self/cgroup", "9:name=systemd:/a\n4:cpu,memory:/a/b\n0::/\n");
+    write_file("groups/memory/a/b/memory.oom_control",
+               "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+    check(3);
+}
+
+/* The path is the host's; the files stand at the top of what is mounted. */
+static void test_cgroup__kills_in_a_container(void **state)
+{
+    (void)state;
+    write_file("proc/vmstat", "oom_kill 99\n");
+    write_file("proc/self/cgroup", "4:memory:/docker/0123abc\n");
+    write_file("groups/memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+    check(2);
+}
+
+static void test_cgroup__the_machines_kills_where_no_group_tells(void **state)
+{
+    (void)state;
+    write_file("proc/self/cgroup", "0::/\n");
+    write_file("proc/vmstat", "nr_free_pages 1\noom_kill 7\nthp 1\n");
+    check(7);
+    write_file("proc/vmstat", "nr_free_pages 1\n");
+    check(0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_cgroup__kills_in_a_group_of_version_2),
+        TEST(test_cgroup__kills_in_a_group_of_version_1),
+        TEST(test_cgroup__kills_in_a_container),
+        TEST(test_cgroup__the_machines_kills_where_no_group_tells),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
