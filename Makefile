@@ -7,12 +7,13 @@
 #   replay/**, analyzer/**              -> build/memreplay     (main in replay/main.c)
 #   tests/unit/**/test_*.c              -> build/tests/unit/.../test_*   (cmocka, one main each)
 #   tests/walk/*.c                      -> build/tests/walk/*.so  (the library's parts under a test's own roof)
+#   tests/fuzz/fuzz_*.c                 -> build/fuzz/<name>  (a main of their own; FUZZ=1: libFuzzer's, AFL=1: AFL++'s)
 #   tests/programs/*.c, *.cc            -> build/tests/programs/<name>   (x.so.c -> x.so, static_*.c linked statically,
 #                                          embed*.c against libpython; a line "build-flags: ..." in a source adds flags)
 #
 # Variables: V=1 shows commands; DEBUG=1 (build/debug), SAN=address,undefined (build/san), COVERAGE=1
-# (build/coverage), FAIL=1 (build/failpoints: as the release, with recorder/failpoint.h), CC=clang,
-# CFLAGS, LDFLAGS, PREFIX=/usr/local, DESTDIR=, PYTHON=python3.
+# (build/coverage), FAIL=1 (build/failpoints: as the release, with recorder/failpoint.h), FUZZ=1 (build/fuzzer), AFL=1 (build/afl),
+# CC=clang, CFLAGS, LDFLAGS, PREFIX=/usr/local, DESTDIR=, PYTHON=python3.
 # Sanitizers go into the tools and the unit tests, never into libmemrec.so: it lives in a foreign process.
 
 .DEFAULT_GOAL := all
@@ -28,6 +29,15 @@ ifeq ($(origin CXX),default)
 CXX := $(if $(findstring clang,$(CC)),clang++,g++)
 endif
 VERSION := 0.1.0
+
+# Fuzzers bring the compiler and the sanitizers with them.
+ifdef FUZZ
+CC := $(or $(shell command -v clang || command -v clang-14),clang)
+SAN := fuzzer-no-link,address,undefined
+else ifdef AFL
+CC := afl-clang-fast
+SAN := address,undefined
+endif
 PYTHON ?= python3
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
@@ -35,7 +45,8 @@ say = $(if $(V),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # ---- variants -------------------------------------------------------------------------------------
 
-BUILD := build$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug,$(if $(FAIL),/failpoints))))
+variant := $(if $(FUZZ),/fuzzer,$(if $(AFL),/afl,$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug,$(if $(FAIL),/failpoints))))))
+BUILD := build$(variant)
 debugging := $(or $(SAN),$(COVERAGE),$(DEBUG))
 CFLAGS ?= $(if $(SAN),-O1,$(if $(debugging),-Og,-O2)) -g
 own_flags := -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
@@ -88,12 +99,14 @@ manual := $(patsubst %,$(BUILD)/share/%,man/man1/memrec.1 man/man1/memreplay.1 \
 	bash-completion/completions/memrec bash-completion/completions/memreplay \
 	zsh/site-functions/_memrec zsh/site-functions/_memreplay \
 	fish/vendor_completions.d/memrec.fish fish/vendor_completions.d/memreplay.fish)
+fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(fuzz_src))
 walk_parts := $(patsubst tests/walk/%.c,$(BUILD)/tests/walk/%.so,$(sort $(wildcard tests/walk/*.c)))
 programs := $(patsubst %.cc,build/%,$(patsubst %.c,build/%,$(program_src)))
 
 # ---- what people type -----------------------------------------------------------------------------
 
-.PHONY: all demo test quick mutation soak reliability check format install uninstall setup fuzz bench bench-instructions tests unit walk help clean FORCE
+.PHONY: all demo test quick mutation soak reliability check format install uninstall setup fuzz bench bench-instructions tests unit walk fuzz-targets help clean FORCE
 
 all: $(memrec) $(memreplay) $(preload) $(manual) ## build build/memrec, build/memreplay and build/libmemrec.so (default)
 
@@ -106,7 +119,7 @@ demo: ## install what is missing, build, record a numpy/pandas example and print
 test: ## install what is missing, then every test: unit and end-to-end, release and sanitized, and the checks
 	$(Q)tools/setup test
 	$(Q)$(MAKE) all tests build/venv/.ready
-	$(Q)$(MAKE) all unit walk SAN=address,undefined DEBUG= COVERAGE= FAIL=
+	$(Q)$(MAKE) all unit walk fuzz-targets SAN=address,undefined DEBUG= COVERAGE= FAIL=
 	$(Q)$(MAKE) all FAIL=1 SAN= DEBUG= COVERAGE=
 	$(Q)tests/run
 
@@ -148,10 +161,10 @@ mutation: ## do the tests notice wrong code? a sample of mutants, an hour (MUTAT
 	$(Q)$(MAKE) build/venv/.ready
 	$(Q)tools/mutate $(MUTATION)
 
-fuzz: ## mutated traces for the sanitized memreplay, then the fuzzer of reader and decoder (a minute)
+fuzz: ## mutated traces for the sanitized memreplay, then all fuzz targets (two minutes; tests/fuzz/run --minutes N)
 	$(Q)$(MAKE) all SAN=address,undefined
-	$(Q)tests/fuzz/run
-	$(Q)tests/fuzz/reader || [ $$? = 77 ]
+	$(Q)tests/fuzz/mutated
+	$(Q)tests/fuzz/run --minutes 2
 
 bench: ## what recording and replaying cost, beside the peers (40 minutes; BENCH="--quick --only calls")
 	$(Q)tools/setup demo
@@ -161,7 +174,9 @@ bench: ## what recording and replaying cost, beside the peers (40 minutes; BENCH
 bench-instructions: all ## instructions an event, counted by callgrind, beside the numbers that are kept
 	$(Q)PYTHON='$(PYTHON)' CC='$(CC)' tools/bench/instructions || [ $$? = 77 ]
 
-tests: unit walk $(programs) ## build the unit tests of this variant and the programs that tests record
+fuzz-targets: $(fuzz_targets)
+
+tests: unit walk fuzz-targets $(programs) ## build the unit tests of this variant and the programs that tests record
 
 unit: $(unit_tests) ## build the unit tests of this variant
 
@@ -261,6 +276,20 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(collector_lib) $(analyzer_l
 	@mkdir -p $(@D)
 	$(link) $< $(call group,$(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib)) \
 		$(TEST_LIBS) $(TOOL_LIBS) $(if $(findstring /test_preload_,$@),-lc $(call group,$(preload_lib) $(collector_lib) $(format_lib)))
+
+# Fuzz targets: one object each, what they share, and a main that replays a corpus, or the fuzzer's own.
+fuzz_shared := $(filter-out $(fuzz_src) tests/fuzz/main.c tests/fuzz/dissect.c,$(wildcard tests/fuzz/*.c))
+fuzz_main := $(if $(FUZZ)$(AFL),,$(BUILD)/obj/tests/fuzz/main.o)
+fuzz_flags := $(if $(FUZZ)$(AFL),-fsanitize=fuzzer)
+$(BUILD)/libfuzz.a: $(call obj,$(fuzz_shared)) ; $(archive)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(fuzz_main) $(BUILD)/libfuzz.a $(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(link) $(fuzz_flags) $(filter %.o,$^) $(call group,$(filter %.a,$^)) $(TOOL_LIBS)
+
+$(BUILD)/fuzz-dissect: $(BUILD)/obj/tests/fuzz/dissect.o $(BUILD)/libfuzz.a $(format_lib)
+	$(call say,LINK,$@)
+	$(link) $^ $(TOOL_LIBS)
 
 walk_src := $(preload_src) recorder/collector/lines.c
 $(BUILD)/pic/libwalk.a: $(call pic,$(walk_src)) ; $(archive)

@@ -65,9 +65,9 @@ int glyph_columns(int32_t code)
 
 bool glyph_control(int32_t code)
 {
-    static const struct span controls[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x200B, 0x200F},
-                                           {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF},
-                                           {0xFFF9, 0xFFFB}};
+    static const struct span controls[] = {
+        {0, 0x1F},        {0x7F, 0x9F},     {0x61C, 0x61C},   {0x180E, 0x180E},   {0x200B, 0x200F},
+        {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
     return within(code, controls, sizeof controls / sizeof *controls);
 }
 
