@@ -280,7 +280,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(collector_lib) $(analyzer_l
 # Fuzz targets: one object each, what they share, and a main that replays a corpus, or the fuzzer's own.
 fuzz_shared := $(filter-out $(fuzz_src) tests/fuzz/main.c tests/fuzz/dissect.c,$(wildcard tests/fuzz/*.c))
 fuzz_main := $(if $(FUZZ)$(AFL),,$(BUILD)/obj/tests/fuzz/main.o)
-fuzz_flags := $(if $(FUZZ)$(AFL),-fsanitize=fuzzer)
+fuzz_flags = $(if $(FUZZ)$(AFL),-fsanitize=fuzzer) $(patsubst %,-Wl$(comma)--wrap=%,$(fuzz_wrapped_$(@F)))
+fuzz_wrapped_ring := output_event opendir
 $(BUILD)/libfuzz.a: $(call obj,$(fuzz_shared)) ; $(archive)
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(fuzz_main) $(BUILD)/libfuzz.a $(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib)
 	$(call say,LINK,$@)

@@ -9,6 +9,8 @@
 
 /* No block defines more ids than its payload has bytes. */
 #define BLOCK_MAX_IDS PAYLOAD_MAX_BYTES
+/* And no damage costs so many: what a file says is missing takes memory, and it may lie. */
+#define LOST_MAX_IDS (UINT64_C(1) << 24)
 
 int reader_open(struct reader *r, int fd, const char *name, struct err *err)
 {
@@ -79,6 +81,15 @@ static bool id_continues(uint32_t first, uint32_t expected, bool loss, uint64_t 
     return first == expected || (loss && first >= expected && first - expected <= jump);
 }
 
+/* Ids that nothing defines, of all kinds, if the block's header is right. */
+static uint64_t lost_ids(const struct reader *r)
+{
+    const struct block_info *b = &r->block, *e = &r->expected;
+    return r->lost_ids + (uint64_t)(b->first_function - e->first_function) +
+           (b->first_stack - e->first_stack) + (b->first_process - e->first_process) +
+           (b->first_thread - e->first_thread);
+}
+
 /* What is wrong with the header of the block just read, or NULL. */
 static const char *header_fault(const struct reader *r)
 {
@@ -92,6 +103,8 @@ static const char *header_fault(const struct reader *r)
         !id_continues(b->first_process, e->first_process, loss, jump) ||
         !id_continues(b->first_thread, e->first_thread, loss, jump))
         return "its ids do not follow those before it";
+    if (lost_ids(r) > LOST_MAX_IDS)
+        return "more is missing before it than can be";
     if (loss ? b->first_alloc < e->first_alloc : b->first_alloc != e->first_alloc)
         return "its allocations do not follow those before it";
     return 0;
@@ -104,6 +117,7 @@ static int enter_block(struct reader *r, struct batch *batch)
     if (b->sequence > r->expected.sequence && count_missing(r, b->sequence - r->expected.sequence))
         return -ERR_NOMEM;
     put_lost(batch, r->expected.first_alloc, b->first_alloc);
+    r->lost_ids = lost_ids(r);
     r->expected = *b;
     r->expected.sequence++;
     r->expected.first_alloc += b->alloc_count;

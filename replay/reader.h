@@ -22,6 +22,7 @@ struct reader {
     size_t damage_count, damage_capacity;
     uint32_t blocks, lost_blocks;
     uint64_t payload_bytes, block_offset;
+    uint64_t lost_ids; /* that were passed over so far */
 };
 
 /* Opens fd (borrowed) as a trace; name is for messages (borrowed). Returns 0 or what

@@ -35,8 +35,8 @@ static bool grow(struct bigblocks *set)
 
 bool bigblocks_add(struct bigblocks *set, const struct bigblock *block)
 {
-    if (set->count * 2 >= set->capacity && !grow(set))
-        return false;
+    if (!block->address || (set->count * 2 >= set->capacity && !grow(set)))
+        return false; /* 0 marks an empty place */
     struct bigblock *place = &set->places[find(set, block->address)];
     set->count += !place->address;
     *place = *block;

@@ -146,7 +146,7 @@ static void set_marks(struct collector *c, const struct pending_mark *marks, uns
                                          .time_ns = c->output.now_ns};
         if (output_record(&c->output, &record, NULL))
             reply.answer = ANSWER_MARKED;
-        send(marks[i].peer, &reply, sizeof reply, MSG_NOSIGNAL);
+        send(marks[i].peer, &reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT);
         close(marks[i].peer);
     }
 }
@@ -307,6 +307,7 @@ static int start(struct collector *c, struct err *err)
     int status = shared_make(&c->shared, config->flags, err);
     if (status)
         return status;
+    shared_guard(&c->shared);
     c->shared.control->header.collector_pid = (uint32_t)getpid();
     status = output_start(&c->output, config->trace, &config->header, &config->limits, err);
     if (!status)

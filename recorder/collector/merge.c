@@ -6,11 +6,20 @@
 
 #include <string.h>
 
+/* Ends within ends that are brought in at once, and words of waiting in a round that anything is
+ * done for: a program has neither so many; one that lies does not hold up the others. */
+#define DEPTH_MAX 64u
+#define WAITS_MAX 16384u
+
 /* Rings that have been used, as far as there are any. */
-static uint32_t rings_used(const struct merge *m)
+static uint32_t rings_used(struct merge *m)
 {
     uint32_t high = atomic_load(&m->shared->control->header.ring_high);
-    return high < m->ring_count ? high : m->ring_count;
+    if (high > m->ring_count)
+        high = m->ring_count;
+    if (high > m->ring_high)
+        m->ring_high = high;
+    return m->ring_high;
 }
 
 void merge_init(struct merge *m, struct shared *shared, struct processes *processes,
@@ -47,22 +56,29 @@ static void read_turn(struct merge *m, const struct recorded *p)
     m->first[p->slot_index] = 0;
 }
 
-/* A ring that belongs to a living process joins that process's list, also while it passes from an
- * ended thread to another one of the process. */
-static void list_ring(struct merge *m, uint32_t index)
+/* The living process that a ring says it belongs to; NULL: none. */
+static struct recorded *claimant(const struct merge *m, uint32_t index)
 {
     struct ring_entry *entry = &m->shared->control->entries[index];
-    struct stream *s = &m->streams[index];
     uint32_t state = atomic_load_explicit(&entry->state, memory_order_acquire);
-    uint32_t slot = entry->slot;
+    uint32_t slot = __atomic_load_n(&entry->slot, __ATOMIC_RELAXED);
     if (state == RING_STATE_FREE || slot >= SLOT_LIMIT)
-        return;
+        return NULL;
     struct recorded *p = m->processes->by_slot[slot];
-    if (!p || p->serial != entry->serial)
+    return p && p->serial == __atomic_load_n(&entry->serial, __ATOMIC_RELAXED) ? p : NULL;
+}
+
+/* A ring that belongs to a living process (only: to that one, NULL: to any) joins that process's
+ * list, also while it passes from an ended thread to another one of the process. */
+static void list_ring(struct merge *m, uint32_t index, const struct recorded *only)
+{
+    struct stream *s = &m->streams[index];
+    struct recorded *p = s->process ? s->process : claimant(m, index);
+    if (!p || (only && p != only))
         return;
     s->process = p;
-    s->next = m->first[slot];
-    m->first[slot] = index + 1;
+    s->next = m->first[p->slot_index];
+    m->first[p->slot_index] = index + 1;
 }
 
 /* Moves the stream's cut to the ring's head. A head that cannot be is the end of the process's
@@ -94,7 +110,7 @@ static void cut(struct merge *m)
     }
     uint32_t high = rings_used(m); /* after the turns: whoever took one has raised it before */
     for (uint32_t i = 0; i < high; i++)
-        list_ring(m, i);
+        list_ring(m, i, NULL);
     for (struct recorded *p = m->processes->first; p; p = p->next)
         read_heads(m, p);
 }
@@ -167,7 +183,7 @@ static void end_thread(struct merge *m, struct stream *s)
 {
     transcode_thread_end(&m->transcoder, s);
     s->process = NULL;
-    s->turn = 0;
+    s->turn = s->freed_address = s->freed_value = 0;
     stream_release(s);
 }
 
@@ -213,14 +229,13 @@ static uint64_t drain_process(struct merge *m, struct recorded *p);
 static uint64_t drain_dying(struct merge *m, struct recorded *p)
 {
     bool execed = p->exec_pending;
+    m->depth++;
     p->dying = false; /* whoever waits for it meets it here once */
     p->round = m->round;
     read_turn(m, p);
     uint32_t high = rings_used(m);
     for (uint32_t i = 0; i < high; i++)
-        if (m->processes->by_slot[p->slot_index] == p &&
-            m->shared->control->entries[i].slot == p->slot_index)
-            list_ring(m, i);
+        list_ring(m, i, p);
     read_heads(m, p);
     m->turn[p->slot_index] = UINT64_MAX; /* nobody writes any more */
     uint64_t bytes = drain_process(m, p);
@@ -230,6 +245,7 @@ static uint64_t drain_dying(struct merge *m, struct recorded *p)
         free_ring(m, i - 1);
     }
     processes_end(m->processes, p, execed || p->exec_pending ? PROCESS_EXECED : PROCESS_EXITED);
+    m->depth--;
     return bytes;
 }
 
@@ -241,6 +257,8 @@ static uint64_t end_waited(struct merge *m, const struct recorded *waiter, struc
     uint32_t pid = s->waited;
     uint64_t bytes = 0;
     s->waited = 0;
+    if (m->depth == DEPTH_MAX || m->waits++ >= WAITS_MAX)
+        return 0;
     processes_discover(m->processes);
     struct recorded *child = processes_living(m->processes, pid);
     if (child && !child->dying)
@@ -249,7 +267,7 @@ static uint64_t end_waited(struct merge *m, const struct recorded *waiter, struc
         return drain_dying(m, child);
     for (struct recorded *p = child ? NULL : m->processes->first, *next; p; p = next) {
         next = p->next;
-        if (p->dying && !p->draining && !p->waits_for_parent && p != waiter) {
+        if (p->dying && p->cut && !p->draining && !p->waits_for_parent && p != waiter) {
             bytes += drain_dying(m, p);
             next = m->processes->first;
         }
@@ -297,6 +315,7 @@ uint64_t merge_drain(struct merge *m)
     cut(m);
     processes_check(m->processes);
     output_stamp(m->transcoder.output);
+    m->waits = 0;
     m->round++; /* who is noticed from here on is drained in the next one */
     for (struct recorded *p = m->processes->first; p;) {
         if (p->round == m->round || !p->cut) {

@@ -9,6 +9,8 @@
  * seen it: its last words and its end are brought in right there, and what ended is gone before the
  * waiter goes on.
  *
+ * Whose a ring is, is read from its entry once, and holds until the ring was drained for the last
+ * time: whatever entries say meanwhile, no stream is in two lists.
  * Not here: the meaning of words (transcode.h). Not thread-safe. */
 #ifndef RECORDER_COLLECTOR_MERGE_H
 #define RECORDER_COLLECTOR_MERGE_H
@@ -21,6 +23,9 @@ struct merge {
     struct processes *processes;
     struct transcoder transcoder;
     uint32_t ring_count; /* that the shared file has */
+    uint32_t ring_high;  /* of these, the most that were ever said to be used */
+    uint32_t depth;      /* of ends within ends */
+    uint32_t waits;      /* that were looked after in this round */
     uint64_t round;
     struct stream streams[RING_LIMIT];
     uint32_t first[SLOT_LIMIT]; /* by slot: index + 1 of the process's first ring in this cut */

@@ -33,10 +33,11 @@ struct names {
     size_t node_places_max;
 };
 
-#define FIRST_PLACES 1024
-#define NODE_WINDOW  16
-#define HUGE_BYTES   (2u << 20)
-#define NODE_ID_MAX  0x7FFFFFFFu
+#define FIRST_PLACES  1024
+#define NODE_WINDOW   16
+#define FUNCTIONS_MAX (1u << 20) /* known at a time: what comes later is defined at each use */
+#define NODE_ID_MAX   0x7FFFFFFFu
+#define HUGE_BYTES    (2u << 20)
 
 /* A large table is hit at random places all over, so large pages spare most misses of the TLB; it
  * fills whatever pages it has. */
@@ -204,7 +205,8 @@ uint32_t names_function(struct names *n, enum function_kind kind, struct text na
 {
     uint64_t a = hash_text(hash_text(mix(first_line * 4u + kind), name), file);
     uint64_t b = hash_text(hash_text(~a, file), name);
-    if (n->function_count * 4 >= n->function_places * 3 && !grow_functions(n))
+    if (n->function_count * 4 >= n->function_places * 3 && n->function_count < FUNCTIONS_MAX &&
+        !grow_functions(n))
         return FUNCTION_UNKNOWN;
     struct function_key *place = function_place(n, a, b);
     if (place->id)
@@ -216,7 +218,7 @@ uint32_t names_function(struct names *n, enum function_kind kind, struct text na
     record.function.first_line = first_line;
     struct event ev = {.kind = EVENT_RECORD, .record = &record};
     uint32_t id = n->sink(n->context, &ev);
-    if (id) {
+    if (id && n->function_count < FUNCTIONS_MAX) {
         *place = (struct function_key){a, b, id};
         n->function_count++;
     }

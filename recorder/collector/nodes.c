@@ -28,21 +28,23 @@ static bool reach(struct nodes *n, uint32_t node)
 }
 
 /* Gives a page an array of its stacks, of which `filled` are defined. */
-static bool spread_stacks(struct node_page *page, uint32_t filled)
+static bool spread_stacks(struct nodes *n, struct node_page *page, uint32_t filled)
 {
     if (page->stacks)
         return true;
     page->stacks = calloc(NODES_PAGE, sizeof *page->stacks);
+    n->arrays += page->stacks != NULL;
     for (uint32_t i = 0; page->stacks && i < filled; i++)
         page->stacks[i] = page->first_stack + i * page->step;
     return page->stacks != NULL;
 }
 
-static bool spread_outermosts(struct node_page *page)
+static bool spread_outermosts(struct nodes *n, struct node_page *page)
 {
     if (page->outermosts)
         return true;
     page->outermosts = malloc(NODES_PAGE * sizeof *page->outermosts);
+    n->arrays += page->outermosts != NULL;
     for (uint32_t i = 0; page->outermosts && i < NODES_PAGE; i++)
         page->outermosts[i] = page->outermost;
     return page->outermosts != NULL;
@@ -54,13 +56,14 @@ static bool skip_to(struct nodes *n, uint32_t node)
     uint32_t filled = n->count % NODES_PAGE;
     if (n->count >= node)
         return true;
-    if (filled && !spread_stacks(&n->pages[n->count / NODES_PAGE], filled))
+    if (filled && !spread_stacks(n, &n->pages[n->count / NODES_PAGE], filled))
         return false;
     n->count = node;
     return true;
 }
 
-static bool put_stack(struct node_page *page, uint32_t place, uint32_t filled, uint32_t stack)
+static bool put_stack(struct nodes *n, struct node_page *page, uint32_t place, uint32_t filled,
+                      uint32_t stack)
 {
     if (place == 0 && filled == 0 && !page->stacks) {
         page->first_stack = stack;
@@ -69,19 +72,20 @@ static bool put_stack(struct node_page *page, uint32_t place, uint32_t filled, u
     }
     if (!page->stacks && stack == page->first_stack + place * page->step)
         return true;
-    if (!spread_stacks(page, filled))
+    if (!spread_stacks(n, page, filled))
         return false;
     page->stacks[place] = stack;
     return true;
 }
 
-static bool put_outermost(struct node_page *page, uint32_t place, uint32_t filled, uint32_t code)
+static bool put_outermost(struct nodes *n, struct node_page *page, uint32_t place, uint32_t filled,
+                          uint32_t code)
 {
     if (filled == 0 && !page->outermosts)
         page->outermost = code;
     if (!page->outermosts && code == page->outermost)
         return true;
-    if (!spread_outermosts(page))
+    if (!spread_outermosts(n, page))
         return false;
     page->outermosts[place] = code;
     return true;
@@ -94,7 +98,8 @@ bool nodes_define(struct nodes *n, uint32_t node, uint32_t stack, uint32_t outer
     struct node_page *page = &n->pages[node / NODES_PAGE];
     uint32_t place = node % NODES_PAGE, in_page = n->count - (node - place),
              filled = in_page < NODES_PAGE ? in_page : NODES_PAGE;
-    if (!put_outermost(page, place, filled, outermost) || !put_stack(page, place, filled, stack))
+    if (!put_outermost(n, page, place, filled, outermost) ||
+        !put_stack(n, page, place, filled, stack))
         return false;
     if (node == n->count)
         n->count++;
@@ -127,6 +132,7 @@ bool nodes_copy(struct nodes *to, const struct nodes *from)
         }
     }
     to->count = from->count;
+    to->arrays = from->arrays;
     return true;
 }
 

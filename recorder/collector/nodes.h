@@ -12,6 +12,7 @@
 #define RECORDER_COLLECTOR_NODES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define NODES_PAGE  64u
@@ -30,6 +31,7 @@ struct node_page {
 struct nodes {
     struct node_page *pages;
     uint32_t count, page_capacity; /* numbers below count may be defined */
+    uint32_t arrays;               /* that pages have */
 };
 
 /* Is that a number that can come now? */
@@ -43,6 +45,11 @@ static inline bool nodes_may_define(const struct nodes *n, uint32_t node)
 bool nodes_define(struct nodes *n, uint32_t node, uint32_t stack, uint32_t outermost);
 /* Makes `to`, which is empty, a copy. Returns false when out of memory: it is empty still. */
 bool nodes_copy(struct nodes *to, const struct nodes *from);
+/* Memory that it takes. */
+static inline size_t nodes_bytes(const struct nodes *n)
+{
+    return n->page_capacity * sizeof *n->pages + n->arrays * (NODES_PAGE * sizeof(uint32_t));
+}
 /* Forgets all; n may be used again. */
 void nodes_release(struct nodes *n);
 

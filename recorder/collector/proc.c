@@ -31,14 +31,31 @@ size_t proc_read(uint32_t pid, const char *name, char *out, size_t capacity)
     return length;
 }
 
+/* What follows the name in /proc/PID/stat, in text; NULL: no such process. */
+static const char *read_behind_name(uint32_t pid, char *text, size_t capacity)
+{
+    size_t length = proc_read(pid, "stat", text, capacity - 1);
+    text[length] = 0;
+    char *name_end = strrchr(text, ')');
+    return name_end ? name_end + 1 : NULL;
+}
+
 /* Reads the state and the parent's pid. */
 static bool read_stat(uint32_t pid, char *state, uint32_t *parent)
 {
     char text[512];
-    size_t length = proc_read(pid, "stat", text, sizeof text - 1);
-    text[length] = 0;
-    char *name_end = strrchr(text, ')');
-    return name_end && sscanf(name_end + 1, " %c %u", state, parent) == 2;
+    const char *rest = read_behind_name(pid, text, sizeof text);
+    return rest && sscanf(rest, " %c %u", state, parent) == 2;
+}
+
+uint64_t proc_started(uint32_t pid)
+{
+    char text[512];
+    const char *rest = read_behind_name(pid, text, sizeof text);
+    unsigned long long ticks = 0;
+    for (unsigned field = 3; rest && field < 22; field++)
+        rest = strchr(rest + 1, ' ');
+    return rest && sscanf(rest, " %llu", &ticks) == 1 ? ticks : 0;
 }
 
 char proc_state(uint32_t pid)

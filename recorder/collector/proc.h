@@ -24,6 +24,8 @@ size_t proc_read(uint32_t pid, const char *name, char *out, size_t capacity);
 char proc_state(uint32_t pid);
 /* The parent's pid; 0: none, or not to be told. */
 uint32_t proc_parent(uint32_t pid);
+/* When it was started, in the kernel's ticks since boot; 0: not to be told. */
+uint64_t proc_started(uint32_t pid);
 /* Does the process call itself `own` in the innermost pid namespace that it is in? */
 bool proc_calls_itself(uint32_t pid, uint32_t own);
 

@@ -15,7 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define COMMAND_WORDS 256
+#define COMMAND_WORDS     256
+#define PRUNE_NS          UINT64_C(1000000000)
+#define VAIN_SEARCHES_MAX 64u        /* of which each reads all of /proc */
+#define NOBODYS_CHILD     UINT32_MAX /* a serial that is nobody's */
 #define ENDED_NS                                                                                   \
     UINT64_C(60000000000) /* the longest that a forked child may wait with its first event and     \
                              still know its stacks */
@@ -25,6 +28,7 @@ void processes_init(struct processes *all, struct shared *shared, struct output 
 {
     *all = (struct processes){.shared = shared, .output = output, .serve = serve};
     all->last = &all->first;
+    all->allowance.max_bytes = DEFINITIONS_MAX_BYTES;
     address_pool_init(&all->pool, pool_bytes);
 }
 
@@ -90,12 +94,9 @@ static struct recorded *nearest_ancestor(const struct processes *all, uint32_t p
 
 /* What the image runs: as it was introduced, or as /proc tells; where that no longer tells, a
  * forked child's is its parent's. */
-static void learn_image(const struct processes *all, struct recorded *p,
-                        const struct recorded *parent)
+static void learn_image(struct recorded *p, const struct recorded *parent)
 {
-    if (!p->parent_serial)
-        p->image = serve_take_image(all->serve, p->slot_index);
-    else if (!p->dying)
+    if (p->parent_serial && !p->dying)
         p->image = proc_image(p->pid);
     if (p->parent_serial && parent)
         proc_image_inherit(&p->image, &parent->image);
@@ -119,7 +120,7 @@ static struct text text_of(const char *string)
 
 /* How it came to be, and whose child it is in the trace (NULL: nobody's). */
 static enum process_how origin_of(const struct processes *all, const struct recorded *p,
-                                  const struct recorded **parent)
+                                  const struct introduction *intro, const struct recorded **parent)
 {
     *parent = NULL;
     if (p->parent_serial) {
@@ -133,7 +134,7 @@ static enum process_how origin_of(const struct processes *all, const struct reco
     }
     if (p->pid == all->root_pid)
         return PROCESS_ROOT;
-    *parent = nearest_ancestor(all, p->pid, serve_introduction(all->serve, p->slot_index));
+    *parent = nearest_ancestor(all, p->pid, intro);
     return PROCESS_NEW;
 }
 
@@ -150,7 +151,7 @@ static void tell_birth(struct processes *all, struct recorded *p, enum process_h
                                      (flags & SHM_STACKS ? PROCESS_STACKS : 0));
     if (intro && (intro->verdict == PYTHON_KNOWN))
         record.process.python = (struct text){intro->text, (uint32_t)strlen(intro->text)};
-    learn_image(all, p, parent);
+    learn_image(p, parent);
     record.process.executable = text_of(p->image.executable);
     record.process.argument_count = split_command(p->image.command, p->image.command_bytes, words);
     record.process.arguments = words;
@@ -185,9 +186,9 @@ static enum shows maps_shared(const struct processes *all, uint32_t pid)
 
 /* A forked child in another pid namespace calls itself by a number that is somebody else's here:
  * its own is looked for. Returns it, 0: it came and went. */
-static uint32_t find_namesake(const struct processes *all, uint32_t own)
+static uint32_t find_namesake(struct processes *all, uint32_t own)
 {
-    DIR *folder = opendir("/proc");
+    DIR *folder = all->vain_searches < VAIN_SEARCHES_MAX ? opendir("/proc") : NULL;
     struct dirent *entry;
     uint32_t found = 0;
     while (folder && !found && (entry = readdir(folder)) != NULL) {
@@ -198,14 +199,30 @@ static uint32_t find_namesake(const struct processes *all, uint32_t own)
     }
     if (folder)
         closedir(folder);
+    all->vain_searches = found ? 0 : all->vain_searches + 1;
     return found;
 }
 
-/* What the kernel calls a forked child. Its maps show the shared file, unless it is a zombie
- * already. */
-static uint32_t kernel_pid(const struct processes *all, uint32_t own)
+/* Could the process be one of the program's, as far as anybody can tell whose maps may not be read?
+ */
+static bool may_be_ours(uint32_t pid)
 {
-    if (proc_state(own) == 'Z' || maps_shared(all, own) != SHOWS_NOT)
+    uint64_t started = proc_started(pid);
+    return started && started >= proc_started((uint32_t)getpid());
+}
+
+/* What the kernel calls a forked child, 0: nobody. Its maps show the shared file, unless it is a
+ * zombie already. What it calls itself is only what the slot says: it may be anybody's. */
+static uint32_t kernel_pid(struct processes *all, uint32_t own)
+{
+    enum shows shows = SHOWS_NOT;
+    if (!own || own > INT32_MAX)
+        return 0;
+    if (proc_state(own) == 'Z')
+        return own;
+    if (own != (uint32_t)getpid())
+        shows = maps_shared(all, own);
+    if (shows == SHOWS || (shows == SHOWS_UNKNOWN && may_be_ours(own)))
         return own;
     return find_namesake(all, own);
 }
@@ -242,27 +259,46 @@ static bool turn_away(struct processes *all, struct process_slot *slot)
     return false;
 }
 
+/* Who a forked child is, as its slot says; each word is read once. */
+static void identify_child(struct processes *all, struct recorded *p, struct process_slot *slot)
+{
+    uint32_t own = __atomic_load_n(&slot->pid, __ATOMIC_RELAXED), pid = kernel_pid(all, own);
+    uint32_t parent = __atomic_load_n(&slot->parent_serial, __ATOMIC_RELAXED);
+    p->serial = __atomic_load_n(&slot->serial, __ATOMIC_RELAXED);
+    p->parent_serial = parent ? parent : NOBODYS_CHILD;
+    p->waits_for_parent = true;
+    p->dying = !pid; /* it came and went */
+    p->pid = pid ? pid : own;
+}
+
+/* Who is in the slot. Returns whether it is a new image, which *intro then introduces. */
+static bool identify(struct processes *all, struct recorded *p, struct process_slot *slot,
+                     struct introduction *intro)
+{
+    bool image = serve_take(all->serve, p->slot_index, intro, &p->image);
+    if (image) {
+        p->serial = intro->serial;
+        p->pid = intro->pid;
+        all->not_recorded += intro->verdict == PYTHON_UNKNOWN || intro->verdict == PYTHON_MISMATCH;
+    } else {
+        identify_child(all, p, slot);
+    }
+    p->root = p->pid == all->root_pid;
+    return image;
+}
+
 /* Returns false when out of memory. */
 static bool add(struct processes *all, uint32_t index, struct process_slot *slot)
 {
     struct recorded *p = recorded_new(&all->pool);
     const struct recorded *parent;
+    struct introduction said;
     if (!p)
         return turn_away(all, slot);
-    p->serial = slot->serial;
-    p->pid = slot->pid;
-    p->parent_serial = slot->parent_serial;
+    p->allowance = &all->allowance;
     p->slot_index = index;
-    p->waits_for_parent = p->parent_serial != 0;
-    uint32_t pid = p->parent_serial ? kernel_pid(all, slot->pid) : slot->pid;
-    p->dying = !pid; /* it came and went */
-    p->pid = pid ? pid : slot->pid;
-    p->root = p->pid == all->root_pid;
-    const struct introduction *intro =
-        p->parent_serial ? NULL : serve_introduction(all->serve, index);
-    if (intro && (intro->verdict == PYTHON_UNKNOWN || intro->verdict == PYTHON_MISMATCH))
-        all->not_recorded++;
-    enum process_how how = origin_of(all, p, &parent);
+    const struct introduction *intro = identify(all, p, slot, &said) ? &said : NULL;
+    enum process_how how = origin_of(all, p, intro, &parent);
     if (how == PROCESS_EXEC && !parent->ended)
         ((struct recorded *)parent)->dying = true;
     tell_birth(all, p, how, parent, intro);
@@ -308,12 +344,26 @@ void processes_inherit(struct recorded *child, const struct recorded *parent)
 void processes_discover(struct processes *all)
 {
     uint32_t index;
-    while ((index = next_slot(all)) != SLOT_LIMIT)
+    for (uint32_t i = 0; i < SLOT_LIMIT && (index = next_slot(all)) != SLOT_LIMIT; i++)
         add(all, index, &all->shared->control->slots[index]);
+}
+
+/* Forgets who ended so long ago that no late child can name it. */
+static void prune(struct processes *all)
+{
+    struct recorded **at = &all->past;
+    if (all->output->now_ns - all->pruned_ns < PRUNE_NS)
+        return;
+    all->pruned_ns = all->output->now_ns;
+    while (*at && all->output->now_ns - (*at)->ended_ns <= ENDED_NS)
+        at = &(*at)->next;
+    free_list(*at);
+    *at = NULL;
 }
 
 void processes_check(struct processes *all)
 {
+    prune(all);
     for (struct recorded *p = all->first; p; p = p->next) {
         if (p->dying || p->draining)
             continue;
@@ -354,6 +404,7 @@ static void tell_losses(struct processes *all, struct recorded *p)
     }
     if (p->corrupt)
         tell_loss(all, p, REASON_CORRUPT_RING, 1);
+    tell_loss(all, p, REASON_QUEUE_FULL, p->refused);
     all->met += atomic_load(&slot->joined) != 0;
     all->stopped += gave_up != 0 || p->corrupt;
     all->lost_events += reentered + no_ring;
@@ -397,6 +448,7 @@ void processes_end(struct processes *all, struct recorded *p, enum process_end r
     bool forks = atomic_load(&slot->forks_open) != 0;
     let_inherit(all, p);
     p->execed = reason == PROCESS_EXECED;
+    p->ended_ns = all->output->now_ns;
     all->changes++;
     all->by_slot[p->slot_index] = NULL;
     all->ended_ns[p->slot_index] = all->output->now_ns;

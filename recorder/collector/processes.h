@@ -10,13 +10,20 @@
 #include "recorder/collector/serve.h"
 #include "recorder/collector/shared.h"
 
+/* What all processes may define and map together, beyond which stacks are unknown: a program may
+ * claim whatever it likes. */
+#define DEFINITIONS_MAX_BYTES ((size_t)256 << 20)
+
 struct processes {
     struct shared *shared;
     struct output *output;
     struct serve *serve; /* what new images said of themselves */
     struct address_pool pool;
     struct recorded *first, **last; /* the living, in order of discovery */
-    struct recorded *past; /* the ended, the latest first: later ones name them as parents */
+    struct recorded *past; /* the lately ended, the latest first: later ones name them as parents */
+    struct allowance allowance;
+    uint64_t pruned_ns;            /* of the last look at the past */
+    unsigned vain_searches;        /* for namesakes, one after another */
     uint64_t ended_ns[SLOT_LIMIT]; /* of slots in state SLOT_ENDED */
     struct recorded *by_slot[SLOT_LIMIT];
     uint32_t root_pid; /* 0: not started yet */

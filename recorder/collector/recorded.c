@@ -8,6 +8,44 @@
 #include <unistd.h>
 
 #define FIRST_CODES 256u
+#define MAPPINGS_MAX                                                                               \
+    65536u /* as many as Linux lets a process have, unless it was told otherwise                   \
+            */
+
+bool recorded_may_take(const struct recorded *p, size_t bytes)
+{
+    const struct allowance *a = p->allowance;
+    return !a || (a->used_bytes <= a->max_bytes && bytes <= a->max_bytes - a->used_bytes);
+}
+
+static void charge(struct recorded *p, size_t *account, size_t bytes)
+{
+    if (p->allowance)
+        p->allowance->used_bytes += bytes - *account;
+    *account = bytes;
+}
+
+static void account_definitions(struct recorded *p)
+{
+    charge(p, &p->charged_bytes, nodes_bytes(&p->nodes) + p->code_capacity * sizeof *p->codes);
+}
+
+void recorded_account(struct recorded *p)
+{
+    size_t bytes = p->ranges.capacity * sizeof *p->ranges.items;
+    if (!p->unwatched && (p->ranges.count > MAPPINGS_MAX || !recorded_may_take(p, 0))) {
+        ranges_release(&p->ranges);
+        p->unwatched = true;
+        p->refused++;
+        bytes = 0;
+    }
+    charge(p, &p->watched_bytes, bytes + p->big.capacity * sizeof *p->big.places);
+}
+
+bool recorded_fits_big(const struct recorded *p)
+{
+    return recorded_may_take(p, 2 * p->big.capacity * sizeof *p->big.places);
+}
 
 struct recorded *recorded_new(struct address_pool *pool)
 {
@@ -32,19 +70,29 @@ static void close_all(struct recorded *p)
     }
 }
 
-static void drop_lines(struct shared_lines *lines)
+static size_t lines_bytes(uint32_t count)
 {
-    if (lines && --lines->users == 0)
-        free(lines);
+    return sizeof(struct shared_lines) + count * sizeof(struct line_run);
 }
 
-static struct shared_lines *read_lines(const struct line_table *table)
+static void drop_lines(struct recorded *p, struct shared_lines *lines)
 {
-    uint32_t count = lines_decode(table, NULL, 0);
-    struct shared_lines *lines =
-        FAILPOINT(code_memory, malloc(sizeof *lines + count * sizeof lines->runs[0]), NULL);
+    if (!lines || --lines->users != 0)
+        return;
+    if (p->allowance)
+        p->allowance->used_bytes -= lines_bytes(lines->count);
+    free(lines);
+}
+
+/* count: as lines_decode told it. */
+static struct shared_lines *read_lines(struct recorded *p, const struct line_table *table,
+                                       uint32_t count)
+{
+    struct shared_lines *lines = FAILPOINT(code_memory, malloc(lines_bytes(count)), NULL);
     if (!lines)
         return NULL;
+    if (p->allowance)
+        p->allowance->used_bytes += lines_bytes(count);
     lines->users = 1;
     lines->first_line = table->first_line;
     lines->count = lines_decode(table, lines->runs, count);
@@ -54,11 +102,12 @@ static struct shared_lines *read_lines(const struct line_table *table)
 static void drop_definitions(struct recorded *p)
 {
     for (uint32_t i = 0; i < p->code_count; i++)
-        drop_lines(p->codes[i].lines);
+        drop_lines(p, p->codes[i].lines);
     free(p->codes);
     nodes_release(&p->nodes);
     p->codes = NULL;
     p->code_count = p->code_capacity = 0;
+    account_definitions(p);
 }
 
 void recorded_end(struct recorded *p, bool keep_definitions)
@@ -68,6 +117,7 @@ void recorded_end(struct recorded *p, bool keep_definitions)
     ranges_release(&p->ranges);
     ranges_init(&p->ranges);
     bigblocks_release(&p->big);
+    charge(p, &p->watched_bytes, 0);
     p->ended = true;
     if (keep_definitions)
         return;
@@ -107,6 +157,8 @@ static bool reach_code(struct recorded *p, uint32_t id)
 
 bool recorded_inherit(struct recorded *child, const struct recorded *parent)
 {
+    if (!recorded_may_take(child, parent->charged_bytes))
+        return false;
     struct known_code *codes =
         FAILPOINT(inherit_memory, malloc((size_t)parent->code_count * sizeof *codes + 1), NULL);
     if (!codes || !nodes_copy(&child->nodes, &parent->nodes)) {
@@ -120,18 +172,29 @@ bool recorded_inherit(struct recorded *child, const struct recorded *parent)
     }
     child->codes = codes;
     child->code_count = child->code_capacity = parent->code_count;
+    account_definitions(child);
     return true;
+}
+
+/* Is a definition beyond the allowance? Then it is counted, and that is all. */
+static bool is_refused(struct recorded *p, size_t bytes)
+{
+    bool refused = !recorded_may_take(p, bytes);
+    p->refused += refused;
+    return refused;
 }
 
 bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
                           const struct line_table *table)
 {
-    if (!reach_code(p, code))
-        return false;
-    struct shared_lines *lines = read_lines(table);
+    uint32_t count = lines_decode(table, NULL, 0);
+    if (is_refused(p, lines_bytes(count) + p->code_capacity * sizeof *p->codes))
+        return true;
+    struct shared_lines *lines = reach_code(p, code) ? read_lines(p, table, count) : NULL;
+    account_definitions(p);
     if (!lines)
         return false;
-    drop_lines(p->codes[code].lines);
+    drop_lines(p, p->codes[code].lines);
     p->codes[code] = (struct known_code){function, lines};
     return true;
 }
@@ -139,6 +202,8 @@ bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
 bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
                           uint32_t code, int32_t lasti)
 {
+    if (is_refused(p, nodes_bytes(&p->nodes) / 2))
+        return true;
     if (!nodes_may_define(&p->nodes, node))
         return false;
     const struct known_code *known =
@@ -148,5 +213,7 @@ bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node
     uint32_t outermost = recorded_outermost(p, parent);
     uint32_t stack = names_stack(names, recorded_stack(p, parent),
                                  known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
-    return nodes_define(&p->nodes, node, stack, outermost ? outermost : code);
+    bool defined = nodes_define(&p->nodes, node, stack, outermost ? outermost : code);
+    account_definitions(p);
+    return defined;
 }

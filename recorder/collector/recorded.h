@@ -14,6 +14,11 @@
 #include "recorder/collector/nodes.h"
 #include "recorder/collector/proc.h"
 
+/* Memory that what processes say may take in the collector, all of them together. */
+struct allowance {
+    size_t used_bytes, max_bytes;
+};
+
 /* The lines of a code, shared by a process and the children that inherited it. */
 struct shared_lines {
     unsigned users;
@@ -41,6 +46,11 @@ struct recorded {
     bool python_told;      /* the outcome of the check on the first frames is in the trace */
     int pidfd, pagemap;    /* -1: none */
     struct proc_image image;
+    struct allowance *allowance; /* NULL: there is no limit */
+    size_t charged_bytes;        /* of it, for definitions; for mappings and big blocks: */
+    size_t watched_bytes;
+    uint64_t refused;   /* definitions that were beyond it; told at its end */
+    bool unwatched;     /* too many mappings to follow: none is sampled any more */
     struct nodes nodes; /* by the process's own numbers, as codes are */
     struct known_code *codes;
     uint32_t code_count, code_capacity;
@@ -48,6 +58,7 @@ struct recorded {
     uint64_t coded_by_address; /* of these, alive */
     struct ranges ranges;
     struct bigblocks big;
+    uint64_t ended_ns;
     uint64_t unknown_frees, live_addresses; /* counted, told at its end */
     uint64_t rss_bytes, rss_told_ns, sampled_ns;
     size_t sample_at;       /* where the round of samples under way goes on (sample.c) */
@@ -68,12 +79,19 @@ void recorded_end(struct recorded *p, bool keep_definitions);
 bool recorded_inherit(struct recorded *child, const struct recorded *parent);
 
 /* The process defined a code object; table: its lines, read now. Returns false: the number is
- * absurd, or out of memory. */
+ * absurd, or out of memory. Beyond the allowance nothing is defined, and counted. */
 bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
                           const struct line_table *table);
 /* The process defined a node. Returns false as above. */
 bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
                           uint32_t code, int32_t lasti);
+/* May it take so much more? */
+bool recorded_may_take(const struct recorded *p, size_t bytes);
+/* Keeps the account of mappings and big blocks after a change; beyond the limits mappings are no
+ * longer followed. */
+void recorded_account(struct recorded *p);
+/* Is there room for one more big block? */
+bool recorded_fits_big(const struct recorded *p);
 /* The code of its stack's outermost frame; 0: none. */
 static inline uint32_t recorded_outermost(const struct recorded *p, uint32_t node)
 {

@@ -22,8 +22,12 @@ struct serve {
     int stop[2]; /* a pipe that ends the thread */
     _Atomic uint32_t root_pid;
     pthread_t thread;
-    struct introduction introductions[SLOT_LIMIT];
-    struct proc_image images[SLOT_LIMIT];
+    pthread_mutex_t lock;
+    struct newcomer { /* under the lock */
+        bool fresh;   /* introduced, not taken yet */
+        struct introduction intro;
+        struct proc_image image;
+    } newcomers[SLOT_LIMIT];
 };
 
 /* Ours to record: the same user, root, or a process below the program (after a change of user). */
@@ -78,16 +82,15 @@ static void answer_attach(struct serve *s, const struct rendezvous_ask *question
         flags &= ~(uint32_t)SHM_STACKS;
     if (question->verdict == PYTHON_NONE)
         flags &= ~(uint32_t)SHM_OBJECTS;
-    struct introduction *intro = &s->introductions[index];
-    *intro = (struct introduction){.flags = flags, .verdict = question->verdict};
-    memcpy(intro->text, question->text, sizeof intro->text);
+    struct introduction intro = {.flags = flags, .verdict = question->verdict, .pid = pid};
+    memcpy(intro.text, question->text, sizeof intro.text);
     for (uint32_t step = 0, up = pid; step < ANCESTOR_STEPS && up > 1; step++)
-        intro->ancestors[step] = up = proc_parent(up);
-    proc_image_release(&s->images[index]);
-    s->images[index] = proc_image(pid);
+        intro.ancestors[step] = up = proc_parent(up);
+    intro.serial = atomic_fetch_add(&s->shared->control->header.next_serial, 1);
+    serve_introduce(s, index, &intro, proc_image(pid));
     slot->pid = pid;
     slot->parent_serial = 0;
-    slot->serial = atomic_fetch_add(&s->shared->control->header.next_serial, 1);
+    slot->serial = intro.serial;
     atomic_store_explicit(&slot->state, SLOT_LIVE, memory_order_release);
     reply->answer = ANSWER_RECORD;
     reply->slot = index;
@@ -112,7 +115,7 @@ static void send_reply(const struct serve *s, int peer, struct rendezvous_reply 
         header->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(header), &s->shared->fd, sizeof(int));
     }
-    FAILPOINT(serve_reply, sendmsg(peer, &message, MSG_NOSIGNAL), -1);
+    FAILPOINT(serve_reply, sendmsg(peer, &message, MSG_NOSIGNAL | MSG_DONTWAIT), -1);
 }
 
 /* Answers one question. Returns false when the connection is no longer ours. */
@@ -180,6 +183,7 @@ int serve_start(struct serve **out, struct shared *shared, int listener, int con
     s->pending = pending;
     s->listener = listener;
     s->control = control;
+    pthread_mutex_init(&s->lock, NULL);
     if (FAILPOINT(serve_thread, pthread_create(&s->thread, NULL, work, s), -1) != 0) {
         free(s);
         return err_set(err, ERR_SYSTEM, "the rendezvous thread could not be started");
@@ -195,20 +199,35 @@ void serve_stop(struct serve *s)
     close(s->stop[0]);
     close(s->listener);
     for (uint32_t i = 0; i < SLOT_LIMIT; i++)
-        proc_image_release(&s->images[i]);
+        proc_image_release(&s->newcomers[i].image);
+    pthread_mutex_destroy(&s->lock);
     free(s);
 }
 
 void serve_set_root(struct serve *s, uint32_t pid) { atomic_store(&s->root_pid, pid); }
 
-const struct introduction *serve_introduction(const struct serve *s, uint32_t slot)
+void serve_introduce(struct serve *s, uint32_t slot, const struct introduction *intro,
+                     struct proc_image image)
 {
-    return &s->introductions[slot];
+    struct newcomer *newcomer = &s->newcomers[slot];
+    pthread_mutex_lock(&s->lock);
+    proc_image_release(&newcomer->image);
+    *newcomer = (struct newcomer){true, *intro, image};
+    pthread_mutex_unlock(&s->lock);
 }
 
-struct proc_image serve_take_image(struct serve *s, uint32_t slot)
+bool serve_take(struct serve *s, uint32_t slot, struct introduction *intro,
+                struct proc_image *image)
 {
-    struct proc_image image = s->images[slot];
-    s->images[slot] = (struct proc_image){0};
-    return image;
+    struct newcomer *newcomer = &s->newcomers[slot];
+    pthread_mutex_lock(&s->lock);
+    bool fresh = newcomer->fresh;
+    if (fresh) {
+        *intro = newcomer->intro;
+        *image = newcomer->image;
+        newcomer->image = (struct proc_image){0};
+        newcomer->fresh = false;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return fresh;
 }

@@ -1,7 +1,8 @@
 /* The thread that answers new images, and `memrec mark` (rendezvous.h).
  * Why a thread: whoever asks waits, and the draining thread may be asleep or busy. What it knows of
- * a new image it leaves in a table beside the slots; the slot's state, set last, hands it over. Not
- * here: following processes (processes.h). */
+ * a new image, its pid and serial included, it leaves in a table of its own, under a lock: what
+ * stands in the shared slot anybody may have written. Not here: following processes (processes.h).
+ */
 #ifndef RECORDER_COLLECTOR_SERVE_H
 #define RECORDER_COLLECTOR_SERVE_H
 
@@ -15,6 +16,7 @@
 /* What an image said when it asked to be recorded, and what /proc told of it then: it waited for
  * the answer, while by the time its slot is seen it may have ended. */
 struct introduction {
+    uint32_t pid, serial;
     uint32_t flags; /* enum shm_flag for it */
     uint32_t verdict;
     char text[256];
@@ -34,10 +36,13 @@ void serve_stop(struct serve *s);
 /* The program's pid, once it is known; before, nobody is refused or recorded as root. */
 void serve_set_root(struct serve *s, uint32_t pid);
 
-/* What the image in a live slot said; valid until the slot is free again. */
-const struct introduction *serve_introduction(const struct serve *s, uint32_t slot);
-
-/* What it runs: the caller's from here on, once. */
-struct proc_image serve_take_image(struct serve *s, uint32_t slot);
+/* Notes that a slot goes to a new image; before the slot says that it is live. image: owned. Any
+ * thread. */
+void serve_introduce(struct serve *s, uint32_t slot, const struct introduction *intro,
+                     struct proc_image image);
+/* What the image that a slot was given to said, and what it runs (the caller's from here on): once.
+ * Returns false when nobody was given it: then a forked child has taken it, or says so. */
+bool serve_take(struct serve *s, uint32_t slot, struct introduction *intro,
+                struct proc_image *image);
 
 #endif

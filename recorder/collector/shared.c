@@ -1,11 +1,14 @@
 /* Making the shared file (shared.h). Why a mark: whether a process still has the file mapped is
- * read from its maps, by device and inode, whatever the file is called. */
+ * read from its maps, by device and inode, whatever the file is called. Why seals: a program that
+ * makes the file shorter would end, with SIGBUS, everybody who looks at it. A file that cannot be
+ * sealed is guarded: where it is gone, zeros are mapped, and a ring of zeros lies (merge.c). */
 #define _GNU_SOURCE
 #include "recorder/collector/shared.h"
 #include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +64,8 @@ static bool make_of(struct shared *s, int fd, bool backed)
 static bool make_somewhere(struct shared *s)
 {
     const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
-    return make_of(s, FAILPOINT(memfd, memfd_create("memrec", MFD_CLOEXEC), -1), false) ||
+    return make_of(s, FAILPOINT(memfd, memfd_create("memrec", MFD_CLOEXEC | MFD_ALLOW_SEALING), -1),
+                   false) ||
            make_of(s, FAILPOINT(shm_file, open("/dev/shm", flags, 0600), -1), true) ||
            make_of(s, FAILPOINT(tmp_file, open("/tmp", flags, 0600), -1), true);
 }
@@ -74,11 +78,36 @@ static void make_mark(struct shared *s)
                  (unsigned long long)st.st_ino);
 }
 
+static struct {
+    char *start;
+    size_t bytes;
+} guarded;
+
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    (void)context;
+    if ((uintptr_t)info->si_addr - (uintptr_t)guarded.start >= guarded.bytes ||
+        mmap(guarded.start, guarded.bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+        signal(number, SIG_DFL); /* not ours: it comes again */
+    errno = saved;
+}
+
+void shared_guard(const struct shared *s)
+{
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    guarded.start = (char *)s->control;
+    guarded.bytes = s->bytes;
+    sigaction(SIGBUS, &action, NULL);
+}
+
 int shared_make(struct shared *s, uint32_t flags, struct err *err)
 {
     if (!make_somewhere(s))
         return err_set(err, ERR_SYSTEM, "no shared memory can be had (memfd, /dev/shm, /tmp): %s",
                        strerror(errno));
+    fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     make_mark(s);
     struct shm_header *header = &s->control->header;
     header->magic = RING_MAGIC;

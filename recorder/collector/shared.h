@@ -25,6 +25,9 @@ int shared_make(struct shared *s, uint32_t flags, struct err *err);
 /* Takes memory for a chunk that somebody is going to map. Returns false when there is none. Any
  * thread. */
 bool shared_back_chunk(const struct shared *s, uint32_t chunk);
+/* From here on a SIGBUS in the mapping (the file was cut) puts zeros there; for a process of its
+ * own that has one such mapping. */
+void shared_guard(const struct shared *s);
 /* Unmaps and closes; also after a failed make. */
 void shared_release(struct shared *s);
 

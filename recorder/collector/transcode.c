@@ -65,6 +65,13 @@ static void forget_block(struct transcoder *tc, struct recorded *p, uint64_t add
     output_free(tc->output, (value & ~ADDRESS_FLAG) - 1);
 }
 
+static void add_big(struct recorded *p, const struct bigblock *block)
+{
+    if (recorded_fits_big(p))
+        bigblocks_add(&p->big, block);
+    recorded_account(p);
+}
+
 static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t address,
                      uint64_t size, uint32_t node)
 {
@@ -84,8 +91,7 @@ static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator
     if (placed) {
         output_alloc(tc->output, allocator, stack, size);
         if (big)
-            bigblocks_add(&p->big, &(struct bigblock){
-                                       .address = address, .size_bytes = size, .index = index});
+            add_big(p, &(struct bigblock){.address = address, .size_bytes = size, .index = index});
         return true;
     }
     struct event ev = {.kind = EVENT_ALLOC_ADDRESS,
@@ -105,6 +111,7 @@ static bool on_free(struct transcoder *tc, struct stream *s, uint64_t address, b
     if (!nested) { /* what lies beneath a free is never taken back */
         s->freed_address = address;
         s->freed_value = value;
+        s->freed_big.address = 0;
     }
     if (value) {
         forget_block(tc, p, address, value, nested ? NULL : &s->freed_big);
@@ -126,7 +133,7 @@ static bool on_undo_free(struct transcoder *tc, struct stream *s, uint64_t addre
     if (s->freed_value) {
         addresses_put(&s->process->addresses, address, s->freed_value, &before);
         if (s->freed_value & ADDRESS_FLAG)
-            bigblocks_add(&s->process->big, &s->freed_big);
+            add_big(s->process, &s->freed_big);
     }
     if (s->freed_value || s->process->coded_by_address) {
         struct event ev = {.kind = EVENT_UNFREE};
@@ -158,6 +165,9 @@ static bool on_failed(struct transcoder *tc, struct stream *s, const uint64_t *w
     return true;
 }
 
+/* The mappings that samples are taken of, kept as the replay will; NULL: no longer. */
+static struct ranges *watched(struct recorded *p) { return p->unwatched ? NULL : &p->ranges; }
+
 static void no_change(void *context, const struct range *before, const struct range *after)
 {
     (void)context;
@@ -176,7 +186,9 @@ static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint6
     record.map.kind = (uint8_t)kind;
     record.map.allocator = (uint8_t)allocator;
     record.map.stack = recorded_stack(s->process, node);
-    ranges_map(&s->process->ranges, address, length, (enum map_kind)kind, 0, no_change, NULL);
+    if (watched(s->process))
+        ranges_map(&s->process->ranges, address, length, (enum map_kind)kind, 0, no_change, NULL);
+    recorded_account(s->process);
     output_record(tc->output, &record, NULL);
     return true;
 }
@@ -184,7 +196,9 @@ static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint6
 static bool on_unmap(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t length)
 {
     struct record record = {.type = RECORD_UNMAP, .unmap = {address, length}};
-    ranges_unmap(&s->process->ranges, address, length, no_change, NULL);
+    if (watched(s->process))
+        ranges_unmap(&s->process->ranges, address, length, no_change, NULL);
+    recorded_account(s->process);
     output_record(tc->output, &record, NULL);
     return true;
 }
@@ -198,8 +212,10 @@ static bool on_remap(struct transcoder *tc, struct stream *s, const uint64_t *w)
     record.remap.new_length = w[3];
     record.remap.stack = recorded_stack(s->process, (uint32_t)w[4]);
     record.remap.flags = w[0] >> 48 & 1;
-    ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0,
-                 record.remap.flags, no_change, NULL);
+    if (watched(s->process))
+        ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0,
+                     record.remap.flags, no_change, NULL);
+    recorded_account(s->process);
     output_record(tc->output, &record, NULL);
     return true;
 }
@@ -208,7 +224,9 @@ static bool on_protect(struct transcoder *tc, struct stream *s, bool writable, u
                        uint64_t length)
 {
     struct record record = {.type = RECORD_PROTECT, .protect = {address, length, writable}};
-    ranges_protect(&s->process->ranges, address, length, writable, no_change, NULL);
+    if (watched(s->process))
+        ranges_protect(&s->process->ranges, address, length, writable, no_change, NULL);
+    recorded_account(s->process);
     output_record(tc->output, &record, NULL);
     return true;
 }
@@ -280,10 +298,19 @@ static bool on_code(struct transcoder *tc, struct stream *s, const uint64_t *w)
                                .name_bytes = (uint32_t)w[2],
                                .file_bytes = (uint32_t)w[3],
                                .table_bytes = (uint32_t)w[4]};
-    c->bytes = malloc((size_t)w[2] + w[3] + w[4] + 1);
+    size_t total = (size_t)w[2] + w[3] + w[4];
+    if (!recorded_may_take(s->process, total)) {
+        c->skip_bytes = (uint32_t)total;
+        s->process->refused++;
+        return true;
+    }
+    c->bytes = malloc(total + 1);
     if (!c->bytes)
         return false;
-    if (w[2] + w[3] + w[4] == 0)
+    c->allowance = s->process->allowance;
+    if (c->allowance)
+        c->allowance->used_bytes += total;
+    if (total == 0)
         finish_code(tc, s);
     return true;
 }
@@ -292,6 +319,10 @@ static bool on_data(struct transcoder *tc, struct stream *s, uint64_t at, uint32
 {
     struct partial_code *c = &s->code;
     uint32_t total = c->name_bytes + c->file_bytes + c->table_bytes;
+    if (!c->bytes && count <= c->skip_bytes) {
+        c->skip_bytes -= count;
+        return true;
+    }
     if (!c->bytes || count > total - c->got_bytes)
         return false;
     for (uint32_t i = 0; i < count; i += 8) {
@@ -482,6 +513,9 @@ bool transcode_run(struct transcoder *tc, struct stream *s)
 
 void stream_release(struct stream *s)
 {
+    const struct partial_code *c = &s->code;
+    if (c->allowance)
+        c->allowance->used_bytes -= (size_t)c->name_bytes + c->file_bytes + c->table_bytes;
     free(s->code.bytes);
     s->code = (struct partial_code){0};
 }

@@ -18,7 +18,9 @@ struct partial_code {
     uint8_t table_kind;
     uint32_t name_bytes, file_bytes, table_bytes; /* announced */
     uint32_t got_bytes;
-    uint8_t *bytes; /* NULL: none is under way */
+    uint32_t skip_bytes;         /* DATA to pass over: it was beyond the allowance */
+    uint8_t *bytes;              /* NULL: none is under way */
+    struct allowance *allowance; /* that its bytes are charged to; NULL: none */
 };
 
 /* One ring as it is read. */

@@ -73,9 +73,9 @@ static void make_sound(void)
 
 static void bind_value(sqlite3_stmt *statement, struct input *in)
 {
-    static const sqlite3_int64 edges[] = {0,          -1,         1,         INT64_MAX, INT64_MIN,
-                                          1LL << 32,  4294967295, 1LL << 31, 1LL << 62, 65536,
-                                          1000000000, -4294967296};
+    static const sqlite3_int64 edges[] = {0,         -1,        1,          INT64_MAX,
+                                          INT64_MIN, 1LL << 32, 4294967295, 1LL << 31,
+                                          1LL << 62, 65536,     1000000000, -4294967296};
     size_t length;
     unsigned kind = (unsigned)input_number(in, 1);
     switch (kind % 6) {

@@ -43,8 +43,8 @@ void mend_checksums(uint8_t *bytes, size_t size)
             uint32_t args = get_u32(bytes + at + 12);
             size_t table = get_u16(bytes + at + 6);
             if (table <= left && args <= left - table)
-                put_u32(bytes + at + 60, crc32_update(crc32_update(0, bytes + at, 60),
-                                                      bytes + at + table, args));
+                put_u32(bytes + at + 60,
+                        crc32_update(crc32_update(0, bytes + at, 60), bytes + at + table, args));
         }
         if (tag == TAG_BLOCK && left >= BLOCK_TABLE_BYTES)
             put_u32(bytes + at + 92, crc32_update(0, bytes + at, 92));

@@ -151,19 +151,17 @@ static void put_trailer(struct cook *c)
                                     .allocs = c->info.first_alloc,
                                     .end_ns = c->info.start_ns,
                                     .blocks = c->info.sequence};
-    int bytes =
-        trace_trailer_write(&trailer, room(c, TRACE_TRAILER_BYTES), TRACE_TRAILER_BYTES);
+    int bytes = trace_trailer_write(&trailer, room(c, TRACE_TRAILER_BYTES), TRACE_TRAILER_BYTES);
     must(bytes > 0);
     c->used += (size_t)bytes;
 }
 
 uint8_t *recipe_cook(const uint8_t *recipe, size_t recipe_size, size_t *size)
 {
-    struct cook c = {.in = {recipe, recipe + recipe_size},
-                     .compressor = compressor_new(),
-                     .info = {.first_function = FUNCTION_FIRST,
-                              .first_stack = STACK_FIRST,
-                              .thread = ID_NONE}};
+    struct cook c = {
+        .in = {recipe, recipe + recipe_size},
+        .compressor = compressor_new(),
+        .info = {.first_function = FUNCTION_FIRST, .first_stack = STACK_FIRST, .thread = ID_NONE}};
     unsigned flags = (unsigned)input_number(&c.in, 1);
     must(c.compressor != NULL);
     put_header(&c, flags);

@@ -1,7 +1,7 @@
 /* A sound trace of hostile columns: what a mutator changes is what stands in the tables of a block,
  * while sizes, counts, checksums and compression around it are made right.
- * Why a text of its own and no mutator that takes traces apart: any fuzzer can change it, libFuzzer,
- * AFL++ or a loop that flips bits, and a shorter one is still a recipe.
+ * Why a text of its own and no mutator that takes traces apart: any fuzzer can change it,
+ * libFuzzer, AFL++ or a loop that flips bits, and a shorter one is still a recipe.
  *
  *   recipe:  word flags u8 | block | block | …
  *   block:   flags u8 | length of each column u16 × 7 | the columns one after another
@@ -14,9 +14,9 @@
 
 enum recipe_flag { RECIPE_SAMPLED = 1, RECIPE_NO_TRAILER = 2, RECIPE_ARGUMENTS = 4 };
 enum recipe_block_flag {
-    RECIPE_CODING_1 = 1,  /* six columns, as version 1 has them */
-    RECIPE_GAP = 2,       /* a block is missing before it */
-    RECIPE_JUMP_IDS = 4,  /* and defined 100 of everything */
+    RECIPE_CODING_1 = 1, /* six columns, as version 1 has them */
+    RECIPE_GAP = 2,      /* a block is missing before it */
+    RECIPE_JUMP_IDS = 4, /* and defined 100 of everything */
     RECIPE_JUMP_ALLOCS = 8,
     RECIPE_LIE = 16, /* the header counts one event more than there is */
 };

@@ -90,6 +90,8 @@ static inline uint32_t stage_process(struct stage *st, uint32_t index, pid_t pid
     slot->pid = (uint32_t)pid;
     slot->serial = atomic_fetch_add(&st->shared.control->header.next_serial, 1);
     atomic_store(&slot->joined, 1);
+    struct introduction intro = {.pid = slot->pid, .serial = slot->serial};
+    serve_introduce(st->serve, index, &intro, (struct proc_image){0});
     atomic_store(&slot->state, SLOT_LIVE);
     shm_raise(&st->shared.control->header.slot_high, index + 1);
     return slot->serial;
