@@ -12,6 +12,9 @@
 #include <sys/mman.h>
 
 #define DIRECTORY_ENTRIES (1u << 16)
+/* Memory that a table takes, with the kernel's tables behind it, and each of its groups in use. */
+#define TABLE_BYTES ((size_t)16384)
+#define GROUP_BYTES ((size_t)8192)
 
 /* So much of the budget isn't packed whatever happens: what is busy stays as it is. */
 #define BUSY_SHARE 16
@@ -79,6 +82,11 @@ static unsigned in_table(uint64_t number) { return number & (ADDRESS_TABLE_ENTRI
 
 static unsigned in_leaf(uint64_t address) { return address >> 4 & (ADDRESS_LEAF_ENTRIES - 1); }
 
+static uint16_t *held_in(struct address_table *table, uint64_t number)
+{
+    return &table->held[in_table(number) / ADDRESS_GROUP];
+}
+
 static void forget_packed(struct addresses *map, struct packed_leaf **packed)
 {
     map->pool->used_bytes -= packed_leaf_bytes(*packed);
@@ -107,6 +115,54 @@ static bool pack(struct address_pool *pool, struct address_leaf *leaf)
 static bool has_room(const struct address_pool *pool)
 {
     return pool->used_bytes + (pool->free ? 0 : sizeof *pool->free) <= pool->budget_bytes;
+}
+
+static bool is_touched(const struct address_table *table, unsigned group)
+{
+    return table->touched[group / 64] >> group % 64 & 1;
+}
+
+/* Gives the pages of a table's groups back that no leaf is in any more. */
+static void drop_empty(struct address_pool *pool, struct address_table *table)
+{
+    for (unsigned group = 0; group < ADDRESS_GROUPS; group++) {
+        if (!is_touched(table, group) || table->held[group])
+            continue;
+        size_t first = group * (size_t)ADDRESS_GROUP;
+        madvise(&table->leaves[first], ADDRESS_GROUP * sizeof(void *), MADV_DONTNEED);
+        madvise(&table->packed[first], ADDRESS_GROUP * sizeof(void *), MADV_DONTNEED);
+        table->touched[group / 64] &= ~(UINT64_C(1) << group % 64);
+        pool->used_bytes -= GROUP_BYTES;
+    }
+}
+
+/* Room for a group, if need be in place of empty ones. */
+static bool has_group_room(struct addresses *map)
+{
+    struct address_pool *pool = map->pool;
+    if (pool->used_bytes + GROUP_BYTES <= pool->budget_bytes)
+        return true;
+    if (pool->dry && pool->dry--)
+        return false;
+    for (unsigned i = 0; i < DIRECTORY_ENTRIES; i++)
+        if (map->directory[i])
+            drop_empty(pool, map->directory[i]);
+    bool room = pool->used_bytes + GROUP_BYTES <= pool->budget_bytes;
+    pool->dry = room ? 0 : REST_CALLS;
+    return room;
+}
+
+/* Counts the group of a leaf that is to come. Returns false when there is no room for it. */
+static bool touch(struct addresses *map, struct address_table *table, uint64_t number)
+{
+    unsigned group = in_table(number) / ADDRESS_GROUP;
+    if (is_touched(table, group))
+        return true;
+    if (!has_group_room(map))
+        return false;
+    table->touched[group / 64] |= UINT64_C(1) << group % 64;
+    map->pool->used_bytes += GROUP_BYTES;
+    return true;
 }
 
 /* Gives a free leaf back for what was packed. */
@@ -151,7 +207,8 @@ static struct address_leaf *leaf_new(struct addresses *map, uint64_t number)
     else
         make_room(pool);
     struct address_leaf *leaf = pool->free;
-    if (!has_room(pool) ||
+    struct address_table *table = map->directory[number / ADDRESS_TABLE_ENTRIES];
+    if (!touch(map, table, number) || !has_room(pool) ||
         (!leaf && !(leaf = FAILPOINT(address_memory, calloc(1, sizeof *leaf), NULL))))
         return NULL;
     if (leaf == pool->free)
@@ -162,7 +219,8 @@ static struct address_leaf *leaf_new(struct addresses *map, uint64_t number)
     leaf->map = map;
     leaf->number = number;
     enqueue(pool, leaf);
-    return map->directory[number / ADDRESS_TABLE_ENTRIES]->leaves[in_table(number)] = leaf;
+    ++*held_in(table, number);
+    return table->leaves[in_table(number)] = leaf;
 }
 
 static void *reserve(size_t bytes)
@@ -182,18 +240,26 @@ int addresses_init(struct addresses *map, struct address_pool *pool)
     return map->directory ? 0 : -ERR_NOMEM;
 }
 
-static void release_table(struct addresses *map, struct address_table *table)
+static void release_group(struct addresses *map, struct address_table *table, unsigned group)
 {
-    for (unsigned i = 0; i < ADDRESS_TABLE_ENTRIES; i++) {
+    for (unsigned i = group * ADDRESS_GROUP; i < (group + 1) * ADDRESS_GROUP; i++) {
+        if (table->packed[i])
+            forget_packed(map, &table->packed[i]);
         if (!table->leaves[i])
             continue;
         dequeue(map->pool, table->leaves[i]);
         memset(table->leaves[i], 0, sizeof *table->leaves[i]);
         leaf_free(map->pool, table->leaves[i]);
     }
-    for (unsigned i = 0; i < ADDRESS_TABLE_ENTRIES && map->packed; i++)
-        if (table->packed[i])
-            forget_packed(map, &table->packed[i]);
+    map->pool->used_bytes -= GROUP_BYTES;
+}
+
+static void release_table(struct addresses *map, struct address_table *table)
+{
+    for (unsigned group = 0; group < ADDRESS_GROUPS; group++)
+        if (is_touched(table, group))
+            release_group(map, table, group);
+    map->pool->used_bytes -= TABLE_BYTES;
     munmap(table, sizeof *table);
 }
 
@@ -220,6 +286,7 @@ static struct address_leaf *unpack(struct addresses *map, uint64_t number,
     packed_leaf_spread(*packed, leaf->entries);
     leaf->uses = (*packed)->live;
     forget_packed(map, packed);
+    --*held_in(map->directory[number / ADDRESS_TABLE_ENTRIES], number);
     return leaf;
 }
 
@@ -259,8 +326,10 @@ static uint32_t take_packed(struct addresses *map, struct packed_leaf **packed, 
 {
     uint32_t value = packed_leaf_value(*packed, in_leaf(address));
     packed_leaf_set(*packed, in_leaf(address), 0);
-    if (!(*packed)->live)
+    if (!(*packed)->live) {
         forget_packed(map, packed);
+        --*held_in(find_table(map, address), address >> 14);
+    }
     return value;
 }
 
@@ -277,13 +346,21 @@ static bool put_packed(struct addresses *map, struct packed_leaf **packed, uint6
     return false;
 }
 
+static struct address_table *table_new(struct address_pool *pool)
+{
+    bool room = pool->used_bytes + TABLE_BYTES <= pool->budget_bytes;
+    struct address_table *table = room ? reserve(sizeof *table) : NULL;
+    pool->used_bytes += table ? TABLE_BYTES : 0;
+    return table;
+}
+
 bool addresses_put(struct addresses *map, uint64_t address, uint32_t value, uint32_t *before)
 {
     *before = 0;
     if (!has_place(address))
         return false;
     struct address_table **table = &map->directory[address >> 31];
-    if (!*table && !(*table = reserve(sizeof **table)))
+    if (!*table && !(*table = table_new(map->pool)))
         return false;
     struct packed_leaf **packed = &(*table)->packed[in_table(address >> 14)];
     struct address_leaf *leaf = reach(map, *table, address >> 14);
@@ -303,7 +380,9 @@ static uint32_t take(struct addresses *map, struct address_leaf *leaf, uint64_t 
     *entry = 0;
     address_leaf_emptied(leaf);
     if (address_leaf_live(leaf) == 0) {
-        find_table(map, address)->leaves[in_table(leaf->number)] = NULL;
+        struct address_table *table = find_table(map, address);
+        table->leaves[in_table(leaf->number)] = NULL;
+        --*held_in(table, leaf->number);
         dequeue(map->pool, leaf);
         leaf_free(map->pool, leaf);
     }

@@ -5,10 +5,11 @@
  *   address  47 ........ 31 | 30 ...... 14 | 13 ... 4 | 3..0 = 0
  *            directory        table          leaf
  *
- * All maps share a budget. When it is spent, the leaves that nothing happened in for a while are
- * packed if their blocks were made together (packed_leaf.h), and unpacked when they fill again or
- * much happens in them; when there is none to be packed, no new leaf is made: the caller then codes
- * by address.
+ * All maps share a budget, which tables count in by what they touch: a program may spread its
+ * blocks, or say so, over all addresses there are. When it is spent, the leaves that nothing
+ * happened in for a while are packed if their blocks were made together (packed_leaf.h), and
+ * unpacked when they fill again or much happens in them; when there is none to be packed, no new
+ * leaf is made: the caller then codes by address.
  *
  * Invariants: an entry is 0 (nothing) or index + 1 with the flag; blocks that are not aligned to 16
  * have no place here; of 16 KiB there is a leaf, or a packed one, or none, and never an empty one;
@@ -25,6 +26,8 @@
 
 #define ADDRESS_LEAF_ENTRIES  1024u
 #define ADDRESS_TABLE_ENTRIES (1u << 17)
+#define ADDRESS_GROUP         512u /* entries of a table on a page: 8 MiB of addresses */
+#define ADDRESS_GROUPS        (ADDRESS_TABLE_ENTRIES / ADDRESS_GROUP)
 #define ADDRESS_RECENT        256u /* leaves of a map that are found at once: a core's cache */
 
 struct packed_leaf;
@@ -45,12 +48,15 @@ struct address_pool {
     size_t leaves;                        /* in the queue */
     size_t used_bytes, budget_bytes;
     unsigned resting;     /* calls for a leaf before the queue is looked through again in vain */
+    unsigned dry;         /* calls before groups without leaves are looked for again in vain */
     uint32_t packed_uses; /* looks into packed leaves, ever */
 };
 
 struct address_table {
     struct address_leaf *leaves[ADDRESS_TABLE_ENTRIES];
     struct packed_leaf *packed[ADDRESS_TABLE_ENTRIES];
+    uint64_t touched[ADDRESS_GROUPS / 64]; /* groups whose pages have memory behind them */
+    uint16_t held[ADDRESS_GROUPS];         /* leaves of each, packed or not */
 };
 
 struct addresses {

@@ -171,16 +171,39 @@ static void test_addresses__give_leaves_back(void **state)
     struct address_pool pool;
     struct addresses map;
     uint32_t before;
-    address_pool_init(&pool, 64u << 10); /* some fifteen leaves */
+    address_pool_init(&pool, 96u << 10); /* some fifteen leaves, a table and two of its groups */
     assert_int_equal(addresses_init(&map, &pool), 0);
     for (unsigned i = 0; i < 100000; i++) {
         assert_true(addresses_put(&map, BASE + 16384 * (uint64_t)i, i + 1, &before));
         if (i >= 5)
             assert_int_equal(addresses_take(&map, BASE + 16384 * (uint64_t)(i - 5)), i - 4);
     }
-    assert_true(pool.used_bytes <= 64u << 10);
+    assert_true(pool.used_bytes <= 96u << 10);
     addresses_release(&map);
     address_pool_release(&pool);
+}
+
+/* Blocks that are spread over all addresses take memory for tables, not for leaves: it is in the
+ * budget, too, and comes back with the map. */
+static void test_addresses__spread_far_take_no_more_than_the_budget(void **state)
+{
+    (void)state;
+    struct address_pool pool;
+    struct addresses map;
+    uint32_t before, placed = 0;
+    address_pool_init(&pool, 1u << 20);
+    assert_int_equal(addresses_init(&map, &pool), 0);
+    for (uint64_t i = 0; i < 65536; i++) {
+        if (!addresses_put(&map, i << 31, 7, &before))
+            continue;
+        placed++;
+        assert_int_equal(addresses_take(&map, i << 31), 7);
+    }
+    assert_in_range(placed, 30, 64);
+    assert_true(pool.used_bytes <= 1u << 20);
+    addresses_release(&map);
+    address_pool_release(&pool);
+    assert_int_equal(pool.used_bytes, 0);
 }
 
 /* Past the budget there is no place; what has one keeps it, and places that go back are used again,
@@ -191,13 +214,13 @@ static void test_addresses__keep_to_the_budget(void **state)
     struct address_pool pool;
     struct addresses one, two;
     uint32_t before, held = 0;
-    address_pool_init(&pool, 64u << 10);
+    address_pool_init(&pool, 88u << 10);
     assert_int_equal(addresses_init(&one, &pool), 0);
     assert_int_equal(addresses_init(&two, &pool), 0);
     while (addresses_put(&one, BASE + 16384 * (uint64_t)held, held + 1, &before))
         held++;
     assert_in_range(held, 200, 330);
-    assert_true(pool.used_bytes <= 64u << 10);
+    assert_true(pool.used_bytes <= 88u << 10);
     assert_true(addresses_put(&one, BASE + 16, 99, &before)); /* in a leaf that is there, packed */
     assert_false(addresses_put(&two, BASE, 1, &before));
     assert_int_equal(addresses_take(&two, BASE), 0);
@@ -238,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_addresses__of_odd_blocks_have_no_place),
         cmocka_unit_test(test_addresses__give_leaves_back),
         cmocka_unit_test(test_addresses__keep_to_the_budget),
+        cmocka_unit_test(test_addresses__spread_far_take_no_more_than_the_budget),
         cmocka_unit_test(test_addresses__release_gives_all_back_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
