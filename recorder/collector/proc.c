@@ -72,6 +72,16 @@ uint32_t proc_parent(uint32_t pid)
     return read_stat(pid, &state, &parent) ? parent : 0;
 }
 
+size_t proc_thread_name(uint32_t pid, uint32_t tid, char *out, size_t capacity)
+{
+    char file[32];
+    snprintf(file, sizeof file, "task/%u/comm", tid);
+    size_t length = proc_read(pid, file, out, capacity);
+    while (length && out[length - 1] == '\n')
+        length--;
+    return length;
+}
+
 bool proc_calls_itself(uint32_t pid, uint32_t own)
 {
     char text[4096];

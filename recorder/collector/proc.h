@@ -26,6 +26,8 @@ char proc_state(uint32_t pid);
 uint32_t proc_parent(uint32_t pid);
 /* When it was started, in the kernel's ticks since boot; 0: not to be told. */
 uint64_t proc_started(uint32_t pid);
+/* The name of a thread of a process, not NUL-terminated; returns its length, 0: not to be told. */
+size_t proc_thread_name(uint32_t pid, uint32_t tid, char *out, size_t capacity);
 /* Does the process call itself `own` in the innermost pid namespace that it is in? */
 bool proc_calls_itself(uint32_t pid, uint32_t own);
 

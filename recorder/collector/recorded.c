@@ -42,9 +42,11 @@ void recorded_account(struct recorded *p)
     charge(p, &p->watched_bytes, bytes + p->big.capacity * sizeof *p->big.places);
 }
 
-bool recorded_fits_big(const struct recorded *p)
+void recorded_add_big(struct recorded *p, const struct bigblock *block)
 {
-    return recorded_may_take(p, 2 * p->big.capacity * sizeof *p->big.places);
+    if (recorded_may_take(p, 2 * p->big.capacity * sizeof *p->big.places))
+        bigblocks_add(&p->big, block);
+    recorded_account(p);
 }
 
 struct recorded *recorded_new(struct address_pool *pool)

@@ -90,8 +90,8 @@ bool recorded_may_take(const struct recorded *p, size_t bytes);
 /* Keeps the account of mappings and big blocks after a change; beyond the limits mappings are no
  * longer followed. */
 void recorded_account(struct recorded *p);
-/* Is there room for one more big block? */
-bool recorded_fits_big(const struct recorded *p);
+/* Notes a big block, so that it is sampled, where there is room for one more. */
+void recorded_add_big(struct recorded *p, const struct bigblock *block);
 /* The code of its stack's outermost frame; 0: none. */
 static inline uint32_t recorded_outermost(const struct recorded *p, uint32_t node)
 {

@@ -65,13 +65,6 @@ static void forget_block(struct transcoder *tc, struct recorded *p, uint64_t add
     output_free(tc->output, (value & ~ADDRESS_FLAG) - 1);
 }
 
-static void add_big(struct recorded *p, const struct bigblock *block)
-{
-    if (recorded_fits_big(p))
-        bigblocks_add(&p->big, block);
-    recorded_account(p);
-}
-
 static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator, uint64_t address,
                      uint64_t size, uint32_t node)
 {
@@ -91,7 +84,8 @@ static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator
     if (placed) {
         output_alloc(tc->output, allocator, stack, size);
         if (big)
-            add_big(p, &(struct bigblock){.address = address, .size_bytes = size, .index = index});
+            recorded_add_big(
+                p, &(struct bigblock){.address = address, .size_bytes = size, .index = index});
         return true;
     }
     struct event ev = {.kind = EVENT_ALLOC_ADDRESS,
@@ -133,7 +127,7 @@ static bool on_undo_free(struct transcoder *tc, struct stream *s, uint64_t addre
     if (s->freed_value) {
         addresses_put(&s->process->addresses, address, s->freed_value, &before);
         if (s->freed_value & ADDRESS_FLAG)
-            add_big(s->process, &s->freed_big);
+            recorded_add_big(s->process, &s->freed_big);
     }
     if (s->freed_value || s->process->coded_by_address) {
         struct event ev = {.kind = EVENT_UNFREE};
@@ -165,9 +159,6 @@ static bool on_failed(struct transcoder *tc, struct stream *s, const uint64_t *w
     return true;
 }
 
-/* The mappings that samples are taken of, kept as the replay will; NULL: no longer. */
-static struct ranges *watched(struct recorded *p) { return p->unwatched ? NULL : &p->ranges; }
-
 static void no_change(void *context, const struct range *before, const struct range *after)
 {
     (void)context;
@@ -186,7 +177,7 @@ static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint6
     record.map.kind = (uint8_t)kind;
     record.map.allocator = (uint8_t)allocator;
     record.map.stack = recorded_stack(s->process, node);
-    if (watched(s->process))
+    if (!s->process->unwatched)
         ranges_map(&s->process->ranges, address, length, (enum map_kind)kind, 0, no_change, NULL);
     recorded_account(s->process);
     output_record(tc->output, &record, NULL);
@@ -196,8 +187,7 @@ static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint6
 static bool on_unmap(struct transcoder *tc, struct stream *s, uint64_t address, uint64_t length)
 {
     struct record record = {.type = RECORD_UNMAP, .unmap = {address, length}};
-    if (watched(s->process))
-        ranges_unmap(&s->process->ranges, address, length, no_change, NULL);
+    ranges_unmap(&s->process->ranges, address, length, no_change, NULL);
     recorded_account(s->process);
     output_record(tc->output, &record, NULL);
     return true;
@@ -212,9 +202,8 @@ static bool on_remap(struct transcoder *tc, struct stream *s, const uint64_t *w)
     record.remap.new_length = w[3];
     record.remap.stack = recorded_stack(s->process, (uint32_t)w[4]);
     record.remap.flags = w[0] >> 48 & 1;
-    if (watched(s->process))
-        ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0,
-                     record.remap.flags, no_change, NULL);
+    ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0,
+                 record.remap.flags, no_change, NULL);
     recorded_account(s->process);
     output_record(tc->output, &record, NULL);
     return true;
@@ -224,8 +213,7 @@ static bool on_protect(struct transcoder *tc, struct stream *s, bool writable, u
                        uint64_t length)
 {
     struct record record = {.type = RECORD_PROTECT, .protect = {address, length, writable}};
-    if (watched(s->process))
-        ranges_protect(&s->process->ranges, address, length, writable, no_change, NULL);
+    ranges_protect(&s->process->ranges, address, length, writable, no_change, NULL);
     recorded_account(s->process);
     output_record(tc->output, &record, NULL);
     return true;
@@ -347,19 +335,6 @@ static bool on_mark(struct transcoder *tc, const struct stream *s, uint64_t at, 
     return true;
 }
 
-static struct text thread_name(uint32_t pid, uint32_t tid, char *buffer, size_t capacity)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%u/task/%u/comm", pid, tid);
-    FILE *file = fopen(path, "re");
-    size_t length = file ? fread(buffer, 1, capacity, file) : 0;
-    if (file)
-        fclose(file);
-    while (length && buffer[length - 1] == '\n')
-        length--;
-    return (struct text){buffer, (uint32_t)length};
-}
-
 void transcode_thread_end(struct transcoder *tc, struct stream *s)
 {
     struct record record = {.type = RECORD_THREAD_END, .thread_end = {s->thread}};
@@ -375,7 +350,8 @@ static bool on_thread(struct transcoder *tc, struct stream *s, uint32_t tid, uin
     record.thread.process = s->process->id;
     record.thread.tid = tid;
     record.thread.origin_stack = recorded_stack(s->process, origin);
-    record.thread.name = thread_name(s->process->pid, tid, name, sizeof name);
+    record.thread.name.bytes = name;
+    record.thread.name.length = (uint32_t)proc_thread_name(s->process->pid, tid, name, sizeof name);
     s->tid = tid;
     transcode_thread_end(tc, s);
     output_record(tc->output, &record, &s->thread);
