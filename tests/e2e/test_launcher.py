@@ -312,6 +312,8 @@ def test_closing_block__is_on_stderr_alone_and_quiet_omits_it(memrec, job, tmp_p
     assert memrec("run", "-q", "-o", tmp_path / "q.lz4", "--", *argv) == (0, "out\n", "")
 
 
+@pytest.mark.fault("the trace reaches --max-size", kind="Refused by the machine",
+                   program="runs as bare", trace="ends there and says so")
 def test_max_size__stops_the_recording_and_not_the_program(memrec, memreplay, job, tmp_path):
     argv = job("""
         import random
@@ -410,6 +412,8 @@ def test_company__a_recording_inside_a_recording_is_its_own(record, python, tmp_
     assert recording.peak()["trace"]["complete"]
 
 
+@pytest.mark.fault("the shell has limits on address space, data, descriptors, time or stack", kind="Refused by the machine",
+                   program="runs as bare", trace="whole")
 @pytest.mark.parametrize("limit", [pytest.param("-v 700000", marks=pytest.mark.release_only), "-n 16", "-c 0", "-s 1024", "-u 4000"])
 def test_limits__of_the_shell_are_no_obstacle(tmp_path, job, limit):
     argv = " ".join(job("x = bytes(20_000_000)\nprint('ran')"))
@@ -419,6 +423,8 @@ def test_limits__of_the_shell_are_no_obstacle(tmp_path, job, limit):
     assert Recording(tmp_path / "t.lz4", done).peak()["trace"]["complete"]
 
 
+@pytest.mark.fault("RLIMIT_FSIZE is smaller than the trace", kind="Refused by the machine",
+                   program="runs as bare", trace="ends there and says so")
 def test_limits__on_file_sizes_end_the_recording_and_not_the_program(tmp_path, job, memreplay):
     """ulimit -f: SIGXFSZ is for whoever writes; the trace is readable up to there."""
     argv = " ".join(job("""

@@ -316,6 +316,8 @@ WORKING = """
 """
 
 
+@pytest.mark.fault("memrec itself is killed (SIGKILL)", kind="Somebody kills or stops us",
+                   program="goes on as bare", trace="readable; says that memrec was killed")
 def test_memrec_killed__the_program_goes_on_and_a_readable_trace_stays(started, tmp_path, memreplay):
     memrec = started(WORKING, "1.5", str(tmp_path / "result"))
     pid = int(memrec.stdout.readline())
@@ -332,6 +334,8 @@ def test_memrec_killed__the_program_goes_on_and_a_readable_trace_stays(started, 
     assert sorted(each.name for each in tmp_path.iterdir()) == ["job0.py", "result", "t0.lz4"]
 
 
+@pytest.mark.fault("the collector is killed (SIGKILL)", kind="Somebody kills or stops us",
+                   program="goes on as bare", trace="readable up to its last block; memrec says so")
 def test_collector_killed__the_program_goes_on_and_memrec_says_so(started, tmp_path, memreplay):
     memrec = started(WORKING, "1.5", str(tmp_path / "result"), options=[])
     memrec.stdout.readline()
@@ -344,6 +348,8 @@ def test_collector_killed__the_program_goes_on_and_memrec_says_so(started, tmp_p
     assert done.status == 0 and '"complete": false' in done.out
 
 
+@pytest.mark.fault("the collector is stopped (SIGSTOP)", kind="Somebody kills or stops us",
+                   program="waits 2 s at most, then goes on as bare", trace="readable up to its last block")
 def test_collector_stopped__costs_the_program_two_seconds_at_most(started, tmp_path):
     """A collector that stands still is waited for, but not for ever; it fills no memory and breaks nothing."""
     memrec = started(WORKING, "1", str(tmp_path / "result"))
