@@ -13,6 +13,7 @@
 #include "recorder/preload/define.h"
 #include "recorder/preload/frames.h"
 #include "recorder/preload/quick.h"
+#include "recorder/preload/sound.h"
 #include "recorder/preload/verify.h"
 #include "recorder/preload/whole.h"
 
@@ -81,6 +82,12 @@ static uint32_t walk_suspect(struct walker *w)
     }
     errno = saved_errno;
     return node;
+}
+
+bool walk_is_sound(struct walker *w)
+{
+    walk_function *now = walk_now;
+    return now == no_walk || now == walk_suspect || sound_chain(w);
 }
 
 void walk_start(void) { walk_now = walk_suspect; }

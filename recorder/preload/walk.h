@@ -69,6 +69,10 @@ static inline uint32_t walk_current(struct walker *w)
     return atomic_load_explicit(&walk_now, memory_order_relaxed)(w);
 }
 
+/* Is the chain one that walk_current may follow, wherever the eval loop was interrupted (sound.h)?
+ * For what a signal handler may call. Preserves errno. */
+bool walk_is_sound(struct walker *w);
+
 /* Give back the walker's mapping at thread exit; w is zeroed and may be used again. Keeps errno. */
 void walker_release(struct walker *w);
 

@@ -6,7 +6,7 @@ import platform
 
 import pytest
 
-from conftest import run
+from conftest import ROOT, run
 
 HERE = platform.machine() == "x86_64"
 single_steps = pytest.mark.skipif(not HERE, reason="the programs single-step themselves, which is written for x86-64 alone")
@@ -237,3 +237,29 @@ def test_thread_locals__that_allocate_when_they_are_torn_down(record, programs, 
     assert summary["losses"] == [] and summary["totals"]["unknown_frees"] == 0
     assert not any(stack["allocator"] == "malloc" and stack["bytes"] % 1000 == 0 and stack["bytes"] for stack in recording.leaks()["stacks"])
     assert mallocs(summary) >= 201 * 3
+
+
+def assert_stepped(interpreter, record, programs, memreplay):
+    script = ROOT / "tests" / "programs" / "stepped.py"
+    bare = run([interpreter.path, script, programs / "stepper.so", "1"], timeout=240)
+    assert bare.status == 0 and bare.out.endswith(" True 0\n")
+    recording = record([interpreter.path, script, programs / "stepper.so", "1"], options=["-q"], timeout=400)
+    assert recording.finished.out == bare.out
+    assert_whole(recording, memreplay)
+    summary = recording.summary()
+    steps = int(recording.finished.err)
+    assert set(losses(summary)) <= {"reentered", "stack_unknown", "unknown_free", "live_address"}
+    assert summary["events"]["map"] >= steps - losses(summary)["reentered"]
+
+
+@single_steps
+@pytest.mark.fault("a signal handler maps memory at any instruction of the interpreter, half-built frames included",
+                   program="its result as without us", trace="the mapping, without a stack where the frames can't be followed just then")
+def test_signals__mapping_at_every_instruction_of_python(python, record, programs, memreplay):
+    assert_stepped(python, record, programs, memreplay)
+
+
+@single_steps
+@pytest.mark.soak
+def test_signals__mapping_at_every_instruction_of_every_python(interpreter, record, programs, memreplay):
+    assert_stepped(interpreter, record, programs, memreplay)
