@@ -19,6 +19,11 @@ uint32_t hook_node_otherwise(const struct thread *t, uint32_t node)
     return node;
 }
 
+uint32_t hook_node_anywhere(struct thread *t)
+{
+    return walk_is_sound(&t->walker) ? hook_node(t) : hook_node_otherwise(t, NODE_LOST);
+}
+
 void hook_alloc_big(struct thread *t, const void *block, uint64_t bytes, unsigned allocator)
 {
     uint32_t node = hook_node(t);
@@ -32,7 +37,7 @@ void hook_alloc_big(struct thread *t, const void *block, uint64_t bytes, unsigne
 void hook_failed(struct thread *t, uint64_t bytes, unsigned allocator, int why)
 {
     uint64_t head = RING_WORD(RING_FAILED, allocator, (unsigned)why);
-    emit3(t, head, bytes, hook_node(t));
+    emit3(t, head, bytes, hook_node_anywhere(t));
 }
 
 void hook_last_look(struct thread *t, const void *block)

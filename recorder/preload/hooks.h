@@ -46,20 +46,12 @@ static ALWAYS_INLINE uint32_t hook_node(struct thread *t)
     return LIKELY(node >= NODE_FIRST) ? node : hook_node_otherwise(t, node);
 }
 
-<<<<<<< HEAD
+/* The same for calls that a signal handler may make, in the middle of anything that Python does. */
+HIDDEN uint32_t hook_node_anywhere(struct thread *t);
+
 /* An allocation of BIG_BYTES and more. */
 HIDDEN __attribute__((cold)) void hook_alloc_big(struct thread *t, const void *block,
                                                  uint64_t bytes, unsigned allocator);
-=======
-/* The same for calls that a signal handler may make, in the middle of anything that Python does. */
-static inline uint32_t hook_node_anywhere(struct thread *t)
-{
-    if (!(process.flags & SHM_STACKS) || t->ended || walk_is_sound(&t->walker))
-        return hook_node(t);
-    atomic_fetch_add_explicit(&process.slot->lost_nodes, 1, memory_order_relaxed);
-    return NODE_LOST;
-}
->>>>>>> 8d9e0c8 (recorder: mappings get a stack only where the frames can be followed)
 
 /* An allocation that succeeded. Call between enter and leave. */
 static ALWAYS_INLINE void hook_alloc(struct thread *t, const void *block, uint64_t bytes,
@@ -74,16 +66,8 @@ static ALWAYS_INLINE void hook_alloc(struct thread *t, const void *block, uint64
 }
 
 /* An allocation that failed; why: an errno (ENOMEM is what a program may die of). */
-<<<<<<< HEAD
 HIDDEN __attribute__((cold)) void hook_failed(struct thread *t, uint64_t bytes, unsigned allocator,
                                               int why);
-=======
-static inline void hook_failed(struct thread *t, uint64_t bytes, unsigned allocator, int why)
-{
-    uint64_t head = RING_WORD(RING_FAILED, allocator, (unsigned)why);
-    emit3(t, head, bytes, hook_node_anywhere(t));
-}
->>>>>>> 8d9e0c8 (recorder: mappings get a stack only where the frames can be followed)
 
 /* The outcome of an allocating call: a block, or a failure with errno. For entering and leaving
  * around it, see hook_outcome. */

@@ -66,15 +66,9 @@ static enum map_kind map_kind(int protection, int flags, int fd, bool beneath)
 static void emit_map(struct thread *t, const void *address, uint64_t length, enum map_kind kind,
                      unsigned allocator)
 {
-<<<<<<< HEAD
-    uint64_t words[] = {RING_WORD(RING_MAP, kind, (uintptr_t)address), length, hook_node(t),
-                        allocator};
-    emit_words(t, words, 4);
-=======
     uint64_t words[] = {RING_WORD(RING_MAP, kind, (uintptr_t)address), length,
                         hook_node_anywhere(t), allocator};
-    emit(t, words, 4);
->>>>>>> 8d9e0c8 (recorder: mappings get a stack only where the frames can be followed)
+    emit_words(t, words, 4);
 }
 
 #define ADDRESS_END     (UINT64_C(1) << 47)
@@ -181,13 +175,8 @@ static void remap_outcome(void *old, size_t old_length, void *fresh, size_t leng
         hook_failed(t, length, ALLOCATOR_MREMAP, flags & MREMAP_MAYMOVE ? errno : 0);
     } else {
         uint64_t words[] = {RING_WORD(RING_REMAP, flags & MREMAP_DONTUNMAP ? 1 : 0, (uintptr_t)old),
-<<<<<<< HEAD
-                            old_length, (uintptr_t)fresh, length, hook_node(t)};
-        emit_words(t, words, 5);
-=======
                             old_length, (uintptr_t)fresh, length, hook_node_anywhere(t)};
-        emit(t, words, 5);
->>>>>>> 8d9e0c8 (recorder: mappings get a stack only where the frames can be followed)
+        emit_words(t, words, 5);
     }
     map_leave(t, before);
 }
