@@ -1,6 +1,7 @@
 /* The slow half of writing (emit.h): getting a ring, waiting for room, taking turns.
- * What bounds it: a wait ends when the collector's heartbeat has stood still for WAIT_LIMIT_NS in
- * all, or at once when the collector is gone. */
+ * What bounds it: a wait ends when the collector's heartbeat has stood still for WAIT_LIMIT_NS, or
+ * at once when the collector is gone. Why not the sum of all waits: on a busy machine a collector
+ * that gets on is often not seen to within a step, and by several threads at the same time. */
 #define _GNU_SOURCE
 #include "recorder/preload/emit.h"
 #include "recorder/failpoint.h"
@@ -21,7 +22,6 @@
     UINT64_C(5000000000) /* a tail that does not move, whatever the heartbeat says */
 #define RETRY_CALLS 4096u
 
-static _Atomic uint64_t waited_ns; /* without a heartbeat, by all threads */
 static _Atomic uint32_t searching; /* 1: a thread asks for more rings. A futex */
 
 static uint64_t now_ns(void)
@@ -188,11 +188,16 @@ static uint32_t heartbeat(void)
     return atomic_load_explicit(&process.control->header.heartbeat, memory_order_relaxed);
 }
 
-/* One step of waiting for the tail to move. Time in which the collector got on does not count.
- * Returns false when it is time to give up. */
-static bool wait_step(struct thread *t, uint64_t tail)
+/* What a thread saw of the collector while it waited for room. */
+struct watch {
+    uint64_t beat_ns, tail_ns; /* when heartbeat and tail were last seen to have moved */
+    uint64_t tail;
+    uint32_t beat;
+};
+
+/* One step of waiting for the tail to move. */
+static void wait_step(struct thread *t, uint64_t tail)
 {
-    uint32_t before = heartbeat();
     uint64_t start = now_ns();
     struct timespec step = {.tv_nsec = WAIT_STEP_NS};
     kick();
@@ -200,11 +205,24 @@ static bool wait_step(struct thread *t, uint64_t tail)
     FAILPOINT(ring_wait,
               raw_futex((_Atomic uint32_t *)&t->ring->tail, FUTEX_WAIT, (uint32_t)tail, &step), -1);
     atomic_store_explicit(&t->ring->waiting, 0, memory_order_relaxed);
-    uint64_t took = now_ns() - start;
-    atomic_fetch_add_explicit(&t->ring->wait_ns, took, memory_order_relaxed);
-    if (heartbeat() != before || atomic_load(&t->ring->tail) != tail)
-        return true;
-    return atomic_fetch_add(&waited_ns, took) + took < WAIT_LIMIT_NS && !collector_gone();
+    atomic_fetch_add_explicit(&t->ring->wait_ns, now_ns() - start, memory_order_relaxed);
+}
+
+/* Looks after a step. Returns false when it is time to give up. */
+static bool gets_on(struct watch *w, const struct thread *t)
+{
+    uint64_t now = now_ns(), tail = atomic_load(&t->ring->tail);
+    uint32_t beat = heartbeat();
+    bool moved = tail != w->tail;
+    if (moved)
+        w->tail_ns = now;
+    if (moved || beat != w->beat)
+        w->beat_ns = now;
+    w->tail = tail;
+    w->beat = beat;
+    if (now - w->beat_ns >= WAIT_LIMIT_NS || now - w->tail_ns >= STUCK_LIMIT_NS)
+        return false;
+    return w->beat_ns == now || !collector_gone();
 }
 
 /* Is the ring still this thread's, and does anybody still read it? */
@@ -245,7 +263,7 @@ static bool take_room(struct thread *t, uint64_t tail, uint64_t need)
 
 static bool wait_for_room(struct thread *t, uint64_t need)
 {
-    uint64_t since = 0, first_tail = 0;
+    struct watch watch = {0};
     process_tell_losses();
     for (;;) {
         uint64_t tail = atomic_load_explicit(&t->ring->tail, memory_order_acquire);
@@ -255,13 +273,12 @@ static bool wait_for_room(struct thread *t, uint64_t need)
         }
         if (FAILPOINT(ring_full, take_room(t, tail, need), false))
             return true;
-        if (!since)
+        if (!watch.beat_ns) {
             atomic_fetch_add_explicit(&t->ring->waits, 1, memory_order_relaxed);
-        if (!since || tail != first_tail) {
-            since = now_ns();
-            first_tail = tail;
+            watch = (struct watch){now_ns(), now_ns(), tail, heartbeat()};
         }
-        if (!wait_step(t, tail) || now_ns() - since > STUCK_LIMIT_NS) {
+        wait_step(t, tail);
+        if (!gets_on(&watch, t)) {
             process_give_up(REASON_RING_FULL);
             return false;
         }

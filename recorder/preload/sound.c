@@ -7,7 +7,7 @@
 #include "recorder/preload/frames.h"
 #include "recorder/preload/peek.h"
 
-enum { SOUND_FRAMES = 256, TLBC_MAX = 4096 };
+enum { SOUND_FRAMES = 24, TLBC_MAX = 4096 };
 
 static const struct layout *const layout = &interp.layout;
 

@@ -363,6 +363,31 @@ def test_collector_stopped__costs_the_program_two_seconds_at_most(started, tmp_p
     assert summary["trace"]["complete"] and [loss["reason"] for loss in summary["losses"]] == ["ring_full"]
 
 
+def test_collector_stopped__again_and_again_but_getting_on_loses_nothing(started):
+    """Pauses of half a second, with four threads waiting through each: no single one is two seconds, whatever their sum."""
+    memrec = started("""
+        import sys, threading, time
+        end = time.monotonic() + 6
+        def work():
+            while time.monotonic() < end:
+                for _ in range(20_000): bytes(600)
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        print("working", flush=True)
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+    """)
+    memrec.stdout.readline()
+    collector = collector_of(memrec)
+    for _ in range(6):
+        os.kill(collector, signal.SIGSTOP)
+        time.sleep(0.6)
+        os.kill(collector, signal.SIGCONT)
+        time.sleep(0.2)
+    assert memrec.wait(timeout=60) == 0
+    summary = Recording(memrec.trace, None).summary()
+    assert summary["trace"]["complete"] and summary["losses"] == []
+
+
 def test_program_killed__at_any_moment_leaves_a_whole_trace(started, tmp_path, memreplay):
     """Twenty kills at random instants: every block that the program had counted is in the trace, at most one more, and the file verifies."""
     import random
