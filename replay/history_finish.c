@@ -27,7 +27,7 @@ struct finish {
     uint32_t row_count, row_capacity, process_row_count, process_row_capacity;
     uint32_t next_row, next_gap, next_process_row; /* of the old ones */
     struct process *changed;                       /* in this tick, chained */
-    uint64_t resident_bytes, count;                /* of all sites */
+    uint64_t resident_bytes;                       /* of all sites */
 };
 
 static void change_process(struct finish *f, struct process *p)
@@ -57,7 +57,6 @@ static void tell_site(struct finish *f, uint32_t tick, uint32_t id, const struct
     f->rows[f->row_count++] = (struct history_row){
         v->bytes, v->resident_bytes, v->unsampled_bytes, tick, id, (uint32_t)v->count};
     f->resident_bytes += v->resident_bytes - old.resident_bytes;
-    f->count += v->count - old.count;
     struct process *p = model_process(&f->replay->model, site_lane(&f->replay->sites, id)->process);
     change_process(f, p);
     p->told_resident_bytes += v->resident_bytes - old.resident_bytes;
@@ -182,7 +181,6 @@ static void take_moment(struct finish *f, uint32_t tick)
         t->arena_bytes += process_then(r, p).arena_bytes;
     }
     tell_processes(f, tick, true);
-    t->live_count = f->count;
 }
 
 /* Cuts the tick of the moment in two. The most that was live behind the moment is not known apart;
