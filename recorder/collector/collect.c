@@ -2,6 +2,7 @@
  * process have ended, or the launcher is gone. */
 #define _GNU_SOURCE
 #include "recorder/collector/collect.h"
+#include "recorder/collector/cgroup.h"
 #include "recorder/collector/control.h"
 #include "recorder/collector/guard.h"
 #include "recorder/collector/merge.h"
@@ -50,7 +51,10 @@ struct collector {
     bool launcher_gone; /* its end of the pair is closed, or it was told that we go on alone */
     bool told;          /* the launcher knows how it ended */
     bool told_memory;   /* the launcher has told who held the memory */
-    uint32_t status, kills;
+    uint32_t status;
+    uint64_t kills;              /* by the kernel, until the program ended */
+    struct cgroup_kills counter; /* of these: of our group until the root's is known */
+    uint32_t followed;           /* serial of the root's image whose group that is */
 };
 
 static void say(const struct collector *c, const struct control *message)
@@ -85,17 +89,35 @@ static bool hear(struct collector *c, int timeout_ms)
         c->ended = true;
         c->ended_ns = c->output.now_ns;
         c->status = message.status;
-        c->kills = message.kills;
+        c->kills = cgroup_kills_since(&c->counter);
     } else if (message.kind == CONTROL_GO) {
         c->told_memory = true;
     }
     return true;
 }
 
+/* The root may have been put into another control group than ours before it became what is
+ * recorded.
+ */
+static void follow_root(struct collector *c, const struct recorded *p)
+{
+    struct cgroup_kills counter;
+    if (!p->root || p->serial == c->followed)
+        return;
+    c->followed = p->serial;
+    cgroup_kills_open(&counter, p->pid);
+    if (counter.fd < 0)
+        return;
+    cgroup_kills_close(&c->counter);
+    c->counter = counter;
+    guard_follow(&c->guard, p->pid);
+}
+
 /* The outcome of the check on the first frames of each process. */
 static void look_at_pythons(struct collector *c)
 {
     for (struct recorded *p = c->processes.first; p; p = p->next) {
+        follow_root(c, p);
         if (p->python_told)
             continue;
         uint32_t python = atomic_load(&c->shared.control->slots[p->slot_index].python);
@@ -319,6 +341,7 @@ static int start(struct collector *c, struct err *err)
     if (!c->merge)
         return err_set(err, ERR_NOMEM, "no memory for the collector");
     guard_open(&c->guard, config->oom_reserve_bytes);
+    cgroup_kills_open(&c->counter, (uint32_t)getpid());
     processes_init(&c->processes, &c->shared, &c->output, c->serve, ADDRESS_BUDGET_BYTES);
     merge_init(c->merge, &c->shared, &c->processes, &c->output);
     return 0;
@@ -336,6 +359,7 @@ static void finish(struct collector *c)
     if (!c->told)
         tell_launcher(c, events);
     guard_close(&c->guard);
+    cgroup_kills_close(&c->counter);
     merge_release(c->merge);
     free(c->merge);
     processes_release(&c->processes);

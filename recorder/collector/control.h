@@ -11,8 +11,7 @@ enum control_kind {
     CONTROL_FAILED,    /* collector: it cannot; text says why */
     CONTROL_STARTED,   /* launcher: pid is the program */
     CONTROL_REFUSED,   /* collector: the program's interpreter cannot be recorded; text says why */
-    CONTROL_ENDED,     /* launcher: status is the program's raw wait status, kills the kernel's OOM
-                          kills meanwhile */
+    CONTROL_ENDED,     /* launcher: status is the program's raw wait status */
     CONTROL_DONE,      /* collector: the trace is closed, or `living` recorded processes go on */
     CONTROL_STOPPING,  /* collector: memory is nearly used up, and it stops these processes: pids
                           holds `living` of them. Should it end now, the launcher continues them */
@@ -24,7 +23,7 @@ enum control_kind {
 
 struct control {
     uint32_t kind;
-    uint32_t pid, status, kills, living;
+    uint32_t pid, status, living;
     uint32_t oom;          /* DONE: enum oom_cause */
     uint32_t stopped;      /* DONE: enum reason, why recording ended early */
     uint32_t not_recorded; /* DONE: Pythons in the tree without stacks */

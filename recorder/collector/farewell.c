@@ -19,7 +19,7 @@
 static void print_ending(int status, const struct control *done)
 {
     static const char *const causes[] = {"", "; the kernel killed it for lack of memory",
-                                         "; it ran out of memory",
+                                         "; just before, an allocation failed for lack of memory",
                                          "; stopped before memory ran out"};
     const char *cause = done->oom < 4 ? causes[done->oom] : "";
     if (WIFEXITED(status))

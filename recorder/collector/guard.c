@@ -24,6 +24,16 @@ void guard_open(struct guard *g, uint64_t reserve_bytes)
         headroom_open(&g->headroom, "/proc", "/sys/fs/cgroup", "/proc/self/cgroup");
 }
 
+void guard_follow(struct guard *g, uint32_t pid)
+{
+    char membership[32];
+    if (g->asked_bytes == GUARD_OFF)
+        return;
+    snprintf(membership, sizeof membership, "/proc/%u/cgroup", pid);
+    headroom_close(&g->headroom);
+    headroom_open(&g->headroom, "/proc", "/sys/fs/cgroup", membership);
+}
+
 void guard_close(struct guard *g) { headroom_close(&g->headroom); }
 
 uint64_t guard_reserve(uint64_t asked_bytes, uint64_t whole_bytes)

@@ -29,6 +29,8 @@ struct guard {
 
 /* reserve_bytes: as asked for, or GUARD_OFF, GUARD_DEFAULT. */
 void guard_open(struct guard *g, uint64_t reserve_bytes);
+/* From now on the limits are those of a process's control groups instead of our own. */
+void guard_follow(struct guard *g, uint32_t pid);
 /* Closes its files. */
 void guard_close(struct guard *g);
 

@@ -2,7 +2,6 @@
  * must be known to the collector before its first question. */
 #define _GNU_SOURCE
 #include "recorder/collector/launch.h"
-#include "recorder/collector/cgroup.h"
 #include "recorder/collector/collect.h"
 #include "recorder/collector/control.h"
 #include "recorder/collector/farewell.h"
@@ -399,13 +398,9 @@ static int exit_status(int status, const struct control *done)
 }
 
 /* Tells the collector how it ended and hears what became of the trace. */
-static void close_recording(struct launch *l, int status, uint64_t kills_before,
-                            struct control *done)
+static void close_recording(struct launch *l, int status, struct control *done)
 {
-    uint64_t kills = cgroup_oom_kills();
-    struct control ended = {.kind = CONTROL_ENDED,
-                            .status = (uint32_t)status,
-                            .kills = (uint32_t)(kills - kills_before)};
+    struct control ended = {.kind = CONTROL_ENDED, .status = (uint32_t)status};
     memset(done, 0, sizeof *done);
     if (FAILPOINT(ended_send, send(l->control, &ended, sizeof ended, MSG_NOSIGNAL), -1) <= 0)
         return;
@@ -432,7 +427,6 @@ static int refusal(struct launch *l, struct err *err)
 int launch_run(const struct options *o, const struct target *t, struct err *err)
 {
     struct launch l = {.options = o, .target = t, .control = -1};
-    uint64_t kills = cgroup_oom_kills();
     int trace = above_standard(trace_name_open(o, t, l.trace, err));
     if (trace < 0)
         return EXIT_OUR_FAILURE;
@@ -447,7 +441,7 @@ int launch_run(const struct options *o, const struct target *t, struct err *err)
     signal(SIGPIPE, SIG_IGN); /* nobody may be reading our last words */
     if (l.refused)
         return refusal(&l, err);
-    close_recording(&l, ended, kills, &done);
+    close_recording(&l, ended, &done);
     if (!o->quiet)
         farewell(t, l.trace, ended, &done, l.told_memory);
     return exit_status(ended, &done);

@@ -273,8 +273,20 @@ def test_guard__in_a_control_group_comes_before_the_kernel(recording, eater, gro
     assert done.peak()["peak"]["bytes"] > megabytes * MB / 2  # not long before, either
 
 
-@pytest.mark.fault("the kernel's OOM killer ends the program", program="what it would see without us; memrec's status is 53",
-                   trace="everything up to that instant, and the cause")
+@GUARDED
+@pytest.mark.release_only
+def test_guard__in_the_programs_own_control_group(recording, eater, group):
+    """memrec stays outside: a shell, systemd-run or cgexec between the two has moved the program."""
+    done = recording([*group(200).prefix, *eater(250)])
+    assert_guarded(done)
+    assert "the control group's" in done.finished.err
+
+
+KERNEL_KILLS = pytest.mark.fault("the kernel's OOM killer ends the program", program="what it would see without us; memrec's status is 53",
+                                 trace="everything up to that instant, and the cause")
+
+
+@KERNEL_KILLS
 @pytest.mark.release_only
 def test_kernel__kills_in_a_control_group_and_memrec_says_so(recording, eater, group):
     done = recording(eater(250), "--disable-oom-detection", prefix=group(200).prefix)
@@ -282,6 +294,15 @@ def test_kernel__kills_in_a_control_group_and_memrec_says_so(recording, eater, g
     peak = done.peak()
     assert peak["trace"]["complete"] and peak["trace"]["exit"] == {"status": None, "signal": 9, "oom": True}
     assert peak["peak"]["bytes"] > 100 * MB and held(peak, "hold_more") > held(peak, "hold_less")
+
+
+@KERNEL_KILLS
+@pytest.mark.release_only
+def test_kernel__kills_in_the_programs_own_control_group(recording, eater, group):
+    """memrec stays outside: a shell, systemd-run or cgexec between the two has moved the program."""
+    done = recording([*group(200).prefix, *eater(250)], "--disable-oom-detection")
+    assert done.finished.status == 53 and "the kernel killed it for lack of memory" in done.finished.err
+    assert done.peak()["trace"]["exit"] == {"status": None, "signal": 9, "oom": True}
 
 
 def test_kernel__a_kill_by_somebody_else_is_none_of_its(recording, tmp_path, python, group):
