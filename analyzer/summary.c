@@ -59,11 +59,11 @@ static void print_started(const struct report *report)
 
 static void print_end(const struct report *report)
 {
-    static const char *const oom[] = {[OOM_NO] = "",
-                                      [OOM_KERNEL] = ": killed by the kernel for lack of memory",
-                                      [OOM_PROGRAM] = ": out of memory, which it did not handle",
-                                      [OOM_GUARD] =
-                                          ": stopped by memrec before the kernel killed it"};
+    static const char *const oom[] = {
+        [OOM_NO] = "",
+        [OOM_KERNEL] = ": killed by the kernel for lack of memory",
+        [OOM_PROGRAM] = ": just before, an allocation failed for lack of memory",
+        [OOM_GUARD] = ": stopped by memrec before the kernel killed it"};
     const struct model *m = &report->rec->replay.model;
     int status = (int)m->exit_status;
     const char *why = oom[m->exit_oom <= OOM_GUARD ? m->exit_oom : OOM_NO];

@@ -100,6 +100,31 @@ def test_out_of_memory__uncaught_on_every_interpreter(ended, interpreter):
     assert recorded.err == bare.err
 
 
+GAVE_UP = {
+    "sys.exit": "import sys\ntry:\n    bytes(1 << 60)\nexcept MemoryError:\n    sys.exit(1)",
+    "sys.exit-with-text": "import sys\ntry:\n    bytes(1 << 60)\nexcept MemoryError:\n    sys.exit('no memory')",
+    "os._exit": "import os\ntry:\n    bytes(1 << 60)\nexcept MemoryError:\n    os._exit(1)",
+}
+
+
+def assert_gave_up(ended, how, interpreter):
+    """It looks like an error that nobody caught, so no more is claimed than what is known."""
+    bare, recorded, exit = ended(GAVE_UP[how], interpreter, options=())
+    assert (bare.status, recorded.status, exit["oom"]) == (1, 53, True)
+    assert recorded.err.startswith(bare.err)
+    words = recorded.err[len(bare.err):].splitlines()[0]
+    assert words == "memrec: the program ended with status 1; just before, an allocation failed for lack of memory"
+
+
+@pytest.mark.parametrize("how", GAVE_UP)
+def test_out_of_memory__answered_with_status_1(ended, python, how):
+    assert_gave_up(ended, how, python)
+
+
+def test_out_of_memory__answered_with_status_1_on_every_interpreter(ended, interpreter):
+    assert_gave_up(ended, "sys.exit", interpreter)
+
+
 def test_out_of_memory__is_said_at_the_end(ended):
     _, recorded, _ = ended("bytes(1 << 60)", options=())
     assert recorded.status == 53 and "memory" in recorded.err.split("memrec: ", 1)[1].splitlines()[0]

@@ -547,6 +547,7 @@ def test_how_it_ended(look):
     assert parsed(look(ended(9, 1), "summary", "--json"))["trace"]["exit"] == {"status": None, "signal": 9, "oom": True}
     assert "signal 9" in look(ended(9, 1), "summary").out and "lack of memory" in look(ended(9, 1), "summary").out
     assert "exit status 4" in look(ended(4 << 8), "summary").out
+    assert "exit status 1: just before, an allocation failed for lack of memory" in look(ended(1 << 8, 2), "summary").out
     t = Trace()
     t.process()
     assert parsed(look(t, "summary", "--json"))["trace"]["exit"] == {"status": None, "signal": None, "oom": None}
