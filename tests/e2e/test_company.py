@@ -112,6 +112,7 @@ WATCHERS = {
 }
 
 
+@pytest.mark.release_only
 @pytest.mark.fault("tracers, profilers and hooks of the interpreter are in use", **UNHARMED)
 @pytest.mark.parametrize("what", WATCHERS)
 def test_watcher__sees_what_it_would_without_us(both, python, what):
@@ -119,12 +120,14 @@ def test_watcher__sees_what_it_would_without_us(both, python, what):
     assert_same(bare, recording, python)
 
 
+@pytest.mark.release_only
 @pytest.mark.fault("tracers and profilers of the interpreter are in use", **UNHARMED)
 def test_watchers__see_what_they_would_on_every_interpreter(both, interpreter):
     bare, recording = both("".join(map(textwrap.dedent, (WATCHERS["settrace"], WATCHERS["cProfile"], WATCHERS["faulthandler"]))), interpreter)
     assert_same(bare, recording, interpreter)
 
 
+@pytest.mark.release_only
 @pytest.mark.fault("faulthandler tells of a crash", **UNHARMED)
 @pytest.mark.parametrize("crash", ["faulthandler._sigsegv()", "faulthandler._sigabrt()", "import os; os.abort()", "import ctypes; ctypes.string_at(16)"])
 def test_faulthandler__tells_of_a_crash_as_without_us(both, python, crash):
@@ -147,6 +150,7 @@ WORK = """
 """
 
 
+@pytest.mark.release_only
 @pytest.mark.fault("coverage.py measures the program", **UNHARMED)
 @pytest.mark.parametrize("core", ["ctrace", "pytrace"])
 def test_coverage__measures_the_same_lines(both, python, tmp_path, core):
@@ -163,6 +167,7 @@ def test_coverage__measures_the_same_lines(both, python, tmp_path, core):
     assert '"executed_lines"' in told and told.split('"files"')[1] == recorded.split('"files"')[1]
 
 
+@pytest.mark.release_only
 @pytest.mark.fault("debugpy debugs the program", **UNHARMED)
 def test_debugpy__listens_and_traces(both, python):
     needs(python, "debugpy")
@@ -177,6 +182,7 @@ def test_debugpy__listens_and_traces(both, python):
     assert_same(bare, recording, python)
 
 
+@pytest.mark.release_only
 def test_debugger__steps_through_the_program(tmp_path, python):
     """pdb, driven through its prompt."""
     script = tmp_path / "job.py"
@@ -222,6 +228,7 @@ NATIVE = """
 """
 
 
+@pytest.mark.release_only
 @pytest.mark.fault("another allocator is preloaded", program="runs on that allocator, as without us", trace="every call with the sizes asked for; nothing twice")
 @pytest.mark.parametrize("name", ALLOCATORS)
 @pytest.mark.parametrize("malloc", ["pymalloc", "malloc"])

@@ -24,16 +24,18 @@ KINDS = {"memrec, before": "Failpoints: memrec and the collector, before the pro
          "the end": "Failpoints: the end"}
 HANG_SECONDS = 120  # a bound for hangs, not for time
 
+# What a row needs of it: more than 8 threads at once (a second chunk of rings), a block of 20 MB that is held and blocks of 4 MB
+# that are freed, more than 512 functions and stacks (tables that grow), enough calls for several blocks of the trace.
 JOB = """
-import os, subprocess, sys, threading
+import os, sys, threading
 def hold(): return bytes(20_000_000)
 held = hold()
 def work(n): return sum(len(str(i)) for i in range(n))
-def deep(n): return deep(n - 1) if n else work(2000)
-kept = [str(i) * 3 for i in range(60_000)]
+def deep(n): return deep(n - 1) if n else work(200)
+kept = [str(i) * 3 for i in range(5_000)]
 ready = threading.Barrier(12)
 def thread():
-    ready.wait(); work(3000); ready.wait()
+    ready.wait(); work(300); ready.wait()
 threads = [threading.Thread(target=thread) for _ in range(12)]
 for each in threads: each.start()
 for each in threads: each.join()
@@ -50,11 +52,13 @@ if pid == 0:
     os.close(go)
     os.read(wait, 1)
     os._exit(work(1000) % 7)
-print("python", subprocess.run([sys.executable, "-c", "x = bytes(2_000_000); print(len(x))"], capture_output=True, text=True))
+sys.stdout.flush()
+python = os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", "x = bytes(2_000_000); print(len(x))"], os.environ)
+print("python", os.waitpid(python, 0)[1])
 os.close(go)
 print("child", os.waitpid(pid, 0)[1])
 for _ in range(4): bytearray(4_000_000)
-print("sum", work(20_000), len(kept), len(held))
+print("sum", work(400_000), len(kept), len(held))
 sys.stderr.write("to stderr\\n")
 sys.exit(7)
 """
@@ -164,7 +168,7 @@ ROWS = {
     "peek_copy": Row("refused", "peek_call,peek_copy", told="--no-python-stacks"),
     "slot_claim": Row("lost", told="no_ring", stderr="events were lost"),
     "ring_claim": Row("lost", told="no_ring", stderr="events were lost"),
-    "ring_wait": Row("whole"),
+    "ring_wait": Row("whole", "ring_full:1,ring_wait"),  # full once in each process, so that it surely waits
     "ring_full": Row("lost", told="ring_full", stderr=CUT_SHORT),
     "place_lost": Row("lost", "place_lost:2+", told="corrupt_ring", stderr=CUT_SHORT),
     "walker_memory": Row(**NO_STACK),
@@ -256,7 +260,8 @@ def job(tmp_path_factory, python):
         pytest.skip("no build with failpoints here (make FAIL=1)")
     script = tmp_path_factory.mktemp("job") / "job.py"
     script.write_text(JOB)
-    return [python.path, script], run([python.path, script])
+    argv = [python.path, "-I", "-S", script]
+    return argv, run(argv)
 
 
 def end_stopped(trace):
@@ -279,7 +284,7 @@ def failing(job, tmp_path):
     """failing(MEMREC_FAIL) -> (bare, recorded, trace, whether the program has begun)."""
     def recorded(arm):
         argv, bare = job
-        begun = argv[1].with_name("job.py.begun")
+        begun = argv[-1].with_name("job.py.begun")
         begun.unlink(missing_ok=True)
         trace, marks = tmp_path / "t.lz4", tmp_path / "marks"
         done = run([FAIL / "memrec", "run", "-o", trace, "--", *argv], timeout=HANG_SECONDS, env={"MEMREC_FAIL": arm, "MEMREC_FAIL_MARKS": str(marks)})

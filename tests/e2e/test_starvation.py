@@ -5,6 +5,7 @@ and recorded: output and status must be the same, and what is lost must be told.
 """
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -86,6 +87,18 @@ def test_seccomp__of_sockets_leaves_the_program_out(harmless, names):
     words, recording = harmless(inside=deny(EPERM, names))
     summary = recording.summary()
     assert summary["trace"]["complete"] and len(summary["processes"]) == 1
+
+
+@pytest.mark.fault("a sandbox of the program's kills it for a call that only the recorder makes", program="is killed (SIGSYS): a limit, see above", trace="everything up to that instant")
+@pytest.mark.parametrize("names", ["mincore"])
+def test_seccomp__that_kills_is_a_limit(python, tmp_path, names):
+    deny(EPERM, names)
+    inside = [PROGRAMS / "deny", "0", names, python.path, "-c", "kept = bytes(30_000_000); x = bytes(5_000_000); del x; print('over')"]
+    assert run(inside)[:2] == (0, "over\n")
+    done = run([MEMREC, "run", "-o", tmp_path / "t.lz4", "--", *inside])
+    assert (done.status, done.out) == (128 + signal.SIGSYS, "")
+    peak = Recording(tmp_path / "t.lz4", done).peak()
+    assert peak["trace"]["complete"] and peak["trace"]["lost_events"] == 0 and peak["peak"]["bytes"] > 35_000_000
 
 
 @pytest.mark.fault("the program has no descriptor left when its threads need more rings", program="runs as bare", trace="whole, with the loss and its count: `no_ring`")
