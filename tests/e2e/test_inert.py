@@ -1,4 +1,4 @@
-"""Programs in the tree that are not recorded, and the recorded ones as they see themselves: nothing that they could notice but two variables."""
+"""Programs in the tree that are not recorded: nothing that they could notice but two variables and the library (recorded ones: test_portrait.py)."""
 import os
 import shutil
 import stat
@@ -9,7 +9,6 @@ from conftest import BUILD, run
 from test_refusals import HELLO, SMALL_32, compiled
 from trees import BLANK, assert_nothing_lost, held, pids
 
-MEMREC = str(BUILD / "memrec")
 MB = 1_000_000
 
 
@@ -170,71 +169,3 @@ def test_native_program__between_two_pythons_is_not_recorded(record, python, pro
     peak = recording.peak()
     assert (held(peak, "in_parent"), held(peak, "in_child")) == (20 * MB + BLANK, 30 * MB + BLANK)
     assert len(pids(peak)) == 2
-
-
-# ---- a recorded Python's picture of itself ----
-
-PORTRAIT = """
-import faulthandler, gc, os, resource, signal, sys, threading, warnings
-def handler(number):
-    try:
-        return str(signal.getsignal(number)).split(" at ")[0]
-    except ValueError:
-        return None
-print("threads", threading.active_count(), len(os.listdir("/proc/self/task")), threading.stack_size())
-print("descriptors", sorted((int(fd), os.readlink(f"/proc/self/fd/{fd}").split(":")[0]) for fd in os.listdir("/proc/self/fd")
-                            if os.path.lexists(f"/proc/self/fd/{fd}")))
-print("signals", [handler(number) for number in range(1, 65)], signal.pthread_sigmask(0, []), signal.getitimer(signal.ITIMER_REAL))
-print("flags", sys.flags, sys.warnoptions, sys._xoptions, sys.orig_argv if hasattr(sys, "orig_argv") else 0)
-print("hooks", sys.gettrace(), sys.getprofile(), sys.excepthook.__name__, sys.getswitchinterval(), sys.getrecursionlimit(), faulthandler.is_enabled())
-print("modules", sorted(sys.modules), sys.path, sys.prefix, sys.executable)
-print("environment", sorted(name for name in os.environ if name not in ("MEMREC", "LD_PRELOAD")), os.getcwd(), os.umask(0o22))
-print("collector", gc.isenabled(), gc.get_threshold(), gc.callbacks)
-print("limits", [resource.getrlimit(number) for number in range(16)], os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0))
-print("identity", os.getuid(), os.getgroups(), os.getsid(0) == os.getsid(os.getppid()), os.ttyname(0) if os.isatty(0) else None)
-if hasattr(sys, "monitoring"):
-    print("monitoring", [sys.monitoring.get_tool(number) for number in range(6)])
-import tracemalloc
-print("tracemalloc", tracemalloc.is_tracing())
-def raises():
-    raise ValueError("told")
-try:
-    raises()
-except ValueError as told:
-    import traceback
-    print("traceback", traceback.format_exc())
-with warnings.catch_warnings():
-    warnings.simplefilter("error")  # 3.12+: DeprecationWarning at a fork with threads
-    pid = os.fork()
-    if pid == 0:
-        os._exit(threading.active_count() + len(os.listdir("/proc/self/task")))
-    print("fork", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-try:
-    os.waitpid(-1, 0)
-except ChildProcessError:
-    print("no other children")
-"""
-
-
-@pytest.mark.parametrize("flags", [[], ["-X", "dev"]], ids=["plain", "dev"])
-def test_portrait__of_a_recorded_python_is_that_of_a_bare_one(interpreter, tmp_path, flags):
-    script = tmp_path / "portrait.py"
-    script.write_text(PORTRAIT)
-    argv = [interpreter.path, *flags, "-W", "error::DeprecationWarning", script, "a"]
-    env = {"MEMREC": None, "LD_PRELOAD": None, "PYTHONHASHSEED": "0"}
-    bare, recorded = run(argv, env=env), run([MEMREC, "run", "-q", "-o", tmp_path / "t.lz4", "--", *argv], env=env)
-    assert recorded.out.splitlines() == bare.out.splitlines()
-    assert recorded == bare and bare.status == 0 and "no other children" in bare.out
-
-
-def test_portrait__object_counts_are_the_same(interpreter, tmp_path):
-    """Recording makes no Python object: the interpreter counts as many blocks and objects as it would."""
-    script = tmp_path / "count.py"
-    script.write_text("import gc, sys\ngc.disable()\nx = [str(i) for i in range(1000)]\n"
-                      "print(len(gc.get_objects()), sys.getallocatedblocks() if not hasattr(sys, '_is_gil_enabled') or sys._is_gil_enabled() else 0)\n")
-    env = {"PYTHONHASHSEED": "0", "MEMREC": None, "LD_PRELOAD": None}
-    bare = run([interpreter.path, "-S", "-I", script], env=env)
-    recorded = run([MEMREC, "run", "-q", "-o", tmp_path / "t.lz4", "--", interpreter.path, "-S", "-I", script], env=env)
-    counts = [[int(word) for word in each.out.split()] for each in (bare, recorded)]
-    assert counts[0][0] == counts[1][0]
-    assert abs(counts[0][1] - counts[1][1]) <= 20  # two more variables of the environment
