@@ -112,9 +112,11 @@ static bool pack(struct address_pool *pool, struct address_leaf *leaf)
     return true;
 }
 
-static bool has_room(const struct address_pool *pool)
+/* Room for a leaf and `more_bytes`? */
+static bool has_room(const struct address_pool *pool, size_t more_bytes)
 {
-    return pool->used_bytes + (pool->free ? 0 : sizeof *pool->free) <= pool->budget_bytes;
+    size_t leaf_bytes = pool->free ? 0 : sizeof *pool->free;
+    return pool->used_bytes + leaf_bytes + more_bytes <= pool->budget_bytes;
 }
 
 static bool is_touched(const struct address_table *table, unsigned group)
@@ -136,59 +138,33 @@ static void drop_empty(struct address_pool *pool, struct address_table *table)
     }
 }
 
-/* Room for a group, if need be in place of empty ones. */
-static bool has_group_room(struct addresses *map)
-{
-    struct address_pool *pool = map->pool;
-    if (pool->used_bytes + GROUP_BYTES <= pool->budget_bytes)
-        return true;
-    if (pool->dry && pool->dry--)
-        return false;
-    for (unsigned i = 0; i < DIRECTORY_ENTRIES; i++)
-        if (map->directory[i])
-            drop_empty(pool, map->directory[i]);
-    bool room = pool->used_bytes + GROUP_BYTES <= pool->budget_bytes;
-    pool->dry = room ? 0 : REST_CALLS;
-    return room;
-}
-
-/* Counts the group of a leaf that is to come. Returns false when there is no room for it. */
-static bool touch(struct addresses *map, struct address_table *table, uint64_t number)
-{
-    unsigned group = in_table(number) / ADDRESS_GROUP;
-    if (is_touched(table, group))
-        return true;
-    if (!has_group_room(map))
-        return false;
-    table->touched[group / 64] |= UINT64_C(1) << group % 64;
-    map->pool->used_bytes += GROUP_BYTES;
-    return true;
-}
-
 /* Gives a free leaf back for what was packed. */
-static void drop_spare(struct address_pool *pool)
+static void drop_spare(struct address_pool *pool, size_t more_bytes)
 {
     struct address_leaf *spare = pool->free;
-    if (pool->used_bytes <= pool->budget_bytes)
+    if (pool->used_bytes + more_bytes <= pool->budget_bytes)
         return;
     pool->free = spare->next;
     leaf_drop(pool, spare);
 }
 
-/* Packs what has not been used since it was last looked at, until there is room for a leaf. A round
- * of the queue is enough: nothing happens meanwhile. */
-static void make_room(struct address_pool *pool)
+/* Packs what has not been used since it was last looked at, until there is room for a leaf and
+ * `more_bytes`. A round of the queue is enough: nothing happens meanwhile. */
+static void make_room(struct address_pool *pool, size_t more_bytes)
 {
+    if (pool->resting && pool->resting--)
+        return;
+
     size_t looks = 2 * pool->leaves + 1;
     unsigned tries = TRIES;
-    while (!has_room(pool)) {
+    while (!has_room(pool, more_bytes)) {
         struct address_leaf *leaf = pool->oldest;
         if (!looks-- || !tries || pool->leaves * sizeof *leaf <= pool->budget_bytes / BUSY_SHARE) {
             pool->resting = REST_CALLS;
             return;
         }
         if (leaf->uses == leaf->seen && tries-- && pack(pool, leaf)) {
-            drop_spare(pool);
+            drop_spare(pool, more_bytes);
         } else {
             leaf->seen = leaf->uses;
             dequeue(pool, leaf);
@@ -197,18 +173,54 @@ static void make_room(struct address_pool *pool)
     }
 }
 
+/* Room for so much of tables? */
+static bool has_table_room(const struct address_pool *pool, size_t bytes)
+{
+    return pool->used_bytes + bytes <= pool->budget_bytes;
+}
+
+/* Makes room for a group, if need be in place of empty ones, or by packing leaves. */
+static bool make_group_room(struct addresses *map)
+{
+    struct address_pool *pool = map->pool;
+    if (has_table_room(pool, GROUP_BYTES))
+        return true;
+    if (!pool->dry) {
+        for (unsigned i = 0; i < DIRECTORY_ENTRIES; i++)
+            if (map->directory[i])
+                drop_empty(pool, map->directory[i]);
+        pool->dry = has_table_room(pool, GROUP_BYTES) ? 0 : REST_CALLS;
+    } else {
+        pool->dry--;
+    }
+    make_room(pool, GROUP_BYTES);
+    return has_table_room(pool, GROUP_BYTES);
+}
+
+/* Counts the group of a leaf that is to come. Returns false when there is no room for it. */
+static bool touch(struct addresses *map, struct address_table *table, uint64_t number)
+{
+    unsigned group = in_table(number) / ADDRESS_GROUP;
+    if (is_touched(table, group))
+        return true;
+    if (!make_group_room(map))
+        return false;
+    table->touched[group / 64] |= UINT64_C(1) << group % 64;
+    map->pool->used_bytes += GROUP_BYTES;
+    return true;
+}
+
 /* An empty leaf for the addresses of `number`, in its place. Returns NULL when there is no memory
  * for it. */
 static struct address_leaf *leaf_new(struct addresses *map, uint64_t number)
 {
     struct address_pool *pool = map->pool;
-    if (pool->resting)
-        pool->resting--;
-    else
-        make_room(pool);
-    struct address_leaf *leaf = pool->free;
     struct address_table *table = map->directory[number / ADDRESS_TABLE_ENTRIES];
-    if (!touch(map, table, number) || !has_room(pool) ||
+    if (!touch(map, table, number))
+        return NULL;
+    make_room(pool, 0);
+    struct address_leaf *leaf = pool->free;
+    if (!has_room(pool, 0) ||
         (!leaf && !(leaf = FAILPOINT(address_memory, calloc(1, sizeof *leaf), NULL))))
         return NULL;
     if (leaf == pool->free)
@@ -348,8 +360,8 @@ static bool put_packed(struct addresses *map, struct packed_leaf **packed, uint6
 
 static struct address_table *table_new(struct address_pool *pool)
 {
-    bool room = pool->used_bytes + TABLE_BYTES <= pool->budget_bytes;
-    struct address_table *table = room ? reserve(sizeof *table) : NULL;
+    make_room(pool, TABLE_BYTES);
+    struct address_table *table = has_table_room(pool, TABLE_BYTES) ? reserve(sizeof *table) : NULL;
     pool->used_bytes += table ? TABLE_BYTES : 0;
     return table;
 }

@@ -183,6 +183,25 @@ static void test_addresses__give_leaves_back(void **state)
     address_pool_release(&pool);
 }
 
+/* A heap that has filled the budget grows on into groups that are new: what is quiet is packed for
+ * their tables as it is for leaves. */
+static void test_addresses__pack_for_new_groups_too(void **state)
+{
+    (void)state;
+    struct address_pool pool;
+    struct addresses map;
+    uint32_t before;
+    address_pool_init(&pool, 1u << 20);
+    assert_int_equal(addresses_init(&map, &pool), 0);
+    for (unsigned i = 0; i < 8 * ADDRESS_GROUP; i++)
+        assert_true(addresses_put(&map, BASE + 16384 * (uint64_t)i, i + 1, &before));
+    for (unsigned i = 0; i < 8 * ADDRESS_GROUP; i++)
+        assert_int_equal(addresses_take(&map, BASE + 16384 * (uint64_t)i), i + 1);
+    assert_true(pool.used_bytes <= 1u << 20);
+    addresses_release(&map);
+    address_pool_release(&pool);
+}
+
 /* Blocks that are spread over all addresses take memory for tables, not for leaves: it is in the
  * budget, too, and comes back with the map. */
 static void test_addresses__spread_far_take_no_more_than_the_budget(void **state)
@@ -261,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_addresses__of_odd_blocks_have_no_place),
         cmocka_unit_test(test_addresses__give_leaves_back),
         cmocka_unit_test(test_addresses__keep_to_the_budget),
+        cmocka_unit_test(test_addresses__pack_for_new_groups_too),
         cmocka_unit_test(test_addresses__spread_far_take_no_more_than_the_budget),
         cmocka_unit_test(test_addresses__release_gives_all_back_empty),
     };
