@@ -1,7 +1,11 @@
 """SIGKILL at random instants under load. The recorded programs keep their own truth: a counter for each thread in a mapped file, raised
 after each call has returned. So it is known what the trace must hold, and by how little more it may.
 
-The whole tree with memrec and its collector killed at once is what the kernel does in a control group with memory.oom.group."""
+The whole tree with memrec and its collector killed at once is what the kernel does in a control group with memory.oom.group.
+
+Seen failing, every time: a head that is published one event late (emit_publish), the last drain of a process left out (drain_dying). A wrong order of
+cut and death (heads read before the death, and not again) loses only what falls into some microseconds: that takes the hundreds of kills of the soak,
+and luck."""
 import ctypes
 import mmap
 import os
