@@ -11,7 +11,7 @@
 #   tests/programs/*.c, *.cc            -> build/tests/programs/<name>   (x.so.c -> x.so, static_*.c linked statically,
 #                                          embed*.c against libpython; a line "build-flags: ..." in a source adds flags)
 #
-# Variables: V=1 shows commands; DEBUG=1 (build/debug), SAN=address,undefined (build/san), COVERAGE=1
+# Variables: V=1 shows commands; DEBUG=1 (build/debug), SAN=address,undefined (build/san), SAN=thread (build/tsan), COVERAGE=1
 # (build/coverage), FAIL=1 (build/failpoints: as the release, with recorder/failpoint.h), FUZZ=1 (build/fuzzer), AFL=1 (build/afl),
 # CC=clang, CFLAGS, LDFLAGS, PREFIX=/usr/local, DESTDIR=, PYTHON=python3.
 # Sanitizers go into the tools and the unit tests, never into libmemrec.so: it lives in a foreign process.
@@ -29,6 +29,7 @@ ifeq ($(origin CXX),default)
 CXX := $(if $(findstring clang,$(CC)),clang++,g++)
 endif
 VERSION := 0.1.0
+comma := ,
 
 # Fuzzers bring the compiler and the sanitizers with them.
 ifdef FUZZ
@@ -45,14 +46,17 @@ say = $(if $(V),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # ---- variants -------------------------------------------------------------------------------------
 
-variant := $(if $(FUZZ),/fuzzer,$(if $(AFL),/afl,$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug,$(if $(FAIL),/failpoints))))))
+variant := $(if $(FUZZ),/fuzzer,$(if $(AFL),/afl,$(if $(filter thread,$(SAN)),/tsan,$(if $(SAN),/san,$(if $(COVERAGE),/coverage,$(if $(DEBUG),/debug,$(if $(FAIL),/failpoints)))))))
 BUILD := build$(variant)
 debugging := $(or $(SAN),$(COVERAGE),$(DEBUG))
 CFLAGS ?= $(if $(SAN),-O1,$(if $(debugging),-Og,-O2)) -g
 own_flags := -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
 	-DMEMREC_VERSION='"$(VERSION)"' \
 	$(if $(debugging),-DMEMREC_DEBUG,-DNDEBUG) $(if $(FAIL),-DMEMREC_FAILPOINTS)
-san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	$(if $(filter thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan)))
+# Its runtime asks for functions that our hooks stand in for, before it can bear being watched.
+san_ldflags := $(if $(filter thread,$(SAN)),-Wl$(comma)--exclude-libs$(comma)libpreload.a)
 cov_flags := $(if $(COVERAGE),--coverage)
 tool_flags := $(own_flags) $(san_flags) $(cov_flags)
 
@@ -130,6 +134,7 @@ soak: ## what takes minutes or hours: tests marked soak, and the fuzzers (MEMREC
 	$(Q)tools/setup test
 	$(Q)$(MAKE) all tests build/venv/.ready
 	$(Q)$(MAKE) all SAN=address,undefined DEBUG= COVERAGE= FAIL=
+	$(Q)$(MAKE) unit SAN=thread DEBUG= COVERAGE= FAIL=
 	$(Q)tests/run --soak
 
 reliability: build/venv/.ready ## the table of docs/reliability.md, from the tests and their last results
@@ -234,9 +239,8 @@ $(BUILD)/libanalyzer.a: $(call obj,$(analyzer_src)) ; $(archive)
 $(BUILD)/libcollector.a: $(call obj,$(filter-out %/main.c,$(collector_src))) ; $(archive)
 $(BUILD)/libpreload.a: $(call obj,$(preload_src)) ; $(archive)
 
-comma := ,
 group = $(if $(strip $(1)),-Wl$(comma)--start-group $(1) -Wl$(comma)--end-group)
-link = $(Q)$(CC) $(CFLAGS) $(tool_flags) $(LDFLAGS) -o $@
+link = $(Q)$(CC) $(CFLAGS) $(tool_flags) $(san_ldflags) $(LDFLAGS) -o $@
 $(BUILD)/memrec: $(call obj,recorder/collector/main.c) $(collector_lib) $(format_lib)
 	$(call say,LINK,$@)
 	$(link) $^ $(TOOL_LIBS)

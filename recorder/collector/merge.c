@@ -196,8 +196,10 @@ static void free_ring(struct merge *m, uint32_t index)
     atomic_store(&s->ring->head, 0);
     atomic_store(&s->ring->tail, 0);
     atomic_store(&s->ring->waiting, 0);
-    m->shared->control->entries[index].serial = 0; /* nobody's while its next owner fills it in */
-    atomic_store(&m->shared->control->entries[index].state, RING_STATE_FREE);
+    struct ring_entry *entry = &m->shared->control->entries[index];
+    /* nobody's while its next owner fills it in */
+    __atomic_store_n(&entry->serial, 0, __ATOMIC_RELAXED);
+    atomic_store(&entry->state, RING_STATE_FREE);
 }
 
 /* Sets a ring of an ended thread free if it was drained to the last word; held meanwhile, so that

@@ -36,7 +36,8 @@ static uint64_t now_ns(void)
 static bool claim_entry(const struct ring_entry *entry, _Atomic uint32_t *state)
 {
     uint32_t seen = atomic_load_explicit(state, memory_order_relaxed);
-    if (seen == RING_STATE_FREE || (seen == RING_STATE_CLOSED && entry->serial == process.serial))
+    uint32_t serial = __atomic_load_n(&entry->serial, __ATOMIC_RELAXED);
+    if (seen == RING_STATE_FREE || (seen == RING_STATE_CLOSED && serial == process.serial))
         return atomic_compare_exchange_strong(state, &seen, RING_STATE_CLAIMED);
     return false;
 }
@@ -47,9 +48,10 @@ static bool claim_in_chunk(struct thread *t, uint32_t chunk)
         struct ring_entry *entry = &process.control->entries[i];
         if (!claim_entry(entry, &entry->state))
             continue;
-        entry->slot = process.slot_index;
-        entry->serial = process.serial;
-        entry->tid = t->tid;
+        /* others look at any time: each is whole, and only a serial and slot that agree count */
+        __atomic_store_n(&entry->slot, process.slot_index, __ATOMIC_RELAXED);
+        __atomic_store_n(&entry->serial, process.serial, __ATOMIC_RELAXED);
+        __atomic_store_n(&entry->tid, t->tid, __ATOMIC_RELAXED);
         t->ring = &process.chunks[chunk][i % RING_CHUNK];
         t->ring_index = i;
         t->turn_mark = (uint16_t)(i + 1);
@@ -105,8 +107,11 @@ static void close_left(void)
     uint32_t high = atomic_load(&process.control->header.ring_high);
     for (uint32_t i = 0; i < high && i < RING_LIMIT; i++) {
         struct ring_entry *entry = &process.control->entries[i];
-        if (atomic_load(&entry->state) == RING_STATE_LIVE && entry->serial == process.serial &&
-            syscall(SYS_tgkill, process.pid, entry->tid, 0) != 0 && errno == ESRCH)
+        if (atomic_load(&entry->state) == RING_STATE_LIVE &&
+            __atomic_load_n(&entry->serial, __ATOMIC_RELAXED) == process.serial &&
+            syscall(SYS_tgkill, process.pid, __atomic_load_n(&entry->tid, __ATOMIC_RELAXED), 0) !=
+                0 &&
+            errno == ESRCH)
             atomic_store(&entry->state, RING_STATE_CLOSED);
     }
 }
