@@ -47,14 +47,16 @@ INLINE struct address_leaf *find_leaf(struct usual *u, uint64_t address)
 }
 
 /* The slot of the stack that a node stands for, noted at `place` from here on; PREDICTOR_UNKNOWN
- * where it has none yet. */
+ * where it has none yet. Why the expected one is tried first: of many stacks each is far, but what
+ * follows one may well be known, and costs no look into the table. */
 NOINLINE uint32_t far_slot(const struct recorded *p, const struct encoder *e, uint32_t node,
-                           struct known_node *place)
+                           uint32_t expected, struct known_node *place)
 {
-    uint32_t stack = 0;
+    uint32_t stack = 0, slot = expected;
     if (node && !(stack = nodes_stack(&p->nodes, node)))
         return PREDICTOR_UNKNOWN;
-    uint32_t slot = encoder_run_slot(e, stack);
+    if (e->predictor.slots[expected].stack != stack)
+        slot = encoder_run_slot(e, stack);
     if (slot != PREDICTOR_UNKNOWN)
         *place = (struct known_node){node, slot};
     return slot;
@@ -66,7 +68,7 @@ INLINE bool find_slot(const struct usual *u, uint32_t node, uint32_t *slot)
     *slot = place->slot;
     if (__builtin_expect(place->node == node, 1))
         return true;
-    *slot = far_slot(u->process, u->encoder, node, place);
+    *slot = far_slot(u->process, u->encoder, node, u->run.last->next, place);
     return *slot != PREDICTOR_UNKNOWN;
 }
 
