@@ -222,7 +222,7 @@ print(told)
 @pytest.mark.since(3, 12)
 @pytest.mark.fault("four interpreters of one process, each with a GIL of its own, allocate at the same time", kind="Reentry",
                    program="its result as without us",
-                   trace="every block of the program with its stack; from 3.14 on a few frees without their allocation, counted")
+                   trace="every block of the program with its stack; the frees of pymalloc's own tables without their allocation, counted")
 def test_interpreter__with_subinterpreters_that_have_their_own_gil(interpreter, record, tmp_path):
     (tmp_path / "bare.py").write_text(OWN_GILS)
     bare = run([interpreter.path, tmp_path / "bare.py"])
@@ -232,7 +232,8 @@ def test_interpreter__with_subinterpreters_that_have_their_own_gil(interpreter, 
     summary = recording.summary()
     lost = {loss["reason"]: loss["count"] for loss in summary["losses"]}
     assert summary["trace"]["complete"] and set(lost) <= {"unknown_free"}
-    assert lost.get("unknown_free", 0) <= (40 if interpreter.minor >= (3, 14) else 0)  # these free small blocks that we did not see made
+    # Newer ones free pymalloc's tables (arenas, the two levels of its map), which it had asked for beneath other allocations.
+    assert lost.get("unknown_free", 0) <= 4 * 6
     held = [stack for stack in recording.peak()["stacks"] if stack["frames"] and stack["frames"][-1]["function"] == "inside"]
     blocks = sum(stack["allocations"] for stack in held if stack["bytes"] >= 3_000_000)
     assert blocks == 4 and 4 * 3_000_000 <= sum(stack["bytes"] for stack in held) <= 4 * 3_000_000 + 4 * 500
