@@ -9,10 +9,11 @@
 #define FUNCTIONS_TOLD 10
 #define PROPOSALS_TOLD 5
 
-/* A name between backquotes; what would end the span or the cell is replaced. */
+/* A name between backquotes; what would end the span or the cell is replaced, and no name at all
+ * would be two backquotes, which begin another span. */
 static void code(FILE *out, const char *text)
 {
-    fputc('`', out);
+    fputs(*text ? "`" : "` ", out);
     for (; *text; text++)
         fputc(*text == '`' ? '\'' : *text == '|' ? '/' : *text, out);
     fputc('`', out);

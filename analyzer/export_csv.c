@@ -1,6 +1,7 @@
 /* CSV by RFC 4180: a header, then a row for each stack, allocator and thread; rows end with CR LF,
  * and a cell with a comma or a quote in it stands in quotes. Why the apostrophe before cells that
- * begin with `=`, `+`, `-` or `@`: a spreadsheet would take a function's name for a formula. What a
+ * begin with `=`, `+`, `-` or `@`, full-width ones too: a spreadsheet would take a function's name
+ * for a formula. What a
  * measure does not have is an empty cell. */
 #include "analyzer/export.h"
 
@@ -22,7 +23,14 @@ static void put_quoted(FILE *out, const char *text)
     }
 }
 
-static bool is_formula(const char *text) { return *text && strchr("=+-@", *text); }
+static bool is_formula(const char *text)
+{
+    static const char *const starts[] = {"=", "+", "-", "@", "＝", "＋", "－", "＠"};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        if (!strncmp(text, starts[i], strlen(starts[i])))
+            return true;
+    return false;
+}
 
 static void put_cell(FILE *out, const char *text)
 {

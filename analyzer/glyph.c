@@ -2,6 +2,7 @@
  * not wcwidth(): it depends on the locale, and reports must not. */
 #include "analyzer/glyph.h"
 
+#include "format/plain.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -63,14 +64,6 @@ int glyph_columns(int32_t code)
     return within(code, wide, sizeof wide / sizeof *wide) ? 2 : 1;
 }
 
-bool glyph_control(int32_t code)
-{
-    static const struct span controls[] = {
-        {0, 0x1F},        {0x7F, 0x9F},     {0x61C, 0x61C},   {0x180E, 0x180E}, {0x200B, 0x200F},
-        {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
-    return within(code, controls, sizeof controls / sizeof *controls);
-}
-
 static int escape(char *out, size_t capacity, int32_t code, unsigned char byte)
 {
     if (code < 0)
@@ -90,7 +83,7 @@ void glyph_append(char *out, size_t capacity, size_t *used, const char *bytes, s
         int32_t code = glyph_decode(bytes + i, length - i, &taken);
         char piece[16];
         size_t n = taken;
-        if (code < 0 || glyph_control(code) || (ascii && code >= 0x80))
+        if (code < 0 || plain_control(code) || (ascii && code >= 0x80))
             n = (size_t)escape(piece, sizeof piece, code, (unsigned char)bytes[i]);
         else
             memcpy(piece, bytes + i, taken);

@@ -15,8 +15,6 @@
 int32_t glyph_decode(const char *bytes, size_t length, size_t *taken);
 /* Columns of a code point: 0, 1 or 2. */
 int glyph_columns(int32_t code);
-/* Must it be escaped on a terminal? Control characters, line separators, and what reorders text. */
-bool glyph_control(int32_t code);
 
 /* Appends bytes to out[capacity] at *used, escaped; ascii: everything beyond ASCII escaped too.
  * Stops where the room ends, with whole characters. out stays NUL-terminated. */

@@ -3,6 +3,7 @@
 #include "analyzer/json.h"
 
 #include "analyzer/glyph.h"
+#include "format/plain.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -43,7 +44,10 @@ static void quoted(FILE *out, const char *bytes, size_t length)
             fprintf(out, "\\\\x%02x", (unsigned char)bytes[i]);
         else if (code == '"' || code == '\\')
             fprintf(out, "\\%c", (int)code);
-        else if (glyph_control(code))
+        else if (plain_control(code) && code >= 0x10000) /* two halves, as UTF-16 has it */
+            fprintf(out, "\\u%04x\\u%04x", 0xD7C0 + ((unsigned)code >> 10),
+                    0xDC00 | ((unsigned)code & 0x3FF));
+        else if (plain_control(code))
             fprintf(out, "\\u%04x", (unsigned)code);
         else
             fwrite(bytes + i, 1, taken, out);

@@ -3,13 +3,14 @@
 
 #include "analyzer/digest.h"
 #include "analyzer/glyph.h"
+#include "format/plain.h"
 #include <string.h>
 
 static void put_character(int32_t code, const char *bytes, size_t taken, FILE *out)
 {
     if (code < 0)
         fprintf(out, "\\x%02x", (unsigned char)*bytes);
-    else if (glyph_control(code) || code == 0xFFFE || code == 0xFFFF)
+    else if (plain_control(code) || code == 0xFFFE || code == 0xFFFF)
         fprintf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)code);
     else if (strchr("&<>\"'", code) && code)
         fprintf(out, "&#%d;", (int)code);

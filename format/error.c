@@ -1,6 +1,7 @@
 /* Words for the codes of error.def, and the filling of a struct err.
  * Why replace control characters: names and texts come from hostile files and end on a terminal. */
 #include "format/error.h"
+#include "format/plain.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -26,8 +27,6 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
     vsnprintf(err->text, sizeof err->text, format, arguments);
     va_end(arguments);
     err->code = -(int)code;
-    for (char *at = err->text; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7F)
-            *at = '?';
+    plain_make(err->text, '?');
     return err->code;
 }

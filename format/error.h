@@ -18,8 +18,9 @@ struct err {
 /* Words for a code, with or without its minus sign; never NULL. Thread-safe. */
 const char *err_name(int code);
 
-/* Fills err (may be NULL) with the code and a printf-style sentence; control characters in it are
- * replaced by '?'. Returns -code so that `return err_set(err, ERR_IO, …)` reads well. */
+/* Fills err (may be NULL) with the code and a printf-style sentence; what would steer a
+ * terminal (plain.h) is replaced by '?'. Returns -code so that `return err_set(err, ERR_IO, …)`
+ * reads well. */
 int err_set(struct err *err, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

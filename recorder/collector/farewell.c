@@ -3,9 +3,11 @@
 #define _GNU_SOURCE
 #include "recorder/collector/farewell.h"
 #include "format/event.h"
+#include "format/plain.h"
 #include "recorder/failpoint.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,5 +111,8 @@ void farewell(const struct target *t, const char *trace, int status, const struc
     if (!held)
         print_holders(t, trace, done->events, false);
     print_losses(done);
-    fprintf(stderr, "memrec: the trace is %s; next: memreplay peak %s\n", trace, trace);
+    char shown[PATH_MAX];
+    snprintf(shown, sizeof shown, "%s", trace);
+    plain_make(shown, '?');
+    fprintf(stderr, "memrec: the trace is %s; next: memreplay peak %s\n", shown, shown);
 }

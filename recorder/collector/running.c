@@ -2,6 +2,7 @@
  * with such a name. */
 #define _GNU_SOURCE
 #include "recorder/collector/running.h"
+#include "format/plain.h"
 
 #include "recorder/collector/proc.h"
 
@@ -147,7 +148,7 @@ void running_command(uint32_t pid, char *out, size_t capacity)
     while (bytes && !out[bytes - 1])
         bytes--;
     for (size_t i = 0; i < bytes; i++)
-        if ((unsigned char)out[i] < 0x20 || out[i] == 0x7F)
-            out[i] = ' ';
+        out[i] = out[i] ? out[i] : ' ';
     out[bytes] = 0;
+    plain_make(out, ' ');
 }

@@ -2,6 +2,7 @@
  * breaks with a sentence and an empty folder. */
 #define _GNU_SOURCE
 #include "recorder/collector/target.h"
+#include "format/plain.h"
 #include "recorder/elf.h"
 
 #include <errno.h>
@@ -150,8 +151,9 @@ static void name_target(struct target *t, const struct options *o)
     if (o->form == RUN_SCRIPT && length > 3 && !strcmp(t->name + length - 3, ".py"))
         t->name[length - 3] = 0;
     for (char *c = t->name; *c; c++)
-        if (*c == '/' || (unsigned char)*c < ' ')
+        if (*c == '/')
             *c = '_';
+    plain_make(t->name, '_');
 }
 
 static int make_arguments(struct target *t, const struct options *o)

@@ -55,8 +55,10 @@ static void test_json__texts_are_escaped(void **state)
     json_string(&j, 0, "a\"b\\c");
     json_text(&j, 0, "\n\0\x1b", 3);
     json_string(&j, 0, "é\xff");
+    json_string(&j, 0, "\xf3\xa0\x81\x81"); /* U+E0041 */
     json_end_array(&j);
-    expect("[\n \"a\\\"b\\\\c\",\n \"\\u000a\\u0000\\u001b\",\n \"é\\\\xff\"\n]\n");
+    expect("[\n \"a\\\"b\\\\c\",\n \"\\u000a\\u0000\\u001b\",\n \"é\\\\xff\",\n "
+           "\"\\udb40\\udc41\"\n]\n");
 }
 
 int main(void)
