@@ -3,6 +3,7 @@
 #include "analyzer/check.h"
 
 #include "analyzer/function_match.h"
+#include "analyzer/output.h"
 #include "analyzer/tool.h"
 #include "format/grow.h"
 #include <stdlib.h>
@@ -239,14 +240,15 @@ static int check_measures(struct check *c, struct work *work, struct err *err)
 
 static int tell(const struct check *c, struct err *err)
 {
-    FILE *out = output_open(c->options, err);
-    if (!out)
-        return -ERR_USAGE;
+    struct output out;
+    int rc = output_open(&out, c->options, err);
+    if (rc)
+        return rc;
     if (c->options->json)
-        check_json(c, out);
+        check_json(c, out.file);
     else
-        check_text(c, out);
-    int rc = output_close(c->options, out, err);
+        check_text(c, out.file);
+    rc = output_close(&out, 0, err);
     for (size_t i = 0; i < c->count && !rc; i++)
         if (!c->verdicts[i].holds)
             return TOOL_EXCEEDED;

@@ -4,6 +4,8 @@
  * diff_json.c, diff_markdown.c, diff_html.c). */
 #include "analyzer/diff.h"
 
+#include "analyzer/output.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,19 +168,19 @@ static int write_out(struct diff *d, FILE *out)
 
 static int run(struct job *job, const struct options *o, struct work *work, struct err *err)
 {
+    struct output out;
     int rc = load(job, o, work, err);
     if (rc)
         return rc;
-    FILE *out = compare(job, o) ? 0 : output_open(o, err);
-    if (!out)
-        return err->code ? -abs(err->code) : err_set(err, ERR_NOMEM, "out of memory");
-    rc = write_out(&job->diff, out);
+    rc = compare(job, o) ? err_set(err, ERR_NOMEM, "out of memory") : output_open(&out, o, err);
+    if (rc)
+        return rc;
+    rc = write_out(&job->diff, out.file);
     if (rc)
         err_set(err, ERR_NOMEM, "out of memory");
-    int closed = output_close(o, out, err);
-    rc = rc ? rc : closed;
-    if (!rc && o->html && strcmp(o->output, "-") != 0)
-        fprintf(work->notes, "wrote %s\n", o->output);
+    rc = output_close(&out, rc, err);
+    if (!rc && o->html)
+        output_tell(o, work->notes);
     return rc;
 }
 

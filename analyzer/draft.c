@@ -53,7 +53,7 @@ static int refuse(const struct draft *d, struct err *err)
         return 0;
     if (!d->force)
         return err_set(err, ERR_USAGE, "%s exists; -f replaces it", d->target);
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
         return err_set(err, ERR_USAGE, "%s is no plain file and is not replaced", d->target);
     return 0;
 }
@@ -66,21 +66,11 @@ int draft_open(struct draft *d, const char *target, bool force, struct err *err)
         return rc;
     if (snprintf(d->path, sizeof d->path, "%s.XXXXXX", target) >= (int)sizeof d->path)
         return err_set(err, ERR_USAGE, "the name of the output is too long");
-    int fd = mkostemp(d->path, O_CLOEXEC);
-    if (fd < 0)
+    d->fd = mkostemp(d->path, O_CLOEXEC);
+    if (d->fd < 0)
         return err_set(err, ERR_USAGE, "%s cannot be written: %s", target, strerror(errno));
-    close(fd);
     watch(d->path);
     return 0;
-}
-
-static bool flushed(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && !fsync(fd);
-    if (fd >= 0)
-        close(fd);
-    return ok;
 }
 
 /* Never over an existing file, unless forced. Some file systems know no RENAME_NOREPLACE. */
@@ -97,7 +87,8 @@ static int put(const struct draft *d)
 
 int draft_publish(struct draft *d, struct err *err)
 {
-    int rc = flushed(d->path) ? put(d) : -1, error = errno;
+    int rc = fsync(d->fd) ? -1 : put(d), error = errno;
+    close(d->fd);
     if (rc)
         unlink(d->path);
     unwatch();
@@ -108,6 +99,7 @@ int draft_publish(struct draft *d, struct err *err)
 
 void draft_discard(struct draft *d)
 {
+    close(d->fd);
     unlink(d->path);
     unwatch();
 }

@@ -1,6 +1,6 @@
 /* A file that appears whole or not at all: written under another name in the same folder, then put
  * in its place. Why: whoever looks sees the old file or the new one, also when we are interrupted.
- * Invariants: the draft is readable by its owner alone; it is removed when writing fails and when a
+ * Invariants: the draft is its owner's alone (0600); it is removed when writing fails and when a
  * signal ends us (SIGHUP, SIGINT, SIGTERM; nothing helps against SIGKILL); one at a time. Not here:
  * what is in it. Not thread-safe. */
 #ifndef ANALYZER_DRAFT_H
@@ -11,12 +11,14 @@
 #include <stdbool.h>
 
 struct draft {
+    int fd;             /* the draft's, for reading and writing; draft_* closes it */
     const char *target; /* borrowed */
     char path[PATH_MAX];
     bool force;
 };
 
-/* Refuses what must not be replaced: an existing file without force, anything but a file with it.
+/* Refuses what must not be replaced: an existing file without force, anything but a file or a link
+ * with it (the link is replaced, not what it leads to).
  * Makes the draft, empty. Returns 0, -ERR_USAGE (exists; its folder cannot be written) with err
  * filled; draft_discard or draft_publish is needed after 0. */
 int draft_open(struct draft *d, const char *target, bool force, struct err *err);

@@ -2,6 +2,7 @@
  * format, and that pprof's bytes are nothing for a terminal, is settled before anything is read.
  * Not here: the formats (export_*.c). */
 #include "analyzer/export.h"
+#include "analyzer/output.h"
 #include "analyzer/tool.h"
 
 #include <stdlib.h>
@@ -66,23 +67,24 @@ static enum measure measure_of(const struct options *o)
 static int write_export(const struct options *o, struct recording *rec, const struct format *format,
                         struct err *err)
 {
+    struct output out;
     struct exporter *e = calloc(1, sizeof *e);
     if (!e)
         return err_set(err, ERR_NOMEM, "out of memory");
-    FILE *out = output_open(o, err);
-    if (!out) {
+    int rc = output_open(&out, o, err);
+    if (rc) {
         free(e);
-        return -ERR_USAGE;
+        return rc;
     }
-    report_init(&e->report, o, rec, out);
-    int rc = export_init(e, measure_of(o));
+    report_init(&e->report, o, rec, out.file);
+    rc = export_init(e, measure_of(o));
     rc = rc ? rc : format->write(e);
     if (rc)
         err_set(err, ERR_NOMEM, "out of memory");
-    int closed = output_close(o, out, err);
+    rc = output_close(&out, rc, err);
     export_release(e);
     free(e);
-    return rc ? rc : closed;
+    return rc;
 }
 
 static int export_recording(const struct options *o, struct work *work, struct recording *rec,

@@ -6,6 +6,7 @@
 #include "analyzer/flamegraph_svg.h"
 #include "analyzer/flamegraph_time.h"
 #include "analyzer/glyph.h"
+#include "analyzer/output.h"
 #include "analyzer/page.h"
 #include "analyzer/quantity.h"
 #include "analyzer/tool.h"
@@ -13,8 +14,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PAGE_BUDGET_BYTES 2900000u /* of the 3 MB that are promised */
 #define NODES_AT_FIRST    40000u
@@ -209,34 +208,24 @@ static int write_picture(const struct options *o, struct report *report, FILE *o
     return rc;
 }
 
-/* Half a page is none: what could not be written to its end goes away. */
-static void discard(const char *name)
-{
-    struct stat st;
-    if (strcmp(name, "-") && !lstat(name, &st) && S_ISREG(st.st_mode))
-        unlink(name);
-}
-
 /* Writes and tells where. o: with the output filled in. */
 static int write_output(const struct options *o, struct recording *rec, struct work *work,
                         struct err *err)
 {
     struct options all = *o;
     struct report report;
-    FILE *out = output_open(o, err);
-    if (!out)
-        return err->code;
+    struct output out;
+    int rc = output_open(&out, o, err);
+    if (rc)
+        return rc;
     all.thread = 0;
-    report_init(&report, &all, rec, out);
-    int rc = o->svg ? write_picture(o, &report, out) : write_page(o, &report, out);
+    report_init(&report, &all, rec, out.file);
+    rc = o->svg ? write_picture(o, &report, out.file) : write_page(o, &report, out.file);
     if (rc)
         err_set(err, ERR_NOMEM, "out of memory");
-    int closed = output_close(o, out, err);
-    rc = rc ? rc : closed;
-    if (rc)
-        discard(o->output);
-    else if (strcmp(o->output, "-"))
-        fprintf(work->notes, "wrote %s\n", o->output);
+    rc = output_close(&out, rc, err);
+    if (!rc)
+        output_tell(o, work->notes);
     return rc;
 }
 

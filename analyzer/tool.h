@@ -27,10 +27,4 @@ struct work {
 #undef TOOL
 #undef LATER
 
-/* Opens -o FILE for writing, or gives stdout (no -o, or `-`). NULL with err filled where it exists
- * without -f or cannot be written. */
-FILE *output_open(const struct options *o, struct err *err);
-/* Flushes, and closes what is not stdout. Returns 0 or -ERR_IO. */
-int output_close(const struct options *o, FILE *out, struct err *err);
-
 #endif

@@ -2,12 +2,14 @@
  * Why here alone: only this file prints to stderr and decides how the process ends (0 done, 1 a
  * check that fails, 2 wrong usage, 3 a file that cannot be read, is no trace, or is damaged). Not
  * here: what reports say (analyzer/). */
+#include "analyzer/output.h"
 #include "analyzer/report.h"
 #include "analyzer/tool.h"
 
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,19 +79,19 @@ static int write_report(const struct options *o, struct recording *rec, FILE *ou
 static int run_on(const struct options *o, struct recording *rec)
 {
     struct err err = {0};
+    struct output out;
     struct progress progress;
     progress_start(&progress);
     int rc = recording_open(rec, o->trace, &err);
     rc = rc ? rc : recording_replay(rec, o, progress_show, &progress, &err);
     progress_end(&progress);
-    FILE *out = rc ? 0 : output_open(o, &err);
-    if (!out)
+    rc = rc ? rc : output_open(&out, o, &err);
+    if (rc)
         return complain(&err);
-    rc = write_report(o, rec, out);
+    rc = write_report(o, rec, out.file);
     if (rc)
         err_set(&err, ERR_NOMEM, "out of memory");
-    int closed = output_close(o, out, &err);
-    if (rc || closed)
+    if (output_close(&out, rc, &err))
         return complain(&err);
     report_notes(rec, "memreplay: note: ", stderr);
     return rec->file.damage_count ? STATUS_FILE : STATUS_DONE;
@@ -135,10 +137,29 @@ static int run(const struct options *o)
     return status;
 }
 
+/* A small file may claim more than the machine has room for. Then allocations fail, which we tell,
+ * before others pay for it. (Sanitizers reserve more than there is.) */
+static void limit_memory(void)
+{
+#ifndef MEMREC_DEBUG
+    struct rlimit limit;
+    rlim_t most = (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+    if (!getrlimit(RLIMIT_DATA, &limit) && limit.rlim_cur > most) {
+        limit.rlim_cur = most;
+        setrlimit(RLIMIT_DATA, &limit);
+    }
+#endif
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
     struct err err = {0};
+    if (getuid() != geteuid() || getgid() != getegid()) { /* files would be another's */
+        fputs("memreplay: runs neither set-uid nor set-gid; take the bit from its file\n", stderr);
+        return STATUS_USAGE;
+    }
+    limit_memory();
     setlocale(LC_CTYPE, "");
     if (options_parse(&options, argc, argv, &err))
         return complain(&err);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef MEMREC_VERSION
 #    define MEMREC_VERSION "0.1.0"
@@ -67,6 +68,10 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
+    if (getuid() != geteuid() || getgid() != getegid()) { /* files would be another's */
+        fputs("memrec: runs neither set-uid nor set-gid; take the bit from its file\n", stderr);
+        return EXIT_OUR_FAILURE;
+    }
     if (!strcmp(word, "run"))
         return run(argc - 1, argv + 1);
     if (!strcmp(word, "--version")) {

@@ -35,9 +35,10 @@ static struct {
     bool root_any;
 } invitation;
 
+/* A program that runs set-uid takes no word of its caller's: it is not recorded. */
 static bool read_invitation(void)
 {
-    const char *text = getenv(RENDEZVOUS_VARIABLE);
+    const char *text = secure_getenv(RENDEZVOUS_VARIABLE);
     size_t length = text ? strcspn(text, ",") : 0;
     if (!length || length >= sizeof invitation.socket || text[length] != ',')
         return false;

@@ -457,7 +457,7 @@ static uint32_t walk_v15_marked(struct walker *w)
 /* Are there no marks to be set, or is the interpreter's JIT on? */
 static bool marks_off(void)
 {
-    const char *jit = getenv("PYTHON_JIT"), *off = getenv("MEMREC_NO_MARKS");
+    const char *jit = secure_getenv("PYTHON_JIT"), *off = secure_getenv("MEMREC_NO_MARKS");
     return (jit && *jit && strcmp(jit, "0") != 0) || (off && *off);
 }
 
