@@ -2,49 +2,7 @@
  * of both versions, containers, the machine. Folders stand in for /proc and /sys/fs/cgroup. */
 #include "recorder/collector/cgroup.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-static char folder[64];
-
-static void in_folder(char *path, const char *name) { snprintf(path, 256, "%s/%s", folder, name); }
-
-static void write_file(const char *name, const char *text)
-{
-    char path[256];
-    in_folder(path, name);
-    for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-        *slash = 0;
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/test_cgroup.XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
+#include "tests/unit/collector/folder.h"
 
 static void open_counter(struct cgroup_kills *k, const char *process)
 {

@@ -2,51 +2,9 @@
  * both versions, containers. Folders with such files stand in for /proc and /sys/fs/cgroup. */
 #include "recorder/collector/headroom.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
+#include "tests/unit/collector/folder.h"
 
 #define MB UINT64_C(1000000)
-
-static char folder[64];
-
-static void in_folder(char *path, const char *name) { snprintf(path, 256, "%s/%s", folder, name); }
-
-static void write_file(const char *name, const char *text)
-{
-    char path[256];
-    in_folder(path, name);
-    for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-        *slash = 0;
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/test_headroom.XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
 
 static void write_meminfo(void)
 {
