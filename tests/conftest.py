@@ -24,6 +24,7 @@ import functools
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -141,6 +142,22 @@ def memrec():
 @pytest.fixture(scope="session")
 def memreplay():
     return lambda *args, **how: run([BUILD / "memreplay", *args], **how)
+
+
+# A process of its own starts what is measured: what pytest has taken before would count, too.
+MEASURED = """
+import resource, subprocess, sys
+limit = int(sys.argv[1])
+done = subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, timeout=120, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)))
+print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10)
+"""
+
+
+def peak_rss(argv, limit_bytes=resource.RLIM_INFINITY):
+    """(status, stderr, bytes) of a run with that limit on its memory: of the process that took most."""
+    done = run([sys.executable, "-c", MEASURED, str(limit_bytes), *map(str, argv)])
+    status, rss = map(int, done.out.split())
+    return status, done.err, rss
 
 
 class Recording:

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import memreplay_traces
-from conftest import BUILD, run
+from conftest import peak_rss, BUILD, run
 from memreplay_traces import Trace, text, varint, xxh32
 
 MIB = 1 << 20
@@ -102,22 +102,6 @@ def mappings():
 @pytest.fixture
 def compressed(monkeypatch):
     monkeypatch.setattr(memreplay_traces, "frame", squeezed)
-
-
-# A process of its own starts what is measured: what pytest has taken before would count, too.
-MEASURED = """
-import resource, subprocess, sys
-limit = int(sys.argv[1])
-done = subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, timeout=120, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)))
-print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10)
-"""
-
-
-def peak_rss(argv, limit_bytes):
-    """(status, stderr, bytes) of a run with that limit on its memory."""
-    done = run([sys.executable, "-c", MEASURED, str(limit_bytes), *argv])
-    status, rss = map(int, done.out.split())
-    return status, done.err, rss
 
 
 @pytest.mark.release_only

@@ -70,7 +70,9 @@ def test_portrait__with_variables_and_limits_of_its_own(python, pictures):
 def test_portrait__shows_every_difference_of_the_list(python, pictures):
     """No row stands in the document that is not true; null is what this interpreter can't tell, and sizes may be equal by chance."""
     bare, recorded = pictures(python.path)
-    untold = {name for name in bare.keys() & recorded.keys() if bare[name] is None and recorded[name] is None}
+    executable = python.path.rsplit("/")[-1]  # one that takes a function's address itself is its home, recorded or not
+    untold = {name for name in bare.keys() & recorded.keys()
+              if bare[name] == recorded[name] and (bare[name] is None or name.startswith("library ") and executable in str(bare[name]))}
     assert allowed() - differing(bare, recorded).keys() - untold - {name for name in allowed() if name.startswith("status ")} == set()
 
 
