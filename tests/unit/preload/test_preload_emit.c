@@ -6,7 +6,7 @@
 #define FREE_WORD RING_WORD(RING_FREE, 0, 0x1230)
 
 /* Out of line: where emit1 is inlined into a loop, gcc 12's UBSan takes &thread_self for null. */
-static __attribute__((noinline, noclone)) struct thread *self(void)
+static __attribute__((noinline)) struct thread *self(void)
 {
     struct thread *t = &thread_self;
     __asm__("" : "+r"(t));
