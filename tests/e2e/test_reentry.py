@@ -48,6 +48,7 @@ def interrupted(record, programs):
 ROUNDS = 40
 
 
+@pytest.mark.release_only  # its own preloaded library comes before the sanitizers'
 @single_steps
 @pytest.mark.fault("a signal handler allocates at any instruction of our hooks", program="its results and errno as without us",
                    trace="what the handler did inside a hook is counted as lost, everything else is there")
@@ -95,6 +96,7 @@ def assert_forks(made, recording, memreplay):
     assert own["totals"]["leaked_bytes"] == 0 and own["totals"]["replaced"] == own["totals"]["impossible"] == 0
 
 
+@pytest.mark.release_only  # its own preloaded library comes before the sanitizers'
 @single_steps
 @pytest.mark.fault("a signal handler forks at any instruction of our hooks, and parent and child go on", program="both end as without us",
                    trace="the parent's record is whole; a child forked inside a hook is not recorded, and is counted")
@@ -110,6 +112,7 @@ def test_signals__forking_at_every_instruction_of_a_hook(interrupted, memreplay)
     assert_forks(made, recording, memreplay)
 
 
+@pytest.mark.release_only  # its own preloaded library comes before the sanitizers'
 @single_steps
 @pytest.mark.fault("timers interrupt four allocating threads all the time, and their handlers allocate", program="its result as without us",
                    trace="every block, or it is counted as lost")
