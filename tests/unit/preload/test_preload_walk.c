@@ -1,58 +1,10 @@
 /* The walker on an interpreter made of bytes, in each of its three ways to tell an instruction:
  * 3.9 (a number), 3.12 (an address in the code), 3.14t (an address in thread-local bytecode). */
-#include "tests/unit/preload/fake.h"
+#include "tests/unit/preload/walked.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct walker walker;
-
-static const struct {
-    int minor;
-    bool free_threaded;
-} families[] = {{9, false}, {10, false}, {11, false}, {12, false}, {14, true}};
-enum { FAMILIES = sizeof families / sizeof *families };
-
-/* Walk, and compare with names and instructions, innermost first: "leaf@12 caller@4". */
-static void assert_stack(const char *expected)
-{
-    char told[4096] = "";
-    size_t n = 0;
-    for (uint32_t id = walk_current(&walker); id; id = fake_nodes[id].parent)
-        n += (size_t)snprintf(told + n, sizeof told - n, "%s%s@%d", n ? " " : "",
-                              id == NODE_LOST ? "?" : fake_names[fake_nodes[id].code_id],
-                              fake_nodes[id].lasti);
-    assert_string_equal(told, expected);
-}
-
-struct chain {
-    uintptr_t codes[4], frames[4];
-};
-
-/* root@10 -> a@20 -> b@30 -> leaf@40, on a shim where the version has them; walked and trusted. */
-static struct chain chain_of(int minor, bool free_threaded)
-{
-    static const char *const names[] = {"root", "a", "b", "leaf"};
-    struct chain c;
-    walker_release(&walker);
-    fake_start(minor, free_threaded);
-    uintptr_t previous = fake_shim(0);
-    for (int i = 0; i < 4; i++) {
-        c.codes[i] = fake_code(names[i]);
-        previous = c.frames[i] = fake_frame(previous, c.codes[i], 10 * (i + 1));
-    }
-    fake_set_top(c.frames[3]);
-    assert_stack("leaf@40 b@30 a@20 root@10");
-    assert_int_equal(fake_verdict, INTERP_OK);
-    return c;
-}
-
-static struct chain chain_start(int family)
-{
-    return chain_of(families[family].minor, families[family].free_threaded);
-}
 
 static void test_walk__tells_frames_and_instructions(void **state)
 {
@@ -359,67 +311,6 @@ static void test_walk__frames_that_cannot_be_refuse_the_layout(void **state)
     }
 }
 
-/* The interpreter's part: the marked frame ends, and the mark goes to its caller. */
-static void pop_marked(const struct chain *c, int i)
-{
-    const struct layout *l = &interp.layout;
-    fake_put(fake_remembered, l->tstate_mark, c->frames[i - 1]);
-    fake_put(fake_remembered, l->tstate_mark_pops,
-             *(uintptr_t *)(fake_remembered + (uintptr_t)l->tstate_mark_pops) + 1);
-    fake_set_top(c->frames[i - 1]);
-}
-
-static void test_walk__the_mark_vouches_for_what_lies_below_it(void **state)
-{
-    (void)state;
-    struct chain c = chain_of(15, false);
-    assert_stack("leaf@40 b@30 a@20 root@10"); /* marked from here on */
-    fake_frame_ip(c.frames[3], c.codes[3], 44);
-    assert_stack("leaf@44 b@30 a@20 root@10");
-    pop_marked(&c, 3);
-    fake_frame_ip(c.frames[2], c.codes[2], 32);
-    assert_stack("b@32 a@20 root@10");
-    pop_marked(&c, 2);
-    pop_marked(&c, 1);
-    fake_frame_ip(c.frames[0], c.codes[0], 12);
-    uintptr_t next = fake_frame(c.frames[0], fake_code("next"), 2);
-    fake_set_top(next);
-    assert_stack("next@2 root@12");
-    fake_frame_ip(c.frames[0], c.codes[0], 14); /* not while a frame stands on it */
-    assert_stack("next@2 root@12");
-}
-
-/* A profiler outside of the process sets the mark to its own purposes: the count of pops tells. */
-static void test_walk__a_foreign_mark_vouches_for_nothing(void **state)
-{
-    (void)state;
-    struct chain c = chain_of(15, false);
-    assert_stack("leaf@40 b@30 a@20 root@10");
-    for (int i = 3; i; i--)
-        pop_marked(&c, i);
-    fake_frame_ip(c.frames[0], c.codes[0], 16);
-    fake_set_top(c.frames[3]); /* called anew, in the same places */
-    fake_put(fake_remembered, interp.layout.tstate_mark, c.frames[2]);
-    assert_stack("leaf@40 b@30 a@20 root@16");
-    fake_frame_ip(c.frames[1], c.codes[1], 26);
-    fake_put(fake_remembered, interp.layout.tstate_mark, 0);
-    assert_stack("leaf@40 b@30 a@26 root@16");
-}
-
-/* A frame of the interpreter's own ends without moving the mark. */
-static void test_walk__a_mark_on_a_shim_vouches_for_nothing(void **state)
-{
-    (void)state;
-    struct chain c = chain_of(15, false);
-    uintptr_t shim = fake_shim(c.frames[3]), above = fake_frame(shim, fake_code("above"), 2);
-    fake_set_top(above);
-    assert_stack("above@2 leaf@40 b@30 a@20 root@10");
-    fake_put(fake_remembered, interp.layout.tstate_mark, shim);
-    fake_put(fake_remembered, interp.layout.tstate_mark_pops, 1);
-    fake_frame_ip(c.frames[3], c.codes[3], 46); /* the shim has ended, and stands there anew */
-    assert_stack("above@2 leaf@46 b@30 a@20 root@10");
-}
-
 static void finalise(int family)
 {
     struct chain c = chain_start(family);
@@ -475,9 +366,6 @@ int main(void)
         cmocka_unit_test(test_walk__a_chain_that_shrinks_back_below_the_limit_is_told_whole),
         cmocka_unit_test(test_walk__agrees_with_a_list_over_random_histories),
         cmocka_unit_test(test_walk__frames_that_cannot_be_refuse_the_layout),
-        cmocka_unit_test(test_walk__the_mark_vouches_for_what_lies_below_it),
-        cmocka_unit_test(test_walk__a_foreign_mark_vouches_for_nothing),
-        cmocka_unit_test(test_walk__a_mark_on_a_shim_vouches_for_nothing),
         cmocka_unit_test(test_walk__only_the_finalising_thread_is_walked_to_the_end),
     };
     return cmocka_run_group_tests_name("walk", tests, NULL, NULL);
