@@ -170,9 +170,10 @@ bool attach_chunk(uint32_t chunk)
         .magic = RENDEZVOUS_MAGIC, .question = ASK_FILE, .pid = process.pid, .chunk = chunk};
     struct rendezvous_reply reply;
     uint64_t start = now_ms();
+    if (process.unanswered)
+        return false;
     int fd = FAILPOINT(chunk_ask, ask(&question, &reply), -1);
-    if (fd < 0 && now_ms() - start >= ASK_LIMIT_MS / 2)
-        process_give_up(REASON_NO_RING); /* nobody answers: nobody is to wait again */
+    process.unanswered = fd < 0 && now_ms() - start >= ASK_LIMIT_MS / 2;
     if (fd < 0)
         return false;
     bool mapped = keep_chunk(chunk, map_shared(fd, chunk_offset(chunk), CHUNK_BYTES));

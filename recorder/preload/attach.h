@@ -9,8 +9,8 @@
 #include "recorder/preload/process.h"
 
 /* Maps another chunk of rings; asks the collector for the file's descriptor, at most 2 s, and
- * closes it again. Returns false: not to be had. Any thread; two may map the same chunk, one
- * mapping is then given back. */
+ * closes it again. Where nobody answers, no thread of the process asks again. Returns false: not to
+ * be had. One thread at a time. */
 HIDDEN bool attach_chunk(uint32_t chunk);
 
 #endif

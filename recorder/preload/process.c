@@ -111,7 +111,7 @@ static bool become_child(void)
         atomic_fetch_sub(&parent->forks_open, 1);
     thread_self.fork_announced = false;
     process.collector_seen = process.collector_seen && process_sees_collector();
-    process.root = false;
+    process.root = process.unanswered = false;
     process.slot = slot;
     return slot;
 }

@@ -33,6 +33,7 @@ struct process {
     bool open;           /* the gate should be 1: what a forked child compares with */
     bool root;           /* the program that memrec started */
     bool collector_seen; /* its pid means something in our pid namespace */
+    bool unanswered;     /* nobody answered a thread in time: no other one is to wait again */
     pthread_key_t key;   /* its destructor closes a thread's ring */
     struct ring *chunks[CHUNK_LIMIT];
 };

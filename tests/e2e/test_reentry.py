@@ -205,6 +205,16 @@ def test_threads__more_at_once_than_rings(concurrent):
     assert kept(recording, 0) == 0
 
 
+@pytest.mark.fault("more threads at once than the first rings (8), and the collector does not answer", program="one wait of 2 s, then nothing",
+                   trace="the threads that have rings, whole; every event of the others is counted")
+def test_threads__that_nobody_gives_rings_to(concurrent):
+    made, freed, summary, recording = concurrent("unanswered")
+    assert made == freed == 1020
+    assert mallocs(summary) == 1000 + 7  # the first thread has one of the eight
+    assert losses(summary) == {"no_ring": 2 * 13}
+    assert kept(recording, 0) == 0
+
+
 def test_libraries__whose_constructors_allocate(concurrent, programs):
     """Loaded and unloaded by two threads in turn or together: each loading makes four blocks by malloc, of which none is left."""
     _, _, summary, recording = concurrent("libraries", programs / "constructor.so")

@@ -12,12 +12,16 @@
  *   storm      8 threads create 250 threads each, one after the other; each makes a block,
  *              which its creator frees
  *   crowd      4500 threads at once, each with a block
+ *   unanswered 20 threads at once, while memrec's collector is stopped, if that is its parent's;
+ *              then 1000 blocks more
  *   libraries  loads and unloads constructor.so 200 times, in two threads at once
  * Prints how many blocks of malloc were made and freed in the first process, and how many
  * things were found wrong. */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,7 +189,7 @@ static void *stays(void *unused)
     return unused;
 }
 
-static void crowd(void)
+static void crowd(int wanted)
 {
     static pthread_t threads[4500];
     pthread_attr_t small;
@@ -194,7 +198,7 @@ static void crowd(void)
     pthread_attr_setstacksize(&small, 64 << 10);
     sem_init(&made_it, 0, 0);
     sem_init(&go_on, 0, 0);
-    while (count < 4500 && pthread_create(&threads[count], &small, stays, NULL) == 0)
+    while (count < wanted && pthread_create(&threads[count], &small, stays, NULL) == 0)
         count++;
     for (int i = 0; i < count; i++)
         sem_wait(&made_it);
@@ -202,8 +206,52 @@ static void crowd(void)
         sem_post(&go_on);
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
-    if (count < 4500)
+    if (count < wanted)
         wrong++;
+}
+
+static void read_text(const char *path, char *text, size_t bytes)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t got = fd < 0 ? 0 : read(fd, text, bytes - 1);
+    text[got < 0 ? 0 : got] = 0;
+    close(fd);
+}
+
+/* The collector is memrec's first child; where memrec is not the parent there is none: 0. */
+static pid_t collector(void)
+{
+    char path[64], text[64];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)getppid());
+    read_text(path, text, sizeof text);
+    if (strcmp(text, "memrec\n"))
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)getppid(), (int)getppid());
+    read_text(path, text, sizeof text);
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+static void halt(pid_t pid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    kill(pid, SIGSTOP);
+    do {
+        usleep(50000); /* its other threads stop as soon as they are scheduled */
+        read_text(path, text, sizeof text);
+    } while (!strstr(text, ") T"));
+}
+
+static void unanswered(void)
+{
+    pid_t stopped = collector();
+    if (stopped)
+        halt(stopped);
+    crowd(20);
+    for (int i = 0; i < 1000; i++)
+        drop(make(BLOCK));
+    if (stopped)
+        kill(stopped, SIGCONT);
 }
 
 static const char *library;
@@ -238,7 +286,9 @@ int main(int argc, char **argv)
     } else if (!strcmp(scenario, "storm")) {
         in_threads(8, creates, 0);
     } else if (!strcmp(scenario, "crowd")) {
-        crowd();
+        crowd(4500);
+    } else if (!strcmp(scenario, "unanswered")) {
+        unanswered();
     } else if (!strcmp(scenario, "libraries")) {
         in_threads(2, loads, 0);
     } else {
