@@ -1,8 +1,8 @@
 /* The OOM-kill counter (cgroup.h), read from whichever of the three files this system has.
- * Why all three: older systems have only v1. Why also by shortened paths: in a container our
- * group's path is the host's, while its files stand at the top of what is mounted. */
+ * Why all three: older systems have only v1. */
 #define _GNU_SOURCE
 #include "recorder/collector/cgroup.h"
+#include "recorder/collector/groups.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -18,18 +18,13 @@ static int64_t read_counter(int fd)
 {
     char text[COUNTER_BYTES];
     size_t length = 0;
-    long long count;
+    uint64_t count;
     ssize_t got;
     while (length < sizeof text - 1 &&
            (got = pread(fd, text + length, sizeof text - 1 - length, (off_t)length)) > 0)
         length += (size_t)got;
     text[length] = 0;
-    for (const char *line = text; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (sscanf(line, "oom_kill %lld", &count) == 1)
-            return count;
-    }
-    return -1;
+    return groups_number(text, "oom_kill", &count) ? (int64_t)count : -1;
 }
 
 /* A descriptor of a file that has the counter; -1: it has none. */
@@ -42,52 +37,24 @@ static int open_counter(const char *path)
     return -1;
 }
 
-/* The counter of the group at `path`, or of the nearest above it that has one; -1: none. */
-static int nearest_counter(const char *root, char *path, const char *name)
+static bool take_counter(void *context, const char *folder, bool v1)
 {
+    struct cgroup_kills *k = context;
     char file[PATH_MAX];
-    for (;;) {
-        int fd = -1;
-        if (snprintf(file, sizeof file, "%s%s/%s", root, path, name) < (int)sizeof file)
-            fd = open_counter(file);
-        char *last = strrchr(path, '/');
-        if (fd >= 0 || !last)
-            return fd;
-        *last = 0;
-    }
-}
-
-/* One line of /proc/PID/cgroup: "id:controllers:path". Returns its counter or -1. */
-static int line_counter(const char *groups, char *line)
-{
-    char root[PATH_MAX];
-    char *controllers = strchr(line, ':'),
-         *path = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!path)
-        return -1;
-    *path++ = 0;
-    path[strcspn(path, "\n")] = 0;
-    controllers++;
-    if (!*controllers)
-        return nearest_counter(groups, path, "memory.events");
-    if (!strstr(controllers, "memory"))
-        return -1;
-    snprintf(root, sizeof root, "%s/memory", groups);
-    return nearest_counter(root, path, "memory.oom_control");
+    if (snprintf(file, sizeof file, "%s/memory.%s", folder, v1 ? "oom_control" : "events") <
+        (int)sizeof file)
+        k->fd = open_counter(file);
+    return k->fd >= 0;
 }
 
 void cgroup_kills_open_in(struct cgroup_kills *k, const char *proc, const char *groups,
                           const char *process)
 {
-    char line[PATH_MAX], path[PATH_MAX];
+    char path[PATH_MAX];
     *k = (struct cgroup_kills){.fd = -1};
     snprintf(path, sizeof path, "%s/%s/cgroup", proc, process);
-    FILE *file = fopen(path, "re");
-    if (!file)
+    if (!groups_each(path, groups, take_counter, k))
         return;
-    while (k->fd < 0 && fgets(line, sizeof line, file))
-        k->fd = line_counter(groups, line);
-    fclose(file);
     snprintf(path, sizeof path, "%s/vmstat", proc);
     if (k->fd < 0)
         k->fd = open_counter(path);

@@ -1,8 +1,8 @@
 /* Reading what is left (headroom.h). Why every group on the way up: the tightest need not be the
- * innermost. Why also by shortened paths: in a container our group's path is the host's, while its
- * files stand at the top of what is mounted. Why descriptors are kept: this is read often. */
+ * innermost. Why descriptors are kept: this is read often. */
 #define _GNU_SOURCE
 #include "recorder/collector/headroom.h"
+#include "recorder/collector/groups.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -36,59 +36,23 @@ static void close_group(const struct headroom_group *group)
     close_one(group->stat);
 }
 
-static void take_group(struct headroom *h, const char *folder, const char *const *names)
+static bool take_group(void *context, const char *folder, bool is_v1)
 {
+    struct headroom *h = context;
+    const char *const *names = is_v1 ? v1 : v2;
     struct headroom_group group = {open_in(folder, names[0]), open_in(folder, names[1]),
                                    open_in(folder, names[2])};
     if (group.limit >= 0 && group.usage >= 0 && h->count < HEADROOM_GROUPS)
         h->groups[h->count++] = group;
     else
         close_group(&group);
-}
-
-/* The group at `path` below `root`, and all above it. */
-static void take_groups(struct headroom *h, const char *root, char *path, const char *const *names)
-{
-    char folder[PATH_MAX];
-    for (;;) {
-        if (snprintf(folder, sizeof folder, "%s%s", root, path) < (int)sizeof folder)
-            take_group(h, folder, names);
-        char *last = strrchr(path, '/');
-        if (!last)
-            return;
-        *last = 0;
-    }
-}
-
-/* One line of /proc/self/cgroup: "id:controllers:path". */
-static void take_line(struct headroom *h, const char *groups, char *line)
-{
-    char root[PATH_MAX];
-    char *controllers = strchr(line, ':'),
-         *path = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!path)
-        return;
-    *path++ = 0;
-    path[strcspn(path, "\n")] = 0;
-    controllers++;
-    if (!*controllers) {
-        take_groups(h, groups, path, v2);
-    } else if (!strcmp(controllers, "memory") || strstr(controllers, "memory,") ||
-               strstr(controllers, ",memory")) {
-        snprintf(root, sizeof root, "%s/memory", groups);
-        take_groups(h, root, path, v1);
-    }
+    return false;
 }
 
 void headroom_open(struct headroom *h, const char *proc, const char *groups, const char *membership)
 {
-    char line[PATH_MAX];
-    FILE *file = fopen(membership, "re");
     *h = (struct headroom){.meminfo = open_in(proc, "meminfo")};
-    while (file && fgets(line, sizeof line, file))
-        take_line(h, groups, line);
-    if (file)
-        fclose(file);
+    groups_each(membership, groups, take_group, h);
 }
 
 void headroom_close(struct headroom *h)
@@ -107,20 +71,6 @@ static bool read_text(int fd, char *text, size_t capacity)
     return length > 0;
 }
 
-/* The number behind a name at the beginning of a line. Returns false where there is none. */
-static bool find_number(const char *text, const char *name, uint64_t *number)
-{
-    size_t length = strlen(name);
-    for (const char *line = text; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, length) || (line[length] != ' ' && line[length] != ':'))
-            continue;
-        *number = strtoull(line + length + 1, NULL, 10);
-        return true;
-    }
-    return false;
-}
-
 /* What the kernel would give back before it kills: file cache, whole groups' figures in v1. */
 static uint64_t reclaimable(const struct headroom_group *group)
 {
@@ -131,8 +81,8 @@ static uint64_t reclaimable(const struct headroom_group *group)
         return 0;
     for (unsigned version = 0; version < 2; version++) {
         uint64_t inactive, active;
-        if (find_number(text, names[version][0], &inactive) &&
-            find_number(text, names[version][1], &active))
+        if (groups_number(text, names[version][0], &inactive) &&
+            groups_number(text, names[version][1], &active))
             return inactive + active;
     }
     return 0;
@@ -162,10 +112,10 @@ bool headroom_read(const struct headroom *h, struct headroom_left *left)
 {
     char text[4096];
     uint64_t total, available, swap = 0, swap_free = 0;
-    if (!read_text(h->meminfo, text, sizeof text) || !find_number(text, "MemTotal", &total) ||
-        !find_number(text, "MemAvailable", &available))
+    if (!read_text(h->meminfo, text, sizeof text) || !groups_number(text, "MemTotal", &total) ||
+        !groups_number(text, "MemAvailable", &available))
         return false;
-    if (find_number(text, "SwapTotal", &swap) && find_number(text, "SwapFree", &swap_free))
+    if (groups_number(text, "SwapTotal", &swap) && groups_number(text, "SwapFree", &swap_free))
         swap -= swap_free < swap ? swap_free : swap;
     *left = (struct headroom_left){
         .left_bytes = available << 10, .whole_bytes = total << 10, .swap_used_bytes = swap << 10};

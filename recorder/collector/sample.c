@@ -2,13 +2,11 @@
  * Why from a cursor: a heap larger than one tick's budget is still seen whole, in more ticks. */
 #define _GNU_SOURCE
 #include "recorder/collector/sample.h"
+#include "recorder/collector/proc.h"
 #include "recorder/collector/residency.h"
 #include "recorder/failpoint.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define PAGE_BYTES     4096u
@@ -16,15 +14,9 @@
 
 static uint64_t read_rss(uint32_t pid)
 {
-    char path[64], text[128];
-    snprintf(path, sizeof path, "/proc/%u/statm", pid);
-    int fd = FAILPOINT(statm_read, open(path, O_RDONLY | O_CLOEXEC), -1);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    char text[128];
+    size_t length = FAILPOINT(statm_read, proc_read(pid, "statm", text, sizeof text - 1), 0);
     unsigned long size, resident;
-    if (fd >= 0)
-        close(fd);
-    if (length <= 0)
-        return 0;
     text[length] = 0;
     return sscanf(text, "%lu %lu", &size, &resident) == 2
                ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE)

@@ -13,11 +13,12 @@
 /* In a forked child: its one thread has no ring yet, and nobody looks for one. */
 HIDDEN void emit_after_fork(void);
 /* Writes one event of `count` words (at most RING_DATA_BYTES / 8 + 2), whatever it takes: a ring, a
- * turn, room. Waits for the collector if it must, at most 2 s in all without seeing it get on.
+ * turn, room. Waits for the collector if it must, at most 2 s without seeing it get on.
  * Returns false: not recorded. A thread that has ended keeps no ring. Keeps errno. */
 HIDDEN bool emit_words(struct thread *t, const uint64_t *words, unsigned count);
-/* emit_words of one word and of two, for where that cannot be done at once. */
+/* emit_words of one word, for where that cannot be done at once. */
 HIDDEN __attribute__((cold)) bool emit1_slowly(struct thread *t, uint64_t a);
+/* The same of two. */
 HIDDEN __attribute__((cold)) bool emit2_slowly(struct thread *t, uint64_t a, uint64_t b);
 /* Closes the thread's ring at its end; the collector drains it and gives it to others. */
 HIDDEN void emit_close(struct thread *t);

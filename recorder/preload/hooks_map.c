@@ -130,22 +130,23 @@ static void resolved(void)
 
 #define CALLER __builtin_return_address(0)
 
-EXPORT void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
+static ALWAYS_INLINE void *map(void *hint, size_t length, int protection, int flags, int fd,
+                               off_t offset, const void *caller)
 {
     resolved();
     void *address = real.mmap(hint, length, protection, flags, fd, offset);
-    if (real_is_allocators(CALLER))
-        return address;
-    return map_outcome(address, length, protection, flags, fd);
+    return real_is_allocators(caller) ? address
+                                      : map_outcome(address, length, protection, flags, fd);
+}
+
+EXPORT void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    return map(hint, length, protection, flags, fd, offset, CALLER);
 }
 
 EXPORT void *mmap64(void *hint, size_t length, int protection, int flags, int fd, off64_t offset)
 {
-    resolved();
-    void *address = real.mmap(hint, length, protection, flags, fd, offset);
-    if (real_is_allocators(CALLER))
-        return address;
-    return map_outcome(address, length, protection, flags, fd);
+    return map(hint, length, protection, flags, fd, offset, CALLER);
 }
 
 EXPORT int munmap(void *address, size_t length)

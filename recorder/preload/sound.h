@@ -10,7 +10,7 @@
 
 #include "recorder/preload/walk.h"
 
-/* Do the innermost frames lead to code objects, as far as they are looked at (some hundreds)? True
+/* Do the innermost frames lead to code objects, as far as they are looked at (two dozen)? True
  * also where there are none. Never faults. Preserves errno. Async-signal-safe. */
 bool sound_chain(struct walker *w);
 
