@@ -166,8 +166,8 @@ static void cut(void)
 static void asks(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct rendezvous_ask ask = {RENDEZVOUS_MAGIC, (uint32_t)(chance() % 6), 1,
-                                 (uint32_t)(chance() % 2), "\033[31m"};
+    struct rendezvous_ask ask = {
+        RENDEZVOUS_MAGIC, (uint32_t)(chance() % 6), 1, {(uint32_t)(chance() % 2)}, "\033[31m"};
     const char *name = getenv(RENDEZVOUS_VARIABLE);
     size_t length = strcspn(name, ",");
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
