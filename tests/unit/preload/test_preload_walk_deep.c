@@ -6,13 +6,6 @@
 
 enum { TALLEST = 75, PAGE = 4096 };
 
-static const struct {
-    int minor;
-    bool free_threaded;
-} versions[] = {{9, false}, {10, false}, {11, false}, {12, false}, {13, false},
-                {13, true}, {14, false}, {14, true},  {15, false}, {15, true}};
-enum { VERSIONS = sizeof versions / sizeof *versions };
-
 static struct {
     struct chain base; /* "leaf@40 b@30 a@20 root@10", below frame 0 */
     uintptr_t frames[TALLEST + 1], codes[TALLEST + 1];

@@ -10,11 +10,17 @@
 
 static struct walker walker;
 
-static const struct {
+static const struct version {
     int minor;
     bool free_threaded;
 } families[] = {{9, false}, {10, false}, {11, false}, {12, false}, {14, true}};
 enum { FAMILIES = sizeof families / sizeof *families };
+
+/* Every version that has a walk of its own. */
+static const struct version versions[] = {{9, false},  {10, false}, {11, false}, {12, false},
+                                          {13, false}, {13, true},  {14, false}, {14, true},
+                                          {15, false}, {15, true}};
+enum { VERSIONS = sizeof versions / sizeof *versions };
 
 /* Walk, and compare with names and instructions, innermost first: "leaf@12 caller@4". */
 static inline void assert_stack(const char *expected)
