@@ -1,12 +1,10 @@
-/* Mapped pieces in one sorted array: binary search, and a memmove where a piece comes or goes.
- * Why an array: 40 bytes a piece, walked in order by the sampler, and the kernel's own limit is
- * 65,530 mappings. Every operation first cuts pieces at its borders, so that what follows is about
- * whole pieces; room for all that it can add is reserved before the first change. Not here: sums,
- * sites. */
+/* What events do to mapped pieces. Every operation first cuts pieces at its borders, so that what
+ * follows is about whole pieces; room for all that it can add is reserved before the first change.
+ * A place among the pieces is an address, since pieces come and go under the listener's eyes. Not
+ * here: how pieces are kept (range_tree.h), sums, sites. */
 #include "format/ranges.h"
 #include "format/error.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define PAGE_MASK (~(uint64_t)(RANGE_PAGE_BYTES - 1))
 #define END_MAX   PAGE_MASK /* the last page of 2^64 is never mapped: ends fit 64 bits */
@@ -46,58 +44,15 @@ static struct span span_of(uint64_t address, uint64_t length)
 
 static bool span_empty(struct span span) { return span.start == span.end; }
 
-void ranges_init(struct ranges *r) { *r = (struct ranges){0}; }
+void ranges_init(struct ranges *r) { range_tree_init(&r->tree); }
 
-void ranges_release(struct ranges *r)
-{
-    free(r->items);
-    ranges_init(r);
-}
+void ranges_release(struct ranges *r) { range_tree_release(&r->tree); }
 
-static int reserve(struct ranges *r, size_t more)
+/* The first piece in the span that holds this, or NULL. */
+static const struct range *first_in(const struct ranges *r, struct span span, enum range_holds what)
 {
-    size_t needed = r->count + more;
-    if (needed <= r->capacity)
-        return 0;
-    size_t capacity = needed < 64 ? 64 : needed + needed / 2;
-    struct range *items = realloc(r->items, capacity * sizeof *items);
-    if (!items)
-        return -ERR_NOMEM;
-    r->items = items;
-    r->capacity = capacity;
-    return 0;
-}
-
-/* Index of the first piece that ends after the address. */
-static size_t first_after(const struct ranges *r, uint64_t address)
-{
-    size_t low = 0, high = r->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (range_end(&r->items[middle]) > address)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
-static void insert_at(struct ranges *r, size_t index, const struct range *piece)
-{
-    memmove(&r->items[index + 1], &r->items[index], (r->count - index) * sizeof *r->items);
-    r->items[index] = *piece;
-    r->count++;
-}
-
-static void remove_between(struct ranges *r, size_t from, size_t to)
-{
-    memmove(&r->items[from], &r->items[to], (r->count - to) * sizeof *r->items);
-    r->count -= to - from;
-}
-
-static void insert(struct ranges *r, const struct range *piece)
-{
-    insert_at(r, first_after(r, piece->address), piece);
+    const struct range *piece = range_tree_after(&r->tree, span.start, what);
+    return piece && piece->address < span.end ? piece : NULL;
 }
 
 /* The first `length` bytes of a piece, and what is behind them; resident bytes in proportion, whole
@@ -120,13 +75,13 @@ static void cut(const struct range *piece, uint64_t length, struct range *first,
 /* Makes the address a border between pieces if it lies inside one. There is room for one more. */
 static void split_at(struct ranges *r, uint64_t address, const struct listener *to)
 {
-    size_t index = first_after(r, address);
-    if (index == r->count || r->items[index].address >= address)
+    const struct range *piece = range_tree_after(&r->tree, address, RANGE_ANY);
+    if (!piece || piece->address >= address)
         return;
-    struct range before = r->items[index], first, second;
+    struct range before = *piece, first, second;
     cut(&before, address - before.address, &first, &second);
-    r->items[index] = first;
-    insert_at(r, index + 1, &second);
+    range_tree_replace(&r->tree, &first);
+    range_tree_add(&r->tree, &second);
     tell(to, &before, &first);
     tell(to, NULL, &second);
 }
@@ -134,16 +89,16 @@ static void split_at(struct ranges *r, uint64_t address, const struct listener *
 /* Takes away what lies in the span. There is room for one more. */
 static void clear(struct ranges *r, struct span span, const struct listener *to)
 {
+    const struct range *piece;
     if (span_empty(span))
         return;
     split_at(r, span.start, to);
     split_at(r, span.end, to);
-    size_t from = first_after(r, span.start), end = from;
-    for (; end < r->count && r->items[end].address < span.end; end++)
-        ;
-    for (size_t i = from; i < end; i++)
-        tell(to, &r->items[i], NULL);
-    remove_between(r, from, end);
+    while ((piece = first_in(r, span, RANGE_ANY)) != NULL) {
+        struct range gone = *piece;
+        range_tree_remove(&r->tree, gone.address);
+        tell(to, &gone, NULL);
+    }
 }
 
 /* Adds a piece where nothing is. */
@@ -157,16 +112,20 @@ static void add(struct ranges *r, struct span span, unsigned kind, uint64_t tag,
         .tag = tag,
         .kind = (uint8_t)kind,
     };
-    insert(r, &piece);
+    range_tree_add(&r->tree, &piece);
     tell(to, NULL, &piece);
 }
 
-static void set_resident(struct range *piece, uint64_t resident_bytes, const struct listener *to)
+/* before: the piece as it is now. */
+static void set_resident(struct ranges *r, struct range before, uint64_t resident_bytes,
+                         const struct listener *to)
 {
-    struct range before = *piece;
-    piece->resident_bytes = lower_of(resident_bytes, piece->length);
-    if (piece->resident_bytes != before.resident_bytes)
-        tell(to, &before, piece);
+    struct range after = before;
+    after.resident_bytes = lower_of(resident_bytes, before.length);
+    if (after.resident_bytes == before.resident_bytes)
+        return;
+    range_tree_replace(&r->tree, &after);
+    tell(to, &before, &after);
 }
 
 int ranges_map(struct ranges *r, uint64_t address, uint64_t length, enum map_kind kind,
@@ -175,7 +134,7 @@ int ranges_map(struct ranges *r, uint64_t address, uint64_t length, enum map_kin
     struct span span = span_of(address, length);
     if (span_empty(span))
         return 0;
-    if (reserve(r, 3))
+    if (range_tree_reserve(&r->tree, 3))
         return -ERR_NOMEM;
     struct listener to = {change, context};
     clear(r, span, &to);
@@ -186,7 +145,7 @@ int ranges_map(struct ranges *r, uint64_t address, uint64_t length, enum map_kin
 int ranges_unmap(struct ranges *r, uint64_t address, uint64_t length, range_change *change,
                  void *context)
 {
-    if (reserve(r, 2))
+    if (range_tree_reserve(&r->tree, 2))
         return -ERR_NOMEM;
     clear(r, span_of(address, length), &(struct listener){change, context});
     return 0;
@@ -196,11 +155,9 @@ int ranges_unmap(struct ranges *r, uint64_t address, uint64_t length, range_chan
 static void resize(struct ranges *r, struct span old, struct span new, uint64_t tag,
                    const struct listener *to)
 {
-    size_t behind = first_after(r, old.end - 1);
-    if (behind < r->count && r->items[behind].address < old.end)
-        behind++;
-    bool known = behind > 0 && range_end(&r->items[behind - 1]) > old.start;
-    unsigned kind = known ? r->items[behind - 1].kind : 0;
+    const struct range *last = range_tree_before(&r->tree, old.end);
+    bool known = last && range_end(last) > old.start;
+    unsigned kind = known ? last->kind : 0;
     if (new.end < old.end)
         clear(r, (struct span){new.end, old.end}, to);
     if (new.end > old.end) {
@@ -210,20 +167,22 @@ static void resize(struct ranges *r, struct span old, struct span new, uint64_t 
     }
 }
 
-/* Takes the pieces of a span, whose borders are cut already, out of the array, or (keep) leaves
- * them there without their pages. moved has room for them. Returns how many. */
+/* Takes the pieces of a span, whose borders are cut already, out, or (keep) leaves them there
+ * without their pages. moved has room for them. Returns how many. */
 static size_t lift(struct ranges *r, struct span span, bool keep, struct range *moved,
                    const struct listener *to)
 {
-    size_t from = first_after(r, span.start), end = from;
-    for (; end < r->count && r->items[end].address < span.end; end++) {
-        moved[end - from] = r->items[end];
-        if (keep && r->items[end].resident_bytes != RANGE_UNSAMPLED)
-            set_resident(&r->items[end], 0, to);
+    const struct range *piece;
+    size_t count = 0;
+    for (; (piece = first_in(r, span, RANGE_ANY)) != NULL; count++) {
+        moved[count] = *piece;
+        span.start = range_end(piece);
+        if (!keep)
+            range_tree_remove(&r->tree, moved[count].address);
+        else if (piece->resident_bytes != RANGE_UNSAMPLED)
+            set_resident(r, *piece, 0, to);
     }
-    if (!keep)
-        remove_between(r, from, end);
-    return end - from;
+    return count;
 }
 
 /* mremap to another place. moved has room for the old range's pieces, r for as many and six more. A
@@ -242,12 +201,21 @@ static void move(struct ranges *r, struct span old, struct span new, uint64_t ta
     for (size_t i = 0; i < count; i++) {
         struct range before = moved[i];
         moved[i].address += new.start - old.start;
-        insert(r, &moved[i]);
+        range_tree_add(&r->tree, &moved[i]);
         tell(to, keep_old ? NULL : &before, &moved[i]);
     }
     uint64_t moved_end = new.start + (head.end - head.start);
     if (count && moved_end < new.end)
         add(r, (struct span){moved_end, new.end}, moved[count - 1].kind, tag, to);
+}
+
+static size_t count_in(const struct ranges *r, struct span span)
+{
+    const struct range *piece;
+    size_t count = 0;
+    for (; (piece = first_in(r, span, RANGE_ANY)) != NULL; count++)
+        span.start = range_end(piece);
+    return count;
 }
 
 int ranges_remap(struct ranges *r, uint64_t old_address, uint64_t old_length, uint64_t new_address,
@@ -259,14 +227,14 @@ int ranges_remap(struct ranges *r, uint64_t old_address, uint64_t old_length, ui
     if (span_empty(old) || span_empty(new))
         return 0;
     if (old.start == new.start) {
-        if (reserve(r, 3))
+        if (range_tree_reserve(&r->tree, 3))
             return -ERR_NOMEM;
         resize(r, old, new, tag, &to);
         return 0;
     }
-    size_t touched = first_after(r, old.end) - first_after(r, old.start) + 3;
+    size_t touched = count_in(r, old) + 3;
     struct range *moved = malloc(touched * sizeof *moved);
-    if (!moved || reserve(r, touched + 6)) {
+    if (!moved || range_tree_reserve(&r->tree, touched + 6)) {
         free(moved);
         return -ERR_NOMEM;
     }
@@ -282,20 +250,20 @@ int ranges_protect(struct ranges *r, uint64_t address, uint64_t length, bool wri
     struct listener to = {change, context};
     if (!writable || span_empty(span))
         return 0;
-    if (reserve(r, 2))
+    if (range_tree_reserve(&r->tree, 2))
         return -ERR_NOMEM;
-    for (size_t i = first_after(r, span.start); i < r->count && r->items[i].address < span.end;
-         i++) {
-        if (r->items[i].kind != MAP_KIND_RESERVED)
-            continue;
-        if (r->items[i].address < span.start) {
+    const struct range *piece;
+    while ((piece = first_in(r, span, RANGE_RESERVED)) != NULL) {
+        if (piece->address < span.start) {
             split_at(r, span.start, &to);
             continue;
         }
         split_at(r, span.end, &to);
-        struct range before = r->items[i];
-        r->items[i].kind = MAP_KIND_ANONYMOUS;
-        tell(&to, &before, &r->items[i]);
+        struct range before = *piece, after = before;
+        after.kind = MAP_KIND_ANONYMOUS;
+        range_tree_replace(&r->tree, &after);
+        tell(&to, &before, &after);
+        span.start = range_end(&after);
     }
     return 0;
 }
@@ -304,11 +272,14 @@ int ranges_discard(struct ranges *r, uint64_t address, uint64_t length, range_ch
                    void *context)
 {
     struct span span = span_of(address, length);
+    uint64_t start = span.start;
     struct listener to = {change, context};
-    for (size_t i = first_after(r, span.start); i < r->count && r->items[i].address < span.end; i++)
-        if (r->items[i].address >= span.start && range_end(&r->items[i]) <= span.end &&
-            r->items[i].resident_bytes != RANGE_UNSAMPLED)
-            set_resident(&r->items[i], 0, &to);
+    const struct range *piece;
+    while ((piece = first_in(r, span, RANGE_RESIDENT)) != NULL) {
+        span.start = range_end(piece);
+        if (piece->address >= start && span.start <= span.end)
+            set_resident(r, *piece, 0, &to);
+    }
     return 0;
 }
 
@@ -316,11 +287,9 @@ int ranges_resident(struct ranges *r, uint64_t address, uint64_t length, uint64_
                     range_change *change, void *context)
 {
     struct span span = span_of(address, length);
-    size_t index = first_after(r, span.start);
-    if (span_empty(span) || index == r->count || r->items[index].address != span.start ||
-        range_end(&r->items[index]) != span.end)
-        return 0;
-    set_resident(&r->items[index], resident_bytes, &(struct listener){change, context});
+    const struct range *piece = first_in(r, span, RANGE_ANY);
+    if (piece && piece->address == span.start && range_end(piece) == span.end)
+        set_resident(r, *piece, resident_bytes, &(struct listener){change, context});
     return 0;
 }
 
@@ -338,6 +307,23 @@ uint64_t range_counted(const struct range *piece)
 
 const struct range *ranges_find(const struct ranges *r, uint64_t address)
 {
-    size_t index = first_after(r, address);
-    return index < r->count && r->items[index].address <= address ? &r->items[index] : NULL;
+    const struct range *piece = ranges_next(r, address);
+    return piece && piece->address <= address ? piece : NULL;
 }
+
+const struct range *ranges_next(const struct ranges *r, uint64_t address)
+{
+    return range_tree_after(&r->tree, address, RANGE_ANY);
+}
+
+size_t ranges_places(const struct ranges *r) { return r->tree.used; }
+
+const struct range *ranges_at(const struct ranges *r, size_t place)
+{
+    const struct range *piece = &r->tree.nodes[place].piece;
+    return piece->length ? piece : NULL;
+}
+
+size_t ranges_count(const struct ranges *r) { return r->tree.count; }
+
+size_t ranges_bytes(const struct ranges *r) { return r->tree.capacity * sizeof *r->tree.nodes; }

@@ -9,29 +9,21 @@
  *   becomes:             |-A-|==== D ====|-C'|
  *
  * Addresses are numbers of the recorded process. Lengths are rounded up, addresses down, to 4096 by
- * ranges itself. Not here: blocks, sums over processes. Not thread-safe. */
+ * ranges itself. Not here: how pieces are found (range_tree.h), blocks, sums over processes. Not
+ * thread-safe. */
 #ifndef FORMAT_RANGES_H
 #define FORMAT_RANGES_H
 
 #include "format/event.h"
+#include "format/range_tree.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define RANGE_PAGE_BYTES 4096u
 
-struct range {
-    uint64_t address, length;
-    uint64_t resident_bytes; /* as last sampled; RANGE_UNSAMPLED before. Cutting a piece shares it
-                                out in proportion, rounded to pages. */
-    uint64_t tag;            /* the caller's: which site it belongs to; kept by every piece */
-    uint8_t kind;            /* enum map_kind */
-};
-#define RANGE_UNSAMPLED UINT64_MAX
-
 struct ranges {
-    struct range *items;
-    size_t count, capacity;
+    struct range_tree tree;
 };
 
 /* Called for each piece whose contribution changes: before is NULL for a new piece, after NULL for
@@ -75,7 +67,19 @@ int ranges_resident(struct ranges *r, uint64_t address, uint64_t length, uint64_
 /* Bytes that a piece adds to live bytes: its length (ANONYMOUS, BRK), its resident bytes (RESERVED,
  * NORESERVE; 0 when unsampled), else 0. */
 uint64_t range_counted(const struct range *piece);
-/* The piece that holds an address, or NULL. */
+/* The piece that holds an address, or NULL. Valid until the next change. */
 const struct range *ranges_find(const struct ranges *r, uint64_t address);
+/* The first piece that ends after an address, or NULL: in order, each from the last one's end.
+ * Valid as above. */
+const struct range *ranges_next(const struct ranges *r, uint64_t address);
+/* How many places there are to be asked for with ranges_at. */
+size_t ranges_places(const struct ranges *r);
+/* The piece in a place, or NULL: all of them, in no order, quicker than in theirs. Valid as above.
+ */
+const struct range *ranges_at(const struct ranges *r, size_t place);
+/* How many pieces there are. */
+size_t ranges_count(const struct ranges *r);
+/* The memory that they take. */
+size_t ranges_bytes(const struct ranges *r);
 
 #endif

@@ -32,8 +32,8 @@ static void account_definitions(struct recorded *p)
 
 void recorded_account(struct recorded *p)
 {
-    size_t bytes = p->ranges.capacity * sizeof *p->ranges.items;
-    if (!p->unwatched && (p->ranges.count > MAPPINGS_MAX || !recorded_may_take(p, 0))) {
+    size_t bytes = ranges_bytes(&p->ranges);
+    if (!p->unwatched && (ranges_count(&p->ranges) > MAPPINGS_MAX || !recorded_may_take(p, 0))) {
         ranges_release(&p->ranges);
         p->unwatched = true;
         p->refused++;

@@ -57,22 +57,23 @@ static void sample_block(struct processes *all, struct recorded *p, struct bigbl
 
 static bool is_sampled(const struct range *piece)
 {
-    return piece->kind == MAP_KIND_RESERVED || piece->kind == MAP_KIND_NORESERVE ||
-           piece->kind == MAP_KIND_ARENA ||
-           (piece->kind == MAP_KIND_ANONYMOUS && piece->length >= BIG_BLOCK_BYTES);
+    return piece && (piece->kind == MAP_KIND_RESERVED || piece->kind == MAP_KIND_NORESERVE ||
+                     piece->kind == MAP_KIND_ARENA ||
+                     (piece->kind == MAP_KIND_ANONYMOUS && piece->length >= BIG_BLOCK_BYTES));
 }
 
-static void sample_range(struct processes *all, struct recorded *p, struct range *piece,
+static void sample_range(struct processes *all, struct recorded *p, const struct range *found,
                          uint64_t *budget)
 {
-    uint64_t resident, pages = piece->length / PAGE_BYTES;
+    struct range piece = *found;
+    uint64_t resident, pages = piece.length / PAGE_BYTES;
     *budget -= pages < *budget ? pages : *budget;
-    if (!residency_of(p->pagemap, heartbeat(all), piece->address, piece->length, &resident) ||
-        resident == piece->resident_bytes)
+    if (!residency_of(p->pagemap, heartbeat(all), piece.address, piece.length, &resident) ||
+        resident == piece.resident_bytes)
         return;
-    piece->resident_bytes = resident;
+    ranges_resident(&p->ranges, piece.address, piece.length, resident, NULL, NULL);
     struct record record = {.type = RECORD_RESIDENT_RANGE,
-                            .resident_range = {p->id, piece->address, piece->length, resident}};
+                            .resident_range = {p->id, piece.address, piece.length, resident}};
     output_record(all->output, &record, NULL);
 }
 
@@ -82,19 +83,23 @@ static void sample_fresh(struct processes *all, struct recorded *p, uint64_t *bu
     for (size_t i = 0; i < p->big.capacity && *budget; i++)
         if (p->big.places[i].address && !p->big.places[i].sampled)
             sample_block(all, p, &p->big.places[i], budget);
-    for (size_t i = 0; i < p->ranges.count && *budget; i++)
-        if (is_sampled(&p->ranges.items[i]) && p->ranges.items[i].resident_bytes == RANGE_UNSAMPLED)
-            sample_range(all, p, &p->ranges.items[i], budget);
+    for (size_t i = 0; i < ranges_places(&p->ranges) && *budget; i++) {
+        const struct range *piece = ranges_at(&p->ranges, i);
+        if (is_sampled(piece) && piece->resident_bytes == RANGE_UNSAMPLED)
+            sample_range(all, p, piece, budget);
+    }
 }
 
 /* Everything in turn, from where the last tick's budget ended. A round that is through ends the
  * turn. */
 static void sample_round(struct processes *all, struct recorded *p, uint64_t *budget)
 {
-    size_t blocks = p->big.capacity, total = blocks + p->ranges.count;
+    size_t blocks = p->big.capacity, total = blocks + ranges_places(&p->ranges);
     for (; p->sample_at < total && *budget; p->sample_at++) {
-        if (p->sample_at >= blocks && is_sampled(&p->ranges.items[p->sample_at - blocks]))
-            sample_range(all, p, &p->ranges.items[p->sample_at - blocks], budget);
+        const struct range *piece =
+            p->sample_at < blocks ? NULL : ranges_at(&p->ranges, p->sample_at - blocks);
+        if (is_sampled(piece))
+            sample_range(all, p, piece, budget);
         else if (p->sample_at < blocks && p->big.places[p->sample_at].address)
             sample_block(all, p, &p->big.places[p->sample_at], budget);
     }

@@ -17,11 +17,10 @@ static char *layout(const struct ranges *r)
     static char text[4000];
     size_t at = 0;
     text[0] = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        const struct range *p = &r->items[i];
+    for (const struct range *p = ranges_next(r, 0); p; p = ranges_next(r, p->address + p->length)) {
         at +=
             (size_t)snprintf(text + at, sizeof text - at, "%s%" PRIu64 "+%" PRIu64 " k%u t%" PRIu64,
-                             i ? ", " : "", p->address / PAGE, p->length / PAGE, p->kind, p->tag);
+                             at ? ", " : "", p->address / PAGE, p->length / PAGE, p->kind, p->tag);
         if (p->resident_bytes != RANGE_UNSAMPLED)
             at += (size_t)snprintf(text + at, sizeof text - at, " r%" PRIu64,
                                    p->resident_bytes / PAGE);
@@ -56,8 +55,8 @@ static void resident(struct ranges *r, uint64_t page, uint64_t pages, uint64_t r
 static uint64_t counted(const struct ranges *r)
 {
     uint64_t total = 0;
-    for (size_t i = 0; i < r->count; i++)
-        total += range_counted(&r->items[i]);
+    for (const struct range *p = ranges_next(r, 0); p; p = ranges_next(r, p->address + p->length))
+        total += range_counted(p);
     return total / PAGE;
 }
 
@@ -123,14 +122,15 @@ static void test_ranges__the_end_of_the_address_space_is_an_end(void **state)
     const uint64_t last = UINT64_MAX / PAGE; /* number of the last page */
     ranges_init(&r);
     ranges_map(&r, (last - 3) * PAGE, UINT64_MAX, MAP_KIND_ANONYMOUS, 1, NULL, NULL);
-    assert_int_equal(r.count, 1);
-    assert_true(r.items[0].address == (last - 3) * PAGE && r.items[0].length == 3 * PAGE);
+    assert_int_equal(ranges_count(&r), 1);
+    const struct range *piece = ranges_next(&r, 0);
+    assert_true(piece->address == (last - 3) * PAGE && piece->length == 3 * PAGE);
     ranges_map(&r, UINT64_MAX, UINT64_MAX, MAP_KIND_ANONYMOUS, 2, NULL, NULL);
-    assert_int_equal(r.count, 1);
+    assert_int_equal(ranges_count(&r), 1);
     ranges_remap(&r, (last - 3) * PAGE, PAGE, (last - 1) * PAGE, UINT64_MAX, 3, false, NULL, NULL);
     assert_int_equal(counted(&r), 2);
     ranges_unmap(&r, 0, UINT64_MAX, NULL, NULL);
-    assert_int_equal(r.count, 0);
+    assert_int_equal(ranges_count(&r), 0);
     ranges_release(&r);
 }
 
@@ -188,7 +188,7 @@ static void test_ranges__cuts_share_resident_bytes_out(void **state)
     map(&r, 3, 1, MAP_KIND_FILE, 2);
     /* whole pages: 5 * 3/10 = 1 and 4 of 7; 4 * 1/7 = 0 and 4 of 6 */
     assert_string_equal(layout(&r), "0+3 k2 t1 r1, 3+1 k3 t2, 4+6 k2 t1 r4");
-    assert_int_equal(r.items[0].resident_bytes % PAGE, 0);
+    assert_int_equal(ranges_next(&r, 0)->resident_bytes % PAGE, 0);
     ranges_release(&r);
 }
 

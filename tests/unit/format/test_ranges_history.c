@@ -48,11 +48,12 @@ static void listen(void *context, const struct range *before, const struct range
 static void check(const struct ranges *r, const struct told *t)
 {
     int64_t counted = 0;
-    assert_int_equal(r->count, t->count);
-    for (size_t i = 0; i < r->count; i++) {
-        const struct range *piece = &r->items[i];
+    uint64_t end = 0;
+    size_t count = 0;
+    for (const struct range *piece; (piece = ranges_next(r, end)) != NULL; count++) {
         assert_true(piece->length > 0 && piece->length % PAGE == 0 && piece->address % PAGE == 0);
-        assert_true(i == 0 || piece[-1].address + piece[-1].length <= piece->address);
+        assert_true(end <= piece->address);
+        end = piece->address + piece->length;
         assert_true(piece->resident_bytes == RANGE_UNSAMPLED ||
                     piece->resident_bytes <= piece->length);
         size_t j = 0;
@@ -61,7 +62,12 @@ static void check(const struct ranges *r, const struct told *t)
         assert_true(j < t->count);
         counted += (int64_t)range_counted(piece);
     }
+    assert_int_equal(count, t->count);
+    assert_int_equal(ranges_count(r), t->count);
     assert_true(counted == t->counted);
+    for (size_t place = 0; place < ranges_places(r); place++)
+        count -= ranges_at(r, place) != NULL;
+    assert_int_equal(count, 0);
 }
 
 /* ---- the model: one entry a page ---- */
@@ -165,8 +171,9 @@ static void step(struct ranges *r, struct model *m, struct told *t, uint64_t *se
         break;
     case 4: assert_int_equal(ranges_discard(r, address, length, listen, t), 0); break;
     case 5:
-        if (r->count) {
-            const struct range piece = r->items[bits(seed) % r->count];
+        if (ranges_count(r)) {
+            const struct range *near = ranges_next(r, address);
+            const struct range piece = near ? *near : *ranges_next(r, 0);
             ranges_resident(r, piece.address, piece.length, bits(seed) % (piece.length + 5000),
                             listen, t);
         }
