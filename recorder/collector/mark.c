@@ -5,6 +5,7 @@
 
 #include "format/error.h"
 #include "format/event.h"
+#include "format/plain.h"
 #include "recorder/collector/launch.h"
 #include "recorder/collector/running.h"
 
@@ -16,7 +17,8 @@
 
 struct request {
     const char *name;
-    uint32_t pid; /* 0: none was given */
+    char shown[MARK_NAME_BYTES + 1]; /* without what would steer a terminal */
+    uint32_t pid;                    /* 0: none was given */
     bool help, quiet;
 };
 
@@ -115,7 +117,12 @@ static int read_request(struct request *r, int argc, char **argv, struct err *er
         if (rc)
             return rc;
     }
-    return r->help ? 0 : check_name(r->name, err);
+    int rc = r->help ? 0 : check_name(r->name, err);
+    if (r->help || rc)
+        return rc;
+    snprintf(r->shown, sizeof r->shown, "%s", r->name);
+    plain_make(r->shown, '?');
+    return 0;
 }
 
 /* The recording of --pid. */
@@ -211,13 +218,13 @@ int mark_run(int argc, char **argv)
     rc = rc ? rc : set_mark(&request, &found, &reply, &err);
     if (rc) {
         fail(&err);
-        list(all, rc == -ERR_USAGE ? count : 0, request.name);
+        list(all, rc == -ERR_USAGE ? count : 0, request.shown);
         return EXIT_OUR_FAILURE;
     }
     running_command(found.root_pid, command, sizeof command);
     if (!request.quiet)
         fprintf(stderr, "memrec: mark \"%s\" set at %" PRIu64 ".%03u s, process %u%s%s%s\n",
-                request.name, reply.time_ns / 1000000000,
+                request.shown, reply.time_ns / 1000000000,
                 (unsigned)(reply.time_ns / 1000000 % 1000), found.root_pid, *command ? " (" : "",
                 command, *command ? ")" : "");
     return 0;

@@ -193,6 +193,23 @@ def test_what_is_no_name_is_told(args, words):
     assert (refused.status, refused.out) == (125, "") and words in refused.err
 
 
+STEERING = "\x9b31m\u202egolden\u2028"  # no C0 control, and yet a terminal obeys it
+
+
+def test_what_steers_a_terminal_is_not_echoed(tmp_path):
+    one, two = Waiting(tmp_path, "one.lz4"), Waiting(tmp_path, "two.lz4")
+    several = mark(STEERING)
+    told = mark("--pid", str(one.pids()[1]), STEERING)
+    assert several.status == 125 and several.err.count("golden") >= 2 and told.status == 0, (several, told)
+    for said in (several.err, told.err):
+        assert "golden" in said and not set(STEERING) - set("31mgolden") & set(said), said
+    for each in (one, two):
+        each.go_on()
+        each.go_on(last=True)
+    assert names(one.finish()) == [STEERING]
+    two.finish()
+
+
 def test_help_has_an_example():
     shown = mark("--help")
     assert shown.status == 0 and "example: memrec mark" in shown.out and shown.err == ""
