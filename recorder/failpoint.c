@@ -15,6 +15,7 @@
 
 #define STOP (-1)
 #define KILL (-2)
+#define HANG (-3)
 
 static const struct {
     const char *name;
@@ -54,7 +55,7 @@ static void arm(const char *text, size_t length)
         if (at < end && at[1] >= '0' && at[1] <= '9')
             a->how = (int)strtol(at + 1, NULL, 10);
         else if (at < end)
-            a->how = at[1] == 's' ? STOP : KILL;
+            a->how = at[1] == 's' ? STOP : at[1] == 'h' ? HANG : KILL;
     }
 }
 
@@ -105,6 +106,8 @@ bool failpoint_fires(enum failpoint id)
         mark(list[id].name);
     if (a->how == STOP || a->how == KILL)
         signal_self(a->how == STOP ? SIGSTOP : SIGKILL);
+    while (a->how == HANG)
+        syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
     errno = a->how > 0 ? a->how : saved;
     return true;
 }

@@ -57,9 +57,10 @@ static void print_holders(const struct target *t, const char *trace, uint64_t ev
 static void print_losses(const struct control *done)
 {
     if (done->kind != CONTROL_DONE)
-        fprintf(stderr,
-                "memrec: the collector ended early or is stopped; the trace holds what was written "
-                "until then\n");
+        fprintf(
+            stderr,
+            "memrec: the collector ended early, is stopped or cannot write; the trace holds what "
+            "was written until then\n");
     if (done->stopped == REASON_FILE_LIMIT)
         fprintf(stderr, "memrec: recording stopped early: the trace reached its size limit, or the "
                         "disk was nearly full\n");

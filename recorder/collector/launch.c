@@ -32,9 +32,12 @@
 #define WORDS_MAX      256u /* of the command, as the trace's header keeps it */
 #define WORD_MAX_BYTES 4096u
 
-/* A collector that is stopped is waited for so long. */
-#define STOPPED_STEP_MS     250
+/* A collector that is stopped is waited for so long; one that neither reads nor writes, because its
+ * file system does not answer, so much longer. */
+#define WORD_STEP_MS        250
 #define STOPPED_LIMIT_STEPS 20u
+#define STUCK_LIMIT_STEPS   120u
+#define IO_BYTES            512
 
 struct launch {
     const struct options *options;
@@ -169,15 +172,28 @@ static int above_standard(int fd)
     return moved;
 }
 
-/* Waits for a word of the collector, but not for one that somebody has stopped. */
+/* Has the collector read or written anything since the last look, `seen`? Yes also where that is
+ * not to be known. */
+static bool gets_on(const struct launch *l, char seen[IO_BYTES])
+{
+    char now[IO_BYTES] = "";
+    bool known = proc_read((uint32_t)l->collector, "io", now, sizeof now - 1) > 0;
+    bool moved = !known || strcmp(now, seen) != 0;
+    memcpy(seen, now, sizeof now);
+    return moved;
+}
+
+/* Waits for a word of the collector, but not for ever for one that cannot say any. */
 static bool await_word(const struct launch *l)
 {
     struct pollfd watch = {.fd = l->control, .events = POLLIN};
-    unsigned stopped = 0;
-    while (stopped < STOPPED_LIMIT_STEPS) {
-        if (poll(&watch, 1, STOPPED_STEP_MS) > 0)
+    char seen[IO_BYTES] = "";
+    unsigned stopped = 0, stuck = 0;
+    while (stopped < STOPPED_LIMIT_STEPS && stuck < STUCK_LIMIT_STEPS) {
+        if (poll(&watch, 1, WORD_STEP_MS) > 0)
             return true;
         stopped = proc_state((uint32_t)l->collector) == 'T' ? stopped + 1 : 0;
+        stuck = gets_on(l, seen) ? 0 : stuck + 1;
     }
     return false;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define QUEUE_MAX_BYTES   (24u << 20)
@@ -18,7 +19,8 @@
 #define END_BYTES         8192u /* room kept for what must follow the last block */
 #define KEEP_FREE_BYTES   (UINT64_C(64) << 20)
 #define ROOM_STEP_BYTES   (128u << 10)
-#define SPARES_MAX        2 /* rooms kept: fresh ones cost a page fault every 4 KiB */
+#define DRAIN_LIMIT_S     10 /* a file system may not answer */
+#define SPARES_MAX        2  /* rooms kept: fresh ones cost a page fault every 4 KiB */
 
 struct job {
     struct job *next;
@@ -337,9 +339,12 @@ int writer_put(struct writer *w, const struct block_info *info)
 
 void writer_drain(struct writer *w)
 {
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += DRAIN_LIMIT_S;
     pthread_mutex_lock(&w->lock);
-    while (w->first)
-        pthread_cond_wait(&w->empty, &w->lock);
+    while (w->first && pthread_cond_timedwait(&w->empty, &w->lock, &end) == 0)
+        ;
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -28,7 +28,7 @@ uint8_t *writer_room(struct writer *w, size_t bytes);
  * not queued then. */
 int writer_put(struct writer *w, const struct block_info *info);
 
-/* Waits until everything that was queued is in the file, or given up. */
+/* Waits until everything that was queued is in the file, or given up; at most 10 s. */
 void writer_drain(struct writer *w);
 
 /* Why writing has ended early, REASON_NONE while it has not. */

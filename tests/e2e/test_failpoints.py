@@ -328,6 +328,19 @@ def test_stopped_collector__harms_nobody(failing, arm):
 
 
 @pytest.mark.release_only
+@pytest.mark.soak
+@pytest.mark.fault("the trace's file system does not answer any more", kind=KINDS["the file"],
+                   program="runs as bare; memrec waits 30 s at its end", trace="readable up to its last block; memrec says so")
+def test_blocked_file__is_not_waited_for_without_end(failing):
+    bare, done, trace, begun = failing("trace_write:2:hang")
+    try:
+        assert begun and (done.status, done.out) == (bare.status, bare.out), done.err
+        assert_died(End(Row("died"), done.err[len(bare.err):], trace))
+    finally:
+        end_stopped(trace)
+
+
+@pytest.mark.release_only
 @pytest.mark.fault("the collector is stopped (SIGSTOP) before it can record", kind=KINDS["memrec, before"],
                    program="is not started; memrec waits 5 s, says why and exits with 125", trace="no file is left")
 def test_stopped_collector__before_the_start_is_told(failing):
