@@ -134,6 +134,7 @@ soak: ## what takes minutes or hours: tests marked soak, and the fuzzers (MEMREC
 	$(Q)tools/setup test
 	$(Q)$(MAKE) all tests build/venv/.ready
 	$(Q)$(MAKE) all SAN=address,undefined DEBUG= COVERAGE= FAIL=
+	$(Q)$(MAKE) all FAIL=1 SAN= DEBUG= COVERAGE=
 	$(Q)$(MAKE) unit SAN=thread DEBUG= COVERAGE= FAIL=
 	$(Q)tests/run --soak
 
