@@ -3,6 +3,7 @@
 #include "tests/unit/preload/walked.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,19 @@ static void test_walk__notices_a_caller_that_moved_below_unchanged_frames(void *
         assert_stack("leaf@40 b@30 a@22 root@10");
         fake_frame_ip(c.frames[0], c.codes[0], 12);
         assert_stack("leaf@40 b@30 a@22 root@12");
+    }
+}
+
+static void test_walk__notices_that_all_callers_have_moved_on(void **state)
+{
+    (void)state;
+    for (int family = 0; family < FAMILIES; family++) {
+        struct chain c = chain_start(family);
+        for (int by = 2; by >= -2; by -= 4) {
+            for (int i = 0; i < 3; i++)
+                fake_frame_ip(c.frames[i], c.codes[i], 10 * (i + 1) + by);
+            assert_stack(by > 0 ? "leaf@40 b@32 a@22 root@12" : "leaf@40 b@28 a@18 root@8");
+        }
     }
 }
 
@@ -90,6 +104,21 @@ static void test_walk__frames_that_do_not_count_are_passed_over(void **state)
         assert_stack("b@-1 a@20 root@10");
         fake_set_top(fake_frame(shim, c.codes[2], -2)); /* the same, but no generator's */
         assert_stack("a@20 root@10");
+    }
+}
+
+static void test_walk__a_chain_in_which_no_frame_counts_is_no_stack(void **state)
+{
+    (void)state;
+    for (int family = 2; family < FAMILIES; family++) {
+        struct chain c = chain_start(family);
+        for (int i = 0; i < 4; i++)
+            fake_frame_ip(c.frames[i], c.codes[i], 2 * FAKE_TRACEABLE - 2);
+        for (int walks = 0; walks < 3; walks++)
+            assert_int_equal(walk_current(&walker), NODE_NONE);
+        fake_frame_ip(c.frames[1], c.codes[1], 20);
+        assert_stack("a@20");
+        assert_stack("a@20");
     }
 }
 
@@ -311,6 +340,25 @@ static void test_walk__frames_that_cannot_be_refuse_the_layout(void **state)
     }
 }
 
+static bool mapped(const void *memory)
+{
+    unsigned char in_core;
+    return mincore((void *)((uintptr_t)memory & ~UINT64_C(4095)), 1, &in_core) == 0;
+}
+
+static void test_walk__a_released_walker_keeps_no_memory(void **state)
+{
+    (void)state;
+    struct chain c = chain_start(0);
+    const void *shadow = walker.shadow, *recalls = walker.recalls;
+    assert_true(mapped(shadow) && mapped(recalls));
+    walker_release(&walker);
+    assert_false(mapped(shadow) || mapped(recalls));
+    assert_stack("leaf@40 b@30 a@20 root@10");
+    fake_set_top(c.frames[0]);
+    assert_stack("root@10");
+}
+
 static void finalise(int family)
 {
     struct chain c = chain_start(family);
@@ -352,10 +400,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walk__tells_frames_and_instructions),
         cmocka_unit_test(test_walk__notices_a_caller_that_moved_below_unchanged_frames),
+        cmocka_unit_test(test_walk__notices_that_all_callers_have_moved_on),
         cmocka_unit_test(test_walk__notices_other_code_in_the_same_frame),
         cmocka_unit_test(test_walk__notices_a_frame_that_is_linked_elsewhere),
         cmocka_unit_test(test_walk__a_code_that_died_gives_its_name_to_no_other),
         cmocka_unit_test(test_walk__frames_that_do_not_count_are_passed_over),
+        cmocka_unit_test(test_walk__a_chain_in_which_no_frame_counts_is_no_stack),
         cmocka_unit_test(test_walk__a_frame_not_begun_is_at_minus_one_where_numbers_tell),
         cmocka_unit_test(test_walk__thread_local_bytecode_has_its_own_base),
         cmocka_unit_test(test_walk__no_stack_without_thread_state_or_frame),
@@ -366,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_walk__a_chain_that_shrinks_back_below_the_limit_is_told_whole),
         cmocka_unit_test(test_walk__agrees_with_a_list_over_random_histories),
         cmocka_unit_test(test_walk__frames_that_cannot_be_refuse_the_layout),
+        cmocka_unit_test(test_walk__a_released_walker_keeps_no_memory),
         cmocka_unit_test(test_walk__only_the_finalising_thread_is_walked_to_the_end),
     };
     return cmocka_run_group_tests_name("walk", tests, NULL, NULL);

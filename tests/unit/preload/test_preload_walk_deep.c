@@ -4,6 +4,8 @@
 
 #include <sys/mman.h>
 
+#include "recorder/preload/shadow.h"
+
 enum { TALLEST = 75, PAGE = 4096 };
 
 static struct {
@@ -145,6 +147,28 @@ static void test_walk__tells_a_change_anywhere_in_a_chain_of_any_depth(void **st
     unsetenv("MEMREC_NO_MARKS");
 }
 
+/* A run is as long as its page allows, also where frames were pushed on one that was known: each
+ * run costs a branch. */
+static void test_walk__a_run_of_frames_goes_on_to_the_end_of_the_page(void **state)
+{
+    (void)state;
+    for (int version = 0; version < VERSIONS; version++) {
+        uintptr_t page = ((uintptr_t)fake_memory(TALLEST * 256 + PAGE) + PAGE - 1) & ~0xFFFul;
+        tower_start(version);
+        while (tower.depth < 62) {
+            tower_push(page + 256 * (uintptr_t)tower.depth);
+            if (tower.depth < 55 || tower.depth == 58)
+                continue;
+            move(tower.depth - 1, 2);
+            assert_tower(tower.depth - 1);
+            move(tower.depth - 1, 2);
+            assert_tower(tower.depth - 1);
+        }
+        uint32_t near = walker.depth - 4; /* three before it are looked at one by one */
+        assert_int_equal(walker.details[near].run, 62 - 3 - 48); /* 16 frames a page */
+    }
+}
+
 /* Does a frame that begins at `at` lie in the page, as far as anybody reads of it? */
 static bool in_page(uintptr_t at, uintptr_t page, uintptr_t bytes)
 {
@@ -196,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walk__tells_a_change_anywhere_in_a_chain_of_any_depth),
+        cmocka_unit_test(test_walk__a_run_of_frames_goes_on_to_the_end_of_the_page),
         cmocka_unit_test(test_walk__reads_no_frame_whose_memory_is_gone),
     };
     return cmocka_run_group_tests_name("walk_deep", tests, NULL, NULL);
