@@ -5,6 +5,7 @@
 #include "analyzer/output.h"
 #include "analyzer/report.h"
 #include "analyzer/tool.h"
+#include "replay/ceiling.h"
 
 #include <locale.h>
 #include <stdlib.h>
@@ -137,13 +138,13 @@ static int run(const struct options *o)
     return status;
 }
 
-/* A small file may claim more than the machine has room for. Then allocations fail, which we tell,
- * before others pay for it. (Sanitizers reserve more than there is.) */
+/* See ceiling.h. (Sanitizers reserve more than there is.) */
 static void limit_memory(void)
 {
 #ifndef MEMREC_DEBUG
     struct rlimit limit;
-    rlim_t most = (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+    uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    rlim_t most = ceiling_bytes("/proc/self/cgroup", "/sys/fs/cgroup", machine);
     if (!getrlimit(RLIMIT_DATA, &limit) && limit.rlim_cur > most) {
         limit.rlim_cur = most;
         setrlimit(RLIMIT_DATA, &limit);

@@ -2,7 +2,7 @@
  * Why all three: older systems have only v1. */
 #define _GNU_SOURCE
 #include "recorder/collector/cgroup.h"
-#include "recorder/collector/groups.h"
+#include "format/groups.h"
 
 #include <fcntl.h>
 #include <limits.h>

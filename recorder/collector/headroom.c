@@ -2,7 +2,7 @@
  * innermost. Why descriptors are kept: this is read often. */
 #define _GNU_SOURCE
 #include "recorder/collector/headroom.h"
-#include "recorder/collector/groups.h"
+#include "format/groups.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -91,12 +91,12 @@ static uint64_t reclaimable(const struct headroom_group *group)
 static void look_at_group(const struct headroom_group *group, struct headroom_left *left)
 {
     char limit_text[64], usage_text[64];
-    if (!read_text(group->limit, limit_text, sizeof limit_text) || *limit_text == 'm' ||
+    if (!read_text(group->limit, limit_text, sizeof limit_text) ||
         !read_text(group->usage, usage_text, sizeof usage_text))
-        return; /* "max": no limit */
-    uint64_t limit = strtoull(limit_text, NULL, 10), usage = strtoull(usage_text, NULL, 10);
-    if (limit >= INT64_MAX / 4096 * 4096 || !limit)
-        return; /* v1's way to say none */
+        return;
+    uint64_t limit = groups_limit(limit_text), usage = strtoull(usage_text, NULL, 10);
+    if (limit == UINT64_MAX)
+        return;
     uint64_t below = usage < limit ? limit - usage : 0;
     if (below >= left->left_bytes)
         return; /* the cache would only make it more */

@@ -13,6 +13,7 @@ import pytest
 
 import memreplay_traces
 from conftest import peak_rss, BUILD, run
+from control_group import group  # noqa: F401 (a fixture)
 from memreplay_traces import Trace, text, varint, xxh32
 
 MIB = 1 << 20
@@ -128,3 +129,13 @@ def test_memreplay__takes_three_quarters_of_the_machine_s_memory_at_most(tmp_pat
             [limit] = re.findall(r"Max data size +(\d+|unlimited)", file.read())
     running.wait(60)
     assert limit != "unlimited" and int(limit) <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE") * 3 // 4
+
+
+@pytest.mark.release_only
+@pytest.mark.fault("memreplay reads a small file that claims much in a container with a limit on memory", program="nothing",
+                   trace="it is read as far as three quarters of that limit go; memreplay says where that ends, with status 3")
+def test_bomb__ends_before_the_kernel_ends_us_in_a_control_group(compressed, tmp_path, group):
+    path = tmp_path / "bomb.lz4"
+    path.write_bytes(blocks(6).finish())
+    done = run([*group(100).prefix, BUILD / "memreplay", "peak", path])
+    assert done.status == 3 and "out of memory" in done.err, done

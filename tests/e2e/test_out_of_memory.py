@@ -15,6 +15,7 @@ import time
 import pytest
 
 from conftest import BUILD, Recording, run
+from control_group import group  # noqa: F401 (a fixture)
 from trees import held, is_gone, wait_until
 
 FAULT_KIND = "Out of memory"
@@ -219,49 +220,6 @@ def test_guard__on_a_terminal_is_no_stop_of_the_job(tmp_path, eater):
 
 
 # ---- for real, in a control group ----
-
-class Group:
-    """A control group with a limit on memory: .prefix puts what follows into it. .kind is v1 or v2."""
-
-    def __init__(self, megabytes):
-        name = f"memrec-test-{os.getpid()}"
-        for self.kind, root, limit in (("v2", "/sys/fs/cgroup", "memory.max"), ("v1", "/sys/fs/cgroup/memory", "memory.limit_in_bytes")):
-            self.path = pathlib.Path(root, name)
-            try:
-                self.path.mkdir()
-            except OSError:
-                continue
-            try:
-                if not (self.path / "cgroup.procs").exists():
-                    raise OSError("no control group file system")
-                (self.path / limit).write_text(str(megabytes * MB))
-                break
-            except OSError:
-                self.path.rmdir()
-        else:
-            pytest.skip("no control group with a limit on memory can be made here (root, and the memory controller)")
-        for swap in ("memory.swap.max", "memory.swappiness"):
-            if (self.path / swap).exists():
-                (self.path / swap).write_text("0")
-        self.prefix = ["sh", "-c", f'echo $$ >{self.path}/cgroup.procs && exec "$@"', "sh"]
-
-    def close(self):
-        wait_until(lambda: not (self.path / "cgroup.procs").read_text())
-        self.path.rmdir()
-
-
-@pytest.fixture
-def group():
-    made = []
-
-    def make(megabytes):
-        made.append(Group(megabytes))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
 
 @GUARDED
 @pytest.mark.release_only

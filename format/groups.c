@@ -1,7 +1,7 @@
 /* Finding control groups' folders (groups.h): line by line, and in each path from its end. Why two
  * roots: v1 mounts each controller by itself, below its name. */
 #define _GNU_SOURCE
-#include "recorder/collector/groups.h"
+#include "format/groups.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -69,4 +69,10 @@ bool groups_number(const char *text, const char *name, uint64_t *number)
         return true;
     }
     return false;
+}
+
+uint64_t groups_limit(const char *text)
+{
+    uint64_t limit = strtoull(text, NULL, 10);                            /* "max": 0 */
+    return limit && limit < INT64_MAX / 4096 * 4096 ? limit : UINT64_MAX; /* v1's way to say none */
 }
