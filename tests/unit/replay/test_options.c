@@ -36,6 +36,9 @@ static void test_options__values_come_in_every_spelling(void **state)
     assert_int_equal(o.pid, 42);
     assert_string_equal(o.output, "out.json");
     assert_true(o.force);
+    assert_int_equal(parse(&o, "leaks --from 80% --to end t.lz4"), 0);
+    assert_int_equal(o.from.kind, WHEN_SHARE);
+    assert_int_equal(o.to.kind, WHEN_END);
 }
 
 static void test_options__a_dash_is_stdin_and_two_end_the_options(void **state)
