@@ -77,6 +77,13 @@ class Ran(collections.namedtuple("Ran", "status found text trace seconds")):
     """How a part of a suite ended: status, {test: outcome}, what it said, the trace (None: bare)."""
 
 
+def begin():
+    """In a child: no core dumps, and the signals as a terminal's would have them, which a job of a script's background ignores."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(argv, *, recorded, folder, env, cwd):
     """Begins argv (in which {xml} is where the results go), bare or under memrec run."""
     folder = pathlib.Path(tempfile.mkdtemp(dir=folder, prefix="recorded-" if recorded else "bare-"))
@@ -87,8 +94,7 @@ def start(argv, *, recorded, folder, env, cwd):
     (folder / "cwd").mkdir()
     with open(folder / "said", "wb") as said:
         process = subprocess.Popen(whole, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=env,
-                                   cwd=cwd or folder / "cwd", start_new_session=True,
-                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+                                   cwd=cwd or folder / "cwd", start_new_session=True, preexec_fn=begin)
     return process, folder, trace if recorded else None, time.monotonic()
 
 

@@ -84,6 +84,6 @@ def test_package__its_tests_end_as_bare(name, part, python, tmp_path):
     argv = [python.path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml={xml}", *([part] if source else ["--pyargs", part])]
     env = {**suites.environment(), **MEMORY, "PYTHONPATH": os.fspath(site), "PYTHONDONTWRITEBYTECODE": "1"}
     env["PATH"] = f"{site / 'bin'}{os.pathsep}{env['PATH']}"
-    bare, _, differences = suites.compare(argv, folder=tmp_path, env=env, cwd=source, at_once=False, seconds=1800)
+    bare, _, differences = suites.compare(argv, folder=tmp_path, env=env, cwd=source, at_once=False, seconds=3600)
     assert passed(bare[0]) > 100
     assert suites.unexplained(differences, name) == {}
