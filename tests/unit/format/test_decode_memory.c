@@ -78,10 +78,41 @@ static void test_decode__without_memory_is_no_damage_and_no_event(void **state)
     free(payload);
 }
 
+/* No block of this size or a larger one is left to anybody. */
+static void **take_all(size_t bytes)
+{
+    void **last = NULL, **next;
+    while ((next = malloc(bytes))) {
+        *next = last;
+        last = next;
+    }
+    return last;
+}
+
+static void test_decode__without_memory_there_is_no_decoder(void **state)
+{
+    (void)state;
+    if (SANITIZED)
+        skip();
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    small = (struct rlimit){1 << 20, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &small), 0);
+    void **taken = take_all(256), **next;
+    struct decoder *d = decoder_new();
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    for (; taken; taken = next) {
+        next = *taken;
+        free(taken);
+    }
+    assert_null(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decode__without_memory_is_no_damage_and_no_event),
+        cmocka_unit_test(test_decode__without_memory_there_is_no_decoder),
     };
     return cmocka_run_group_tests_name("decode_memory", tests, NULL, NULL);
 }
