@@ -250,6 +250,20 @@ static void test_ranges__remap_in_place_shrinks_and_grows(void **state)
     ranges_release(&r);
 }
 
+static void test_ranges__of_no_length_change_nothing(void **state)
+{
+    (void)state;
+    struct ranges r;
+    ranges_init(&r);
+    map(&r, 10, 4, MAP_KIND_ANONYMOUS, 1);
+    map(&r, 11, 0, MAP_KIND_ANONYMOUS, 2);
+    unmap(&r, 11, 0);
+    remap(&r, 11, 0, 20, 4, 3, false);
+    remap(&r, 11, 2, 20, 0, 3, false);
+    assert_string_equal(layout(&r), "10+4 k0 t1");
+    ranges_release(&r);
+}
+
 static void test_ranges__remap_that_shrinks_elsewhere_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -315,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_ranges__discarded_pieces_are_not_resident),
         cmocka_unit_test(test_ranges__remap_moves_and_grows),
         cmocka_unit_test(test_ranges__remap_in_place_shrinks_and_grows),
+        cmocka_unit_test(test_ranges__of_no_length_change_nothing),
         cmocka_unit_test(test_ranges__remap_that_shrinks_elsewhere_leaves_nothing_behind),
         cmocka_unit_test(test_ranges__remap_may_leave_the_old_range_mapped_and_empty),
         cmocka_unit_test(test_ranges__remap_of_what_is_unknown_stays_unknown),

@@ -21,6 +21,12 @@ static void test_size__what_is_one_and_what_is_none(void **state)
                 {"1.5GiB", 1610612736},
                 {"2MB", 2000000},
                 {"1TiB", UINT64_C(1) << 40},
+                {"3T", UINT64_C(3) << 40},
+                {"2TB", UINT64_C(2000000000000)},
+                {"5m", 5 << 20},
+                {"7MiB", 7 << 20},
+                {"3g", UINT64_C(3) << 30},
+                {"6B", 6},
                 {"100B", 100},
                 {"1e3", 1000}};
     static const char *const bad[] = {"",     "x",   "-1",      "-0.5KB",
