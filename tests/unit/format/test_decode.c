@@ -109,8 +109,15 @@ static void damaged(struct hand h)
 {
     struct decoder *d = decoder_new();
     struct words words = {0};
+    struct event events[16];
     assert_int_equal(read_block(d, &h, 16, &words), -ERR_DAMAGED);
     free(words.text);
+    decoder_free(d);
+    d = decoder_new(); /* for one who does not want to know why */
+    int result = decoder_open(d, &h.info, h.bytes, NULL);
+    while (result == 0 && (result = decoder_read(d, events, 16, NULL)) > 0)
+        result = 0;
+    assert_int_equal(result, -ERR_DAMAGED);
     decoder_free(d);
 }
 
