@@ -56,6 +56,19 @@ static void test_huffman__bytes_come_back(void **state)
 }
 
 /* Frequencies of Fibonacci's numbers ask for codes longer than there are. */
+/* By hand, from FORMAT.md 3: 0 has the code 0, 1 has 10, 2 has 11, and 253 bytes have none. */
+static void test_huffman__reads_what_the_format_says(void **state)
+{
+    (void)state;
+    static const uint8_t in[] = {0x21, 0x02, 0x0F, 0x0F, 0x0F, 0x0F, 0x0F, 0x0F,
+                                 0x0F, 0x0F, 0x0F, 0x0F, 0x0F, 0x0F, 0x0F, 0x0F,
+                                 0x0F, 0x0C, 1,    1,    1,    0x02, 0x01, 0x03};
+    static const uint8_t expected[] = {0, 1, 1, 0, 2, 0};
+    uint8_t out[6];
+    assert_true(huffman_get(in, sizeof in, out, sizeof out));
+    assert_memory_equal(out, expected, sizeof out);
+}
+
 static void test_huffman__codes_stay_short(void **state)
 {
     (void)state;
@@ -135,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_huffman__bytes_come_back),
+        cmocka_unit_test(test_huffman__reads_what_the_format_says),
         cmocka_unit_test(test_huffman__codes_stay_short),
         cmocka_unit_test(test_huffman__frequent_bytes_take_few_bits),
         cmocka_unit_test(test_huffman__survives_any_bytes),
