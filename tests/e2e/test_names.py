@@ -18,11 +18,11 @@ from memreplay_traces import Trace
 from test_export import Profile
 
 MIB = 1 << 20
-HOSTILE = [  # a timeline tells the first ones, a comment for a pull request the last ten
-    "\u202egnp.exe\u2066", "\u009b31m", "\"'`]]>&lt;<!--", "a\u200bb\u2028c\ufeff", "\" onload=\"alert(1)", "' x='`", "]]>&lt;&amp;<!--", "<?xml?>&#x1b;",
+HOSTILE = [  # a timeline and a page's title tell the first ones, a comment for a pull request the last ten
+    "\u202egnp.exe\u2066", "\u009b31m", "</script></style></title><img src=x onerror=alert(1)>", "\"'`]]>&lt;<!--", "a\u200bb\u2028c\ufeff", "\" onload=\"alert(1)", "' x='`", "]]>&lt;&amp;<!--", "<?xml?>&#x1b;",
     b"\x1b[31mred\x1b]0;title\x07", "\U000e0041\U000e007f", "two\r\nlines\n\tthree\x00", "\x7f\x08\x08",
     b"\xff\xfe\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", "=cmd()|'x'!A1", "+1", "-1", "@x", "＝1", "＋1", "－1", "＠x", "\t=1", "\r=1",
-    "a;b 9", ";", ",", "\"", "%s%n%p", "__proto__", "{{7*7}}", " ", "é 日本 💩", "n" * 3000, "</script></style></title><img src=x onerror=alert(1)>",
+    "a;b 9", ";", ",", "\"", "%s%n%p", "__proto__", "{{7*7}}", " ", "é 日本 💩", "n" * 3000,
     "`", "``", "\\", "[x](javascript:alert(1))", "@somebody #1", "| a | b |", "\x1b[2J", "\u202emoc", "<script>alert(1)</script>"]
 PLAIN = [f"name{number}" for number in range(len(HOSTILE))]
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
