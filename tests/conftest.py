@@ -34,6 +34,7 @@ import typing
 import pytest
 
 import faults
+import spread
 
 # What a background job of a shell ignores, its children inherit; the tests' programs start as a terminal's would.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
@@ -91,6 +92,13 @@ def pytest_collection_modifyitems(config, items):
         interpreter = getattr(item, "callspec", None) and item.callspec.params.get("interpreter")
         if (not interpreter or interpreter.version == own) and not item.get_closest_marker("release_only") and not item.get_closest_marker("soak"):
             item.add_marker("san")
+    if hasattr(config, "workerinput"):
+        spread.order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return spread.Spread(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish(session):

@@ -13,7 +13,11 @@ def assert_causal(recording):
     return summary
 
 
-@pytest.mark.parametrize("threads, rounds, slots", [(4, 200_000, 1), (4, 200_000, 2), (4, 200_000, 64), (16, 40_000, 3), (2, 400_000, 2)])
+# More of the same events show a sanitizer nothing.
+CROWDS = [(4, 200_000, 2), (16, 40_000, 3), *(pytest.param(*each, marks=pytest.mark.release_only) for each in [(4, 200_000, 1), (4, 200_000, 64), (2, 400_000, 2)])]
+
+
+@pytest.mark.parametrize("threads, rounds, slots", CROWDS)
 def test_threads__that_free_each_others_blocks_are_told_in_order(record, programs, threads, rounds, slots):
     for seed in range(2):
         recording = record([programs / "exchange", str(threads), str(rounds), str(slots), str(seed + threads * slots)])

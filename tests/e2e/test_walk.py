@@ -10,6 +10,7 @@ import pytest
 
 from conftest import BUILD, ROOT, run
 
+pytestmark = pytest.mark.release_only  # what lives in a foreign process is never sanitized
 HARNESS = BUILD / "tests" / "walk" / "harness.so"
 WALK = ROOT / "tests" / "walk"
 # MEMREC_WALKS=3000000 for a long run.
