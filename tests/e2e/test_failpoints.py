@@ -10,12 +10,15 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
+import subprocess
 import typing
 
 import pytest
 
 from conftest import ROOT, run
+from trees import is_gone, wait_until
 
 FAIL = ROOT / "build" / "failpoints"
 KINDS = {"memrec, before": "Failpoints: memrec and the collector, before the program starts", "the collector, before": None,
@@ -264,15 +267,21 @@ def job(tmp_path_factory, python):
     return argv, run(argv)
 
 
-def end_stopped(trace):
-    """Ends the collector that the test has stopped, which is told by its command."""
+def memrecs(trace):
+    """The pids of memrec and its collector, which are told by their command."""
     for folder in pathlib.Path("/proc").iterdir():
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdigit() else []
         except OSError:
             continue
         if os.fsencode(trace) in words and words[0] == os.fsencode(FAIL / "memrec"):
-            os.kill(int(folder.name), signal.SIGKILL)
+            yield int(folder.name)
+
+
+def end_stopped(trace):
+    """Ends the collector that the test has stopped."""
+    for pid in memrecs(trace):
+        os.kill(pid, signal.SIGKILL)
 
 
 def fired(marks):
@@ -346,3 +355,51 @@ def test_blocked_file__is_not_waited_for_without_end(failing):
 def test_stopped_collector__before_the_start_is_told(failing):
     _, done, trace, begun = failing("collector_begins:1:stop")
     assert (done.status, begun, trace.exists()) == (125, False, False) and "the collector cannot start" in done.err
+
+
+WRITES_LATE = """
+import os, sys
+def hold(): return bytes(20_000_000)
+print("ready", flush=True)
+sys.stdin.readline()
+held = hold()
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def is_stopped(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return False
+
+
+@pytest.mark.release_only
+def test_memrec_killed__what_was_written_after_the_last_drain_is_kept(job, python, tmp_path):
+    """The collector stops itself after each drain; the test lets it go on until the program's last block comes between two."""
+    trace = tmp_path / "t.lz4"
+    memrec = subprocess.Popen([FAIL / "memrec", "run", "-q", "-o", trace, "--", python.path, "-I", "-S", "-c", WRITES_LATE], text=True, bufsize=1,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "MEMREC_FAIL": "after_drain:1+:stop"})
+    try:
+        (collector,) = wait_until(lambda: [pid for pid in memrecs(trace) if pid != memrec.pid])
+
+        def drained_until(condition):
+            def look():
+                if is_stopped(collector):
+                    os.kill(collector, signal.SIGCONT)
+                return condition()
+            wait_until(look)
+
+        drained_until(lambda: select.select([memrec.stdout], [], [], 0)[0])
+        assert memrec.stdout.readline() == "ready\n"
+        wait_until(lambda: is_stopped(collector))
+        memrec.stdin.write("go\n")
+        assert memrec.stdout.readline() == "held\n"
+        memrec.kill()
+        memrec.wait()
+        drained_until(lambda: is_gone(collector))
+    finally:
+        memrec.stdin.close()
+        end_stopped(trace)
+    assert End(None, "", trace).held("hold") == 20_000_033

@@ -257,6 +257,16 @@ EXPORT void harness_lines_find_all(const uint8_t *bytes, uint32_t n, int kind, i
         lines[i + 1] = lines_find(&table, 2 * i);
 }
 
+/* What the interpreter says of the same: `ask` is its PyCode_Addr2Line. The caller holds the GIL.
+ */
+EXPORT void harness_ask_all(void *code, int (*ask)(void *, int), int32_t count, int32_t *lines)
+{
+    for (int32_t i = 0; i <= count; i++) {
+        int line = ask(code, i ? 2 * i - 2 : -1);
+        lines[i] = line > 0 ? line : 0;
+    }
+}
+
 /* The cost of one walk from here, in ns: the least of several runs, quick or whole. */
 EXPORT double harness_cost(int whole)
 {

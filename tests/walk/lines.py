@@ -11,8 +11,9 @@ import warnings
 warnings.simplefilter("ignore")
 KIND = 1 if sys.version_info < (3, 10) else 2 if sys.version_info < (3, 11) else 3
 find_all = ctypes.CDLL(sys.argv[1]).harness_lines_find_all
-addr2line = ctypes.pythonapi.PyCode_Addr2Line
-addr2line.argtypes = [ctypes.py_object, ctypes.c_int]
+ask_all = ctypes.PyDLL(sys.argv[1]).harness_ask_all
+ask_all.argtypes = [ctypes.py_object, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p]
+ADDR2LINE = ctypes.cast(ctypes.pythonapi.PyCode_Addr2Line, ctypes.c_void_p)
 
 
 def sources():
@@ -33,14 +34,13 @@ def compare(code):
     table = code.co_lnotab if KIND == 1 else code.co_linetable
     count = len(code.co_code) // 2
     found = (ctypes.c_int32 * (count + 1))()
+    expected = (ctypes.c_int32 * (count + 1))()
     find_all(table, len(table), KIND, code.co_firstlineno, count, found)
-    differences = []
-    for i in range(count + 1):
-        offset = 2 * i - 2 if i else -1
-        expected = max(addr2line(code, offset), 0)
-        if found[i] != expected:
-            differences.append([code.co_filename, code.co_name, offset, found[i], expected])
-    return count, differences
+    ask_all(code, ADDR2LINE, count, expected)
+    if bytes(found) == bytes(expected):
+        return count, []
+    return count, [[code.co_filename, code.co_name, 2 * i - 2 if i else -1, found[i], expected[i]]
+                   for i in range(count + 1) if found[i] != expected[i]]
 
 
 def generated():

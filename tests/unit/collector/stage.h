@@ -3,9 +3,8 @@
  * short story to compare.
  *
  *   +N alloc of N bytes   -N free of the block of N bytes   u a free taken back   xN failed alloc
- *   @+N alloc by address  @-A free by address   mN mapped   MN unmapped   Pk process k   Ek its end
- *   "NAME" a mark
- *   !R:N lost, reason R, N times
+ *   @+N alloc by address  @-A free by address   mN mapped   MN unmapped   Pk process k   Pk<j child
+ * of j   Ek its end "NAME" a mark !R:N lost, reason R, N times
  *
  * Sizes are how tests tell blocks apart. Not here: what anything should be. */
 #ifndef TESTS_COLLECTOR_STAGE_H
@@ -97,6 +96,18 @@ static inline uint32_t stage_process(struct stage *st, uint32_t index, pid_t pid
     return slot->serial;
 }
 
+/* A forked child in a slot, as it claims one itself. */
+static inline void stage_child(struct stage *st, uint32_t index, pid_t pid, uint32_t parent_serial)
+{
+    struct process_slot *slot = &st->shared.control->slots[index];
+    slot->pid = (uint32_t)pid;
+    slot->serial = atomic_fetch_add(&st->shared.control->header.next_serial, 1);
+    slot->parent_serial = parent_serial;
+    atomic_store(&slot->joined, 1);
+    atomic_store(&slot->state, SLOT_LIVE);
+    shm_raise(&st->shared.control->header.slot_high, index + 1);
+}
+
 static inline void stage_ring(struct stage *st, uint32_t ring, uint32_t slot)
 {
     struct ring_entry *entry = &st->shared.control->entries[ring];
@@ -183,7 +194,10 @@ __attribute__((format(printf, 2, 3))) static inline void story_add(struct story 
 static inline void story_record(struct story *s, const struct record *r)
 {
     switch (r->type) {
-    case RECORD_PROCESS: story_add(s, "P%u", r->process.id); break;
+    case RECORD_PROCESS:
+        story_add(s, r->process.parent == ID_NONE ? "P%u" : "P%u<%u", r->process.id,
+                  r->process.parent);
+        break;
     case RECORD_PROCESS_END: story_add(s, "E%u", r->process_end.process); break;
     case RECORD_FAILED: story_add(s, "x%llu", (unsigned long long)r->failed.size_bytes); break;
     case RECORD_MAP: story_add(s, "m%llu", (unsigned long long)r->map.length); break;

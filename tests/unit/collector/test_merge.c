@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -409,6 +410,55 @@ static void test_merge__publishes_by_the_piece_and_at_the_end(void **state)
     free(stage_close(st).text);
 }
 
+/* A parent is known before its child whatever their slots: what the child has it inherits. */
+static void test_merge__takes_a_parent_in_before_the_child_in_an_earlier_slot(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_child(st, 0, stage_sleeper(st), stage_process(st, 1, stage_sleeper(st)));
+    merge_drain(st->merge);
+    stage_tells(st, "P0 P1<0");
+}
+
+static struct stage *interrupted;
+enum { LATER_PAGE = 4096 / sizeof(struct process_slot) }; /* a slot on a page of its own */
+
+/* The merge reads a turn word. Right before that a new thread takes a ring and allocates, and the
+ * first one frees that. */
+static void go_on_before_the_turn_is_read(int number)
+{
+    (void)number;
+    struct stage *st = interrupted;
+    mprotect(&st->shared.control->slots[LATER_PAGE], 4096, PROT_READ | PROT_WRITE);
+    stage_ring(st, 1, LATER_PAGE);
+    stage_turn(st, 1, 2);
+    stage_thread(st, 1);
+    stage_alloc(st, 1, Y, 2);
+    stage_turn(st, 0, 3);
+    stage_free(st, 0, Y);
+    stage_owner(st, LATER_PAGE, 3, 0);
+}
+
+static void test_merge__knows_a_ring_that_was_taken_right_before_the_cut(void **state)
+{
+    (void)state;
+    struct stage *st = interrupted = stage_open();
+    struct sigaction act = {.sa_handler = go_on_before_the_turn_is_read}, old;
+    stage_process(st, LATER_PAGE, stage_sleeper(st));
+    stage_ring(st, 0, LATER_PAGE);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0);
+    stage_alloc(st, 0, X, 1);
+    stage_owner(st, LATER_PAGE, 1, 0);
+    merge_drain(st->merge);
+    atomic_store(&st->shared.control->header.slot_high, 0); /* nobody looks for new ones there */
+    sigaction(SIGSEGV, &act, &old);
+    assert_int_equal(mprotect(&st->shared.control->slots[LATER_PAGE], 4096, PROT_NONE), 0);
+    merge_drain(st->merge);
+    sigaction(SIGSEGV, &old, NULL);
+    stage_tells(st, "P0 +1 +2 -2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +476,8 @@ int main(void)
         cmocka_unit_test(test_merge__reads_on_under_a_turn_word_that_makes_no_sense),
         cmocka_unit_test(test_merge__wakes_whoever_waits_for_the_tail),
         cmocka_unit_test(test_merge__publishes_by_the_piece_and_at_the_end),
+        cmocka_unit_test(test_merge__takes_a_parent_in_before_the_child_in_an_earlier_slot),
+        cmocka_unit_test(test_merge__knows_a_ring_that_was_taken_right_before_the_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
