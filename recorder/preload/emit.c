@@ -31,14 +31,24 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+static bool entry_is_ours(const struct ring_entry *entry)
+{
+    return __atomic_load_n(&entry->serial, __ATOMIC_RELAXED) == process.serial;
+}
+
 /* Takes a free ring, or one that an ended thread of this process has left: its words are read
  * first, as they stand before ours. */
-static bool claim_entry(const struct ring_entry *entry, _Atomic uint32_t *state)
+static bool claim_entry(struct ring_entry *entry)
 {
-    uint32_t seen = atomic_load_explicit(state, memory_order_relaxed);
-    uint32_t serial = __atomic_load_n(&entry->serial, __ATOMIC_RELAXED);
-    if (seen == RING_STATE_FREE || (seen == RING_STATE_CLOSED && serial == process.serial))
-        return atomic_compare_exchange_strong(state, &seen, RING_STATE_CLAIMED);
+    uint32_t seen = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    if (seen != RING_STATE_FREE && (seen != RING_STATE_CLOSED || !entry_is_ours(entry)))
+        return false;
+    if (!atomic_compare_exchange_strong(&entry->state, &seen, RING_STATE_CLAIMED))
+        return false;
+    if (seen == RING_STATE_FREE || entry_is_ours(entry))
+        return true;
+    /* it was set free, taken and left by another process between the look and the exchange */
+    atomic_store(&entry->state, RING_STATE_CLOSED);
     return false;
 }
 
@@ -46,7 +56,7 @@ static bool claim_in_chunk(struct thread *t, uint32_t chunk)
 {
     for (uint32_t i = chunk * RING_CHUNK; i < (chunk + 1) * RING_CHUNK; i++) {
         struct ring_entry *entry = &process.control->entries[i];
-        if (!claim_entry(entry, &entry->state))
+        if (!claim_entry(entry))
             continue;
         /* others look at any time: each is whole, and only a serial and slot that agree count */
         __atomic_store_n(&entry->slot, process.slot_index, __ATOMIC_RELAXED);
@@ -100,18 +110,24 @@ static bool claim_attached(struct thread *t)
     return false;
 }
 
+static bool is_gone(uint32_t tid)
+{
+    return syscall(SYS_tgkill, process.pid, tid, 0) != 0 && errno == ESRCH;
+}
+
 /* Closes the rings of threads that ended without our destructor: they made their first allocation
- * after its last round. One thread at a time, so that nobody takes such a ring meanwhile. */
+ * after its last round. One thread at a time, so that nobody takes such a ring meanwhile; one that
+ * was closed by its thread and taken by another, between the look and the answer, has another tid.
+ */
 static void close_left(void)
 {
     uint32_t high = atomic_load(&process.control->header.ring_high);
     for (uint32_t i = 0; i < high && i < RING_LIMIT; i++) {
         struct ring_entry *entry = &process.control->entries[i];
-        if (atomic_load(&entry->state) == RING_STATE_LIVE &&
-            __atomic_load_n(&entry->serial, __ATOMIC_RELAXED) == process.serial &&
-            syscall(SYS_tgkill, process.pid, __atomic_load_n(&entry->tid, __ATOMIC_RELAXED), 0) !=
-                0 &&
-            errno == ESRCH)
+        uint32_t tid = __atomic_load_n(&entry->tid, __ATOMIC_RELAXED);
+        if (atomic_load(&entry->state) == RING_STATE_LIVE && entry_is_ours(entry) && is_gone(tid) &&
+            atomic_load(&entry->state) == RING_STATE_LIVE &&
+            __atomic_load_n(&entry->tid, __ATOMIC_RELAXED) == tid)
             atomic_store(&entry->state, RING_STATE_CLOSED);
     }
 }
