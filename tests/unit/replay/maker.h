@@ -238,6 +238,14 @@ static inline void maker_remap(struct maker *m, uint64_t old_address, uint64_t o
     maker_record(m, &r);
 }
 
+static inline void maker_discard(struct maker *m, uint64_t address, uint64_t length)
+{
+    struct record r = {.type = RECORD_DISCARD};
+    r.discard.address = address;
+    r.discard.length = length;
+    maker_record(m, &r);
+}
+
 static inline void maker_resident_block(struct maker *m, uint64_t index, uint64_t bytes)
 {
     struct record r = {.type = RECORD_RESIDENT_BLOCK};

@@ -38,6 +38,22 @@ static void test_mappings__files_shared_memory_and_arenas_stand_beside_the_sum(v
     player_free(p);
 }
 
+static void test_mappings__pages_that_are_discarded_count_no_more(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 64 * MIB, MAP_KIND_NORESERVE, s.a);
+    maker_resident_range(&s.m, s.process, 0x100000, 64 * MIB, 48 * MIB);
+    maker_discard(&s.m, 0x100000, 64 * MIB);
+    maker_alloc(&s.m, ALLOCATOR_MALLOC, s.b, 10);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(p->replay.moment.bytes, 48 * MIB);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 0);
+    assert_int_equal(player_stack(p, s.b, PLAYER_LEAK).bytes, 10);
+    player_free(p);
+}
+
 static void test_mappings__a_reservation_counts_what_is_resident_when_it_is_sampled(void **state)
 {
     (void)state;
@@ -168,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_mappings__a_mapping_made_after_the_peak_is_not_corrected_there),
         cmocka_unit_test(
             test_mappings__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak),
+        cmocka_unit_test(test_mappings__pages_that_are_discarded_count_no_more),
         cmocka_unit_test(test_mappings__cut_or_moved_pieces_are_allocated_once),
         cmocka_unit_test(test_mappings__pages_that_come_into_a_reservation_are_allocated),
     };

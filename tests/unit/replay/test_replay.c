@@ -36,6 +36,7 @@ static void test_replay__a_realloc_that_failed_changes_nothing(void **state)
     assert_int_equal(p->replay.moment.bytes, 600);
     assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 500);
     assert_int_equal(p->replay.totals.frees - p->replay.totals.unfrees, 0);
+    assert_int_equal(p->replay.totals.events, 3); /* taking back is none (FORMAT.md 4) */
     for (uint32_t id = 1; id < p->replay.sites.count; id++)
         assert_int_equal(site_temporary(&p->replay.sites, id).count, 0);
     player_free(p);
