@@ -7,7 +7,7 @@
 #include "recorder/collector/target.h"
 
 /* status: the program's raw wait status; done: what the collector told; held: who held the memory
- * has been told (farewell_guard). */
+ * has been told (farewell_guard), or cannot be read: the trace's file system does not answer. */
 void farewell(const struct target *t, const char *trace, int status, const struct control *done,
               bool held);
 

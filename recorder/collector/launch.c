@@ -47,6 +47,7 @@ struct launch {
     int control; /* our end of the pair */
     pid_t program, collector;
     bool refused, told_memory; /* told_memory: the guard's words are said */
+    bool stuck;                /* the collector was given up: its file system does not answer */
     char refusal[512];
     uint32_t stopped[CONTROL_PIDS]; /* by the collector, which is about to end them */
     uint32_t stopped_count;
@@ -184,7 +185,7 @@ static bool gets_on(const struct launch *l, char seen[IO_BYTES])
 }
 
 /* Waits for a word of the collector, but not for ever for one that cannot say any. */
-static bool await_word(const struct launch *l)
+static bool await_word(struct launch *l)
 {
     struct pollfd watch = {.fd = l->control, .events = POLLIN};
     char seen[IO_BYTES] = "";
@@ -195,6 +196,7 @@ static bool await_word(const struct launch *l)
         stopped = proc_state((uint32_t)l->collector) == 'T' ? stopped + 1 : 0;
         stuck = gets_on(l, seen) ? 0 : stuck + 1;
     }
+    l->stuck = stuck == STUCK_LIMIT_STEPS;
     return false;
 }
 
@@ -459,6 +461,6 @@ int launch_run(const struct options *o, const struct target *t, struct err *err)
         return refusal(&l, err);
     close_recording(&l, ended, &done);
     if (!o->quiet)
-        farewell(t, l.trace, ended, &done, l.told_memory);
+        farewell(t, l.trace, ended, &done, l.told_memory || l.stuck);
     return exit_status(ended, &done);
 }

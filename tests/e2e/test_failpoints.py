@@ -345,6 +345,7 @@ def test_blocked_file__is_not_waited_for_without_end(failing):
     try:
         assert begun and (done.status, done.out) == (bare.status, bare.out), done.err
         assert_died(End(Row("died"), done.err[len(bare.err):], trace))
+        assert "at the peak" not in done.err  # memrec reads nothing there either
     finally:
         end_stopped(trace)
 
