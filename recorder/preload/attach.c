@@ -155,12 +155,9 @@ static void *map_shared(int fd, uint64_t offset, size_t bytes)
 
 static bool keep_chunk(uint32_t chunk, void *mapping)
 {
-    struct ring *none = NULL;
     if (FAILPOINT(chunk_map, !mapping, true))
         return false;
-    if (!__atomic_compare_exchange_n(&process.chunks[chunk], &none, (struct ring *)mapping, false,
-                                     __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        syscall(SYS_munmap, mapping, CHUNK_BYTES);
+    __atomic_store_n(&process.chunks[chunk], (struct ring *)mapping, __ATOMIC_RELEASE);
     return true;
 }
 
