@@ -1,8 +1,7 @@
 /* CSV by RFC 4180: a header, then a row for each stack, allocator and thread; rows end with CR LF,
  * and a cell with a comma or a quote in it stands in quotes. Why the apostrophe before cells that
  * begin with `=`, `+`, `-` or `@`, full-width ones too: a spreadsheet would take a function's name
- * for a formula. What a
- * measure does not have is an empty cell. */
+ * for a formula. What a measure does not have is an empty cell. */
 #include "analyzer/export.h"
 
 #include "analyzer/glyph.h"

@@ -1,9 +1,9 @@
 /* Where the control groups (v1 and v2) of a process keep their files on memory, and the numbers in
  * such files. Why every group on the way up: a limit or counter need not be the innermost's. Why
  * also by shortened paths: in a container our group's path is the host's, while its files stand at
- * the top of what is mounted. Why in the format: what records and
- * what reads a trace keep to the same limits. Not here: what is read there (collector/cgroup.h,
- * collector/headroom.h, replay/ceiling.h). Thread-safe. */
+ * the top of what is mounted. Why in the format: what records and what reads a trace keep to the
+ * same limits. Not here: what is read there (collector/cgroup.h, collector/headroom.h,
+ * replay/ceiling.h). Thread-safe. */
 #ifndef FORMAT_GROUPS_H
 #define FORMAT_GROUPS_H
 

@@ -8,9 +8,10 @@
  *
  *   MEMREC_FAIL=name[:when[:how]][,name…]
  *       when  3 (the third time only), 3+ (from then on); by default 1+
- *       how   an error's number, by default the list's; stop, kill: SIGSTOP, SIGKILL to the
- * process; hang: the thread never returns from there MEMREC_FAIL_MARKS=FILE   a line with its name
- * is appended when a failpoint fires: how a test knows that the path it means has run
+ *       how   an error's number, by default the list's; stop, kill: SIGSTOP, SIGKILL to the process
+ *       how   hang: the thread never returns from there
+ *   MEMREC_FAIL_MARKS=FILE   a line with its name is appended when a failpoint fires: how a test
+ *       knows that the path it means has run
  *
  * Invariants: every name of failpoints.def stands in the code exactly once (checked), and has an
  * expectation in tests/e2e/test_failpoints.py (checked). Firing allocates nothing, takes no lock

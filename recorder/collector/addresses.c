@@ -154,7 +154,6 @@ static void make_room(struct address_pool *pool, size_t more_bytes)
 {
     if (pool->resting && pool->resting--)
         return;
-
     size_t looks = 2 * pool->leaves + 1;
     unsigned tries = TRIES;
     while (!has_room(pool, more_bytes)) {

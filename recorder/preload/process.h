@@ -64,6 +64,7 @@ struct thread {
     struct walker walker;
 };
 
+/* This process, its gate (the picture above) and the calling thread. */
 extern HIDDEN struct process process;
 extern HIDDEN _Atomic uint32_t *process_gate;
 extern HIDDEN __thread struct thread thread_self __attribute__((tls_model("initial-exec")));

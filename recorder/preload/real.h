@@ -22,6 +22,7 @@ struct real {
 #undef OPTIONAL
 };
 
+/* Filled by real_resolve; an OPTIONAL one is NULL where libc has none. */
 extern struct real real __attribute__((visibility("hidden")));
 
 /* Finds every real function. Idempotent; called by the library's constructor and by whichever hook
