@@ -51,6 +51,9 @@ enum ring_kind {
 #define RING_MAGIC      0x3172657273756DULL
 #define RING_VERSION    (RING_KIND_COUNT << 8 | 2u) /* library and collector must be of one build */
 
+/* In WAITED: a child that libc waited for by itself, as system() does. No pid is that large. */
+#define RING_WAITED_UNNAMED 0x7fffffff
+
 #define RING_LOW_MASK ((UINT64_C(1) << 48) - 1)
 #define RING_WORD(kind, aux, low)                                                                  \
     ((uint64_t)(kind) << 56 | (uint64_t)(aux) << 48 | ((uint64_t)(low)&RING_LOW_MASK))

@@ -135,6 +135,27 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
     return result;
 }
 
+/* libc waits by itself for the shell of these two, and tells its pid to nobody. */
+EXPORT int system(const char *command)
+{
+    if (!real.system)
+        real_resolve();
+    int status = real.system(command);
+    if (command && status != -1)
+        tell_waited(RING_WAITED_UNNAMED, status);
+    return status;
+}
+
+EXPORT int pclose(FILE *stream)
+{
+    if (!real.pclose)
+        real_resolve();
+    int status = real.pclose(stream);
+    if (status != -1)
+        tell_waited(RING_WAITED_UNNAMED, status);
+    return status;
+}
+
 /* ---- images ---- */
 
 #define ENVIRONMENT_MAX 16384

@@ -174,6 +174,42 @@ def test_start__of_a_python_is_recorded(record, python, tmp_path, how):
     assert_nothing_lost(recording.summary())
 
 
+# What ends a child without a word of its pid to whoever asked for it: libc waits by itself, or a shell does.
+WAITS = {
+    "system": "libc.system(command)",
+    "pclose": "libc.pclose(libc.popen(command, b'r'))",
+    "shell": "subprocess.call(command, shell=True)",
+}
+
+
+@pytest.mark.parametrize("how", WAITS)
+def test_wait__for_a_child_stands_before_what_the_waiter_does_next(record, python, tmp_path, how):
+    """Although the collector, stopped meanwhile, hears of both at once."""
+    child = tmp_path / "child.py"
+    child.write_text(textwrap.dedent("""
+        import os, signal, sys
+        def in_child(): return bytes(30_000_000)
+        os.kill(int(sys.argv[1]), signal.SIGSTOP)
+        held = in_child()
+    """))
+    recording = record(f"""
+        import ctypes, os, signal, subprocess
+        def in_parent(): return bytes(20_000_000)
+        memrec = os.getppid()
+        collector, = [int(pid) for pid in open(f"/proc/{{memrec}}/task/{{memrec}}/children").read().split() if int(pid) != os.getpid()]
+        libc = ctypes.CDLL(None)
+        libc.popen.restype, libc.pclose.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+        command = f"{python.path} {child} {{collector}}; exit 4".encode()
+        held = in_parent()
+        assert {WAITS[how]} in (4, 4 << 8)
+        del held
+        os.kill(collector, signal.SIGCONT)
+    """, options=COARSE)
+    peak = recording.peak()
+    assert (held(peak, "in_parent"), held(peak, "in_child")) == (20 * MB + BLANK, 30 * MB + BLANK)
+    assert_nothing_lost(recording.summary())
+
+
 def test_start__of_another_interpreter_is_recorded_with_its_stacks(record, python, interpreter, tmp_path):
     child = tmp_path / "child.py"
     child.write_text("def in_child(): return bytes(30_000_000)\nheld = in_child()\n")

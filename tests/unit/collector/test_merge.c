@@ -197,9 +197,8 @@ static void test_merge__drains_the_dead_to_their_last_word(void **state)
 }
 
 /* The waiter's words after the wait stand behind the end of whom it waited for, in one drain. */
-static void test_merge__brings_the_waited_for_in_where_the_waiter_waited(void **state)
+static void check_waited(bool named)
 {
-    (void)state;
     struct stage *st = stage_open();
     pid_t waiter = stage_sleeper(st), child = stage_sleeper(st);
     stage_process(st, 0, waiter);
@@ -209,7 +208,7 @@ static void test_merge__brings_the_waited_for_in_where_the_waiter_waited(void **
     stage_turn(st, 0, 1);
     stage_thread(st, 0);
     stage_alloc(st, 0, X, 1);
-    PUT(st, 0, RING_WORD(RING_WAITED, 0, (uint64_t)child));
+    PUT(st, 0, RING_WORD(RING_WAITED, 0, named ? (uint64_t)child : RING_WAITED_UNNAMED));
     stage_free(st, 0, X);
     stage_turn(st, 1, 1);
     stage_thread(st, 1);
@@ -219,6 +218,13 @@ static void test_merge__brings_the_waited_for_in_where_the_waiter_waited(void **
     stage_kill(st, child);
     merge_drain(st->merge);
     stage_tells(st, "P0 P1 +1 +2 E1 -1");
+}
+
+static void test_merge__brings_the_waited_for_in_where_the_waiter_waited(void **state)
+{
+    (void)state;
+    check_waited(true);
+    check_waited(false);
 }
 
 /* A process that lies about a head is given up and told to stop; the others go on. */
