@@ -18,7 +18,7 @@ import typing
 import pytest
 
 from conftest import ROOT, run
-from trees import is_gone, wait_until
+from trees import collector_of, is_gone, memrecs, wait_until
 
 FAIL = ROOT / "build" / "failpoints"
 KINDS = {"memrec, before": "Failpoints: memrec and the collector, before the program starts", "the collector, before": None,
@@ -267,20 +267,9 @@ def job(tmp_path_factory, python):
     return argv, run(argv)
 
 
-def memrecs(trace):
-    """The pids of memrec and its collector, which are told by their command."""
-    for folder in pathlib.Path("/proc").iterdir():
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdigit() else []
-        except OSError:
-            continue
-        if os.fsencode(trace) in words and words[0] == os.fsencode(FAIL / "memrec"):
-            yield int(folder.name)
-
-
 def end_stopped(trace):
     """Ends the collector that the test has stopped."""
-    for pid in memrecs(trace):
+    for pid in memrecs(trace, FAIL):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -383,7 +372,7 @@ def test_memrec_killed__what_was_written_after_the_last_drain_is_kept(job, pytho
     memrec = subprocess.Popen([FAIL / "memrec", "run", "-q", "-o", trace, "--", python.path, "-I", "-S", "-c", WRITES_LATE], text=True, bufsize=1,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "MEMREC_FAIL": "after_drain:1+:stop"})
     try:
-        (collector,) = wait_until(lambda: [pid for pid in memrecs(trace) if pid != memrec.pid])
+        collector = collector_of(memrec.pid)
 
         def drained_until(condition):
             def look():

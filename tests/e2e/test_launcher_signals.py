@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import BUILD, Recording, run
-from trees import BLANK, held, is_gone, wait_until
+from trees import BLANK, collector_of, held, is_gone, memrecs, wait_until
 
 MEMREC = str(BUILD / "memrec")
 COUNTING = """
@@ -54,23 +54,6 @@ def started(tmp_path, python):
                 os.kill(int(pid), signal.SIGKILL)
             child.kill()
             child.wait()
-
-
-def ours(trace):
-    """pids of the memrecs that record into this trace."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            command = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
-        except OSError:
-            continue
-        if os.fsencode(str(trace)) in command and os.fsencode(MEMREC) in command:
-            found.append(int(pid))
-    return found
-
-
-def collector_of(memrec):
-    return wait_until(lambda: [pid for pid in ours(memrec.trace) if pid != memrec.pid and os.getsid(pid) == pid])[0]
 
 
 # ---- forwarding ----
@@ -321,14 +304,14 @@ WORKING = """
 def test_memrec_killed__the_program_goes_on_and_a_readable_trace_stays(started, tmp_path, memreplay):
     memrec = started(WORKING, "1.5", str(tmp_path / "result"))
     pid = int(memrec.stdout.readline())
-    collector = collector_of(memrec)
+    collector = collector_of(memrec.pid)
     memrec.kill()
     memrec.wait()
     wait_until(lambda: is_gone(collector))
     assert not is_gone(pid)
     wait_until(lambda: (tmp_path / "result").exists() and (tmp_path / "result").read_text() == "unharmed 20000000")
     wait_until(lambda: is_gone(pid))
-    assert ours(memrec.trace) == []
+    assert memrecs(memrec.trace) == []
     assert held(Recording(memrec.trace, None).peak(), "hold") == 20_000_000 + BLANK
     assert memreplay("verify", memrec.trace).status == 0
     assert sorted(each.name for each in tmp_path.iterdir()) == ["job0.py", "result", "t0.lz4"]
@@ -340,7 +323,7 @@ def test_collector_killed__the_program_goes_on_and_memrec_says_so(started, tmp_p
     memrec = started(WORKING, "1.5", str(tmp_path / "result"), options=[])
     memrec.stdout.readline()
     time.sleep(0.3)
-    os.kill(collector_of(memrec), signal.SIGKILL)
+    os.kill(collector_of(memrec.pid), signal.SIGKILL)
     out, err = memrec.communicate(timeout=60)
     assert memrec.returncode == 0 and (tmp_path / "result").read_text() == "unharmed 20000000"
     assert "collector" in err and "early" in err
@@ -354,7 +337,7 @@ def test_collector_stopped__costs_the_program_two_seconds_at_most(started, tmp_p
     """A collector that stands still is waited for, but not for ever; it fills no memory and breaks nothing."""
     memrec = started(WORKING, "1", str(tmp_path / "result"))
     memrec.stdout.readline()
-    collector = collector_of(memrec)
+    collector = collector_of(memrec.pid)
     os.kill(collector, signal.SIGSTOP)
     wait_until(lambda: (tmp_path / "result").exists() and (tmp_path / "result").read_text() == "unharmed 20000000")
     os.kill(collector, signal.SIGCONT)
@@ -377,7 +360,7 @@ def test_collector_stopped__again_and_again_but_getting_on_loses_nothing(started
         for thread in threads: thread.join()
     """)
     memrec.stdout.readline()
-    collector = collector_of(memrec)
+    collector = collector_of(memrec.pid)
     for _ in range(6):
         os.kill(collector, signal.SIGSTOP)
         time.sleep(0.6)

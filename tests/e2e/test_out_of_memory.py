@@ -16,7 +16,7 @@ import pytest
 
 from conftest import BUILD, Recording, run
 from control_group import group  # noqa: F401 (a fixture)
-from trees import held, is_gone, wait_until
+from trees import collector_of, held, is_gone, wait_until
 
 FAULT_KIND = "Out of memory"
 MEMREC = str(BUILD / "memrec")
@@ -173,11 +173,6 @@ def standing(tmp_path, eater):
         os.close(each.read_end)
 
 
-def collector_of(memrec):
-    children = pathlib.Path(f"/proc/{memrec.pid}/task/{memrec.pid}/children").read_text().split()
-    return next(int(pid) for pid in children if os.getsid(int(pid)) == int(pid))
-
-
 def test_guard__has_everything_in_the_trace_before_the_program_ends(standing):
     silent, pid = standing(1000)
     wait_until(lambda: run([BUILD / "memreplay", "peak", silent.trace]).out.count("hold_more"))
@@ -190,7 +185,7 @@ def test_guard__has_everything_in_the_trace_before_the_program_ends(standing):
 @pytest.mark.fault("the collector dies while the guard holds the program", program="goes on to its own end and status", trace="ends there")
 def test_guard__a_collector_that_dies_leaves_nothing_stopped(standing):
     silent, pid = standing(40)
-    os.kill(collector_of(silent.memrec), signal.SIGKILL)
+    os.kill(collector_of(silent.memrec.pid), signal.SIGKILL)
     silent.read()
     out, _ = silent.memrec.communicate(timeout=60)
     assert (silent.memrec.returncode, out) == (0, "ended by itself\n")

@@ -75,6 +75,35 @@ def settled(recording):
     return recording
 
 
+def memrecs(trace, build=BUILD):
+    """The pids of a build's memrec and collector that record into this trace, by their command: a child that is about to become the program has it, too."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as command:
+                words = command.read().split(b"\0")
+        except OSError:
+            continue
+        if os.fsencode(build / "memrec") in words and os.fsencode(trace) in words:
+            found.append(int(pid))
+    return found
+
+
+def leads_session(pid):
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def collector_of(memrec):
+    """The pid of the collector of the memrec with that pid: its child that leads a session of its own. Waits until it is there."""
+    def children():
+        with open(f"/proc/{memrec}/task/{memrec}/children") as listed:
+            return map(int, listed.read().split())
+    return wait_until(lambda: [pid for pid in children() if leads_session(pid)])[0]
+
+
 def is_gone(pid):
     try:
         os.kill(pid, 0)
