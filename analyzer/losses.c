@@ -28,6 +28,9 @@ static const struct reason_text texts[REASON_COUNT] = {
     [REASON_NOT_RECORDED] = {"not_recorded", "Python processes that were not recorded"},
     [REASON_QUEUE_FULL] = {"queue_full", "events lost: no memory, or the disk was too slow"},
     [REASON_NO_PLACE] = {"no_place", "processes that could not join the recording"},
+    [REASON_NATIVE_CUT] = {"native_cut", "stacks whose outer native frames could not be read"},
+    [REASON_NATIVE_UNKNOWN] = {"native_unknown",
+                               "allocations whose native frames could not be kept"},
 };
 
 const char *loss_words(unsigned reason) { return texts[reason < REASON_COUNT ? reason : 0].words; }

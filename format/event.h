@@ -83,6 +83,7 @@ enum record_type {
     RECORD_MODULE,
     RECORD_NAME,
     RECORD_PYTHON,
+    RECORD_MODULE_GONE,
     RECORD_LIMIT
 };
 
@@ -116,6 +117,8 @@ enum reason {
     REASON_NOT_RECORDED,
     REASON_QUEUE_FULL,
     REASON_NO_PLACE,
+    REASON_NATIVE_CUT,
+    REASON_NATIVE_UNKNOWN,
     REASON_COUNT
 };
 enum oom_cause { OOM_NO, OOM_KERNEL, OOM_PROGRAM, OOM_GUARD };
@@ -145,6 +148,7 @@ struct record {
             uint8_t kind;
             struct text name, file;
             uint32_t first_line;
+            struct text build_id; /* of a MODULE: hex, empty where it has none */
         } function;
         struct {
             uint32_t id;
@@ -223,7 +227,12 @@ struct record {
             uint32_t process;
             struct text path, build_id;
             uint64_t address, length, file_offset;
+            uint32_t function; /* of kind MODULE, or FUNCTION_UNKNOWN */
         } module;
+        struct {
+            uint32_t process;
+            uint64_t address;
+        } module_gone;
         struct {
             uint32_t thread;
             struct text name;

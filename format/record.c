@@ -18,6 +18,7 @@ enum field_kind {
     ANY_PROCESS, /* as PROCESS, + 1 on the wire, ID_NONE for 0 */
     THREAD,      /* uint32_t, a defined thread */
     STACK,       /* uint32_t, a defined stack */
+    FUNCTION,    /* uint32_t, a defined function */
     ALLOC,       /* uint64_t, an allocation index that was given out */
     ARGUMENTS,   /* the texts of a process */
 };
@@ -35,7 +36,8 @@ struct field {
 
 static const struct field fields_of[RECORD_LIMIT][FIELDS_MAX + 1] = {
     [RECORD_FUNCTION] = {FIELD(U8, function.kind), FIELD(TEXT, function.name),
-                         FIELD(TEXT, function.file), FIELD(U32, function.first_line)},
+                         FIELD(TEXT, function.file), FIELD(U32, function.first_line),
+                         FIELD(TEXT, function.build_id)},
     [RECORD_PROCESS] = {FIELD(U32, process.pid), FIELD(ANY_PROCESS, process.parent),
                         FIELD(U8, process.how), FIELD(FLAGS, process.flags),
                         FIELD(TEXT, process.python), FIELD(TEXT, process.executable),
@@ -70,10 +72,12 @@ static const struct field fields_of[RECORD_LIMIT][FIELDS_MAX + 1] = {
     [RECORD_STOP] = {FIELD(U8, stop.reason)},
     [RECORD_MODULE] = {FIELD(PROCESS, module.process), FIELD(TEXT, module.path),
                        FIELD(TEXT, module.build_id), FIELD(U64, module.address),
-                       FIELD(U64, module.length), FIELD(U64, module.file_offset)},
+                       FIELD(U64, module.length), FIELD(U64, module.file_offset),
+                       FIELD(FUNCTION, module.function)},
     [RECORD_NAME] = {FIELD(THREAD, name.thread), FIELD(TEXT, name.name)},
     [RECORD_PYTHON] = {FIELD(PROCESS, python.process), FIELD(U8, python.walked),
                        FIELD(TEXT, python.version)},
+    [RECORD_MODULE_GONE] = {FIELD(PROCESS, module_gone.process), FIELD(U64, module_gone.address)},
 };
 
 _Static_assert(sizeof(struct record) <= UINT8_MAX, "a field's offset is a byte");
@@ -139,6 +143,7 @@ static bool value_fits(enum field_kind kind, uint64_t value, const struct ids *i
     case ANY_PROCESS: return value <= ids->process;
     case THREAD: return value < ids->thread;
     case STACK: return value < ids->stack;
+    case FUNCTION: return value < ids->function;
     case ALLOC: return value < ids->alloc;
     default: return true;
     }

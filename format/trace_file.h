@@ -8,7 +8,7 @@
 
 #include "format/encode.h"
 
-#define TRACE_VERSION 2u
+#define TRACE_VERSION 3u
 enum trace_flag { TRACE_OBJECTS = 1, TRACE_NATIVE = 2, TRACE_STACKS = 4 };
 
 struct trace_header {

@@ -284,7 +284,15 @@ static void apply_rss(struct replay *r, const struct record *record)
 
 static int apply_function(struct replay *r, const struct record *record)
 {
-    return symbols_define_function(&r->model.symbols, record->function.id, record->function.kind,
+    struct symbols *s = &r->model.symbols;
+    struct native_function native = {.kind = record->function.kind,
+                                     .name = record->function.name,
+                                     .file = record->function.file,
+                                     .module = record->function.file,
+                                     .build_id = record->function.build_id};
+    if (native.kind == FUNCTION_MODULE)
+        return symbols_define_native(s, record->function.id, &native);
+    return symbols_define_function(s, record->function.id, record->function.kind,
                                    record->function.name, record->function.file,
                                    record->function.first_line);
 }

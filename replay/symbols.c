@@ -136,12 +136,14 @@ void symbols_release(struct symbols *s)
 
 static uint64_t function_hash(const struct function *f)
 {
-    return mix((uintptr_t)f->name * 31 + mix((uintptr_t)f->file + f->kind));
+    uint64_t where = mix((uintptr_t)f->module * 31 + mix((uintptr_t)f->build_id));
+    return mix((uintptr_t)f->name * 31 + mix(where + (uintptr_t)f->file + f->kind));
 }
 
 static bool function_equal(const struct function *a, const struct function *b)
 {
-    return a->name == b->name && a->file == b->file && a->kind == b->kind;
+    return a->name == b->name && a->file == b->file && a->kind == b->kind &&
+           a->module == b->module && a->build_id == b->build_id;
 }
 
 static void equals_place(const struct symbols *s, struct function_slot *slots, uint64_t mask,
@@ -185,13 +187,14 @@ static int function_same(struct symbols *s, uint32_t id, struct function *f)
     return 0;
 }
 
-int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name,
-                            struct text file, uint32_t first_line)
+static int define_function(struct symbols *s, uint32_t id, const struct native_function *words)
 {
     if (id < FUNCTION_FIRST || id == ID_NONE || symbols_function(s, id))
         return 0;
-    struct function f = {.first_line = first_line, .kind = kind};
-    if (!(f.name = symbols_name(s, name)) || !(f.file = symbols_name(s, file)))
+    struct function f = {.first_line = words->first_line, .kind = words->kind};
+    if (!(f.name = symbols_name(s, words->name)) || !(f.file = symbols_name(s, words->file)) ||
+        !(f.module = symbols_name(s, words->module)) ||
+        !(f.build_id = symbols_name(s, words->build_id)))
         return -ERR_NOMEM;
     struct function *item = sparse_put(&s->functions, id);
     if (!item || function_same(s, id, &f))
@@ -199,6 +202,19 @@ int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct
     *item = f;
     s->defined_functions++;
     return 0;
+}
+
+int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name,
+                            struct text file, uint32_t first_line)
+{
+    struct native_function words = {
+        .kind = kind, .name = name, .file = file, .first_line = first_line};
+    return define_function(s, id, &words);
+}
+
+int symbols_define_native(struct symbols *s, uint32_t id, const struct native_function *native)
+{
+    return define_function(s, id, native);
 }
 
 static uint32_t *frame_slot(const struct symbols *s, uint32_t function, uint64_t line)

@@ -200,29 +200,53 @@ static struct node_key *node_find(struct names *n, uint32_t parent, uint32_t fun
     return place ? place : node_to_forget(n, parent, function, line);
 }
 
-uint32_t names_function(struct names *n, enum function_kind kind, struct text name,
-                        struct text file, uint32_t first_line)
+/* The function's id; a and b: the hash of what it is told apart by. */
+static uint32_t define_function(struct names *n, const struct record *record, uint64_t a,
+                                uint64_t b)
 {
-    uint64_t a = hash_text(hash_text(mix(first_line * 4u + kind), name), file);
-    uint64_t b = hash_text(hash_text(~a, file), name);
     if (n->function_count * 4 >= n->function_places * 3 && n->function_count < FUNCTIONS_MAX &&
         !grow_functions(n))
         return FUNCTION_UNKNOWN;
     struct function_key *place = function_place(n, a, b);
     if (place->id)
         return place->id;
-    struct record record = {.type = RECORD_FUNCTION};
-    record.function.kind = (uint8_t)kind;
-    record.function.name = name;
-    record.function.file = file;
-    record.function.first_line = first_line;
-    struct event ev = {.kind = EVENT_RECORD, .record = &record};
+    struct event ev = {.kind = EVENT_RECORD, .record = record};
     uint32_t id = n->sink(n->context, &ev);
     if (id && n->function_count < FUNCTIONS_MAX) {
         *place = (struct function_key){a, b, id};
         n->function_count++;
     }
     return id;
+}
+
+uint32_t names_function(struct names *n, enum function_kind kind, struct text name,
+                        struct text file, uint32_t first_line)
+{
+    struct record record = {.type = RECORD_FUNCTION};
+    record.function.kind = (uint8_t)kind;
+    record.function.name = name;
+    record.function.file = file;
+    record.function.first_line = first_line;
+    uint64_t a = hash_text(hash_text(mix(first_line * 4u + kind), name), file);
+    return define_function(n, &record, a, hash_text(hash_text(~a, file), name));
+}
+
+static struct text base_name(struct text path)
+{
+    const char *slash = path.length ? memrchr(path.bytes, '/', path.length) : NULL;
+    uint32_t skipped = slash ? (uint32_t)(slash + 1 - path.bytes) : 0;
+    return (struct text){path.bytes + skipped, path.length - skipped};
+}
+
+uint32_t names_module(struct names *n, struct text path, struct text build_id)
+{
+    struct record record = {.type = RECORD_FUNCTION};
+    record.function.kind = FUNCTION_MODULE;
+    record.function.name = base_name(path);
+    record.function.file = path;
+    record.function.build_id = build_id;
+    uint64_t a = hash_text(hash_text(mix(FUNCTION_MODULE), build_id), path);
+    return define_function(n, &record, a, hash_text(hash_text(~a, path), build_id));
 }
 
 uint32_t names_stack(struct names *n, uint32_t parent, uint32_t function, uint32_t line)

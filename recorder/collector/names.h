@@ -22,7 +22,12 @@ void names_free(struct names *n);
 /* The id of a function; FUNCTION_UNKNOWN when out of memory. Texts are borrowed. */
 uint32_t names_function(struct names *n, enum function_kind kind, struct text name,
                         struct text file, uint32_t first_line);
-/* The id of a node; STACK_UNKNOWN when out of memory. */
+/* The id of the function that stands for a module; likewise. build_id: hex, empty where it has
+ * none.
+ */
+uint32_t names_module(struct names *n, struct text path, struct text build_id);
+/* The id of a node; STACK_UNKNOWN when out of memory. line: under a module the offset in it, which
+ * the ring keeps in 32 bits as well. */
 uint32_t names_stack(struct names *n, uint32_t parent, uint32_t function, uint32_t line);
 
 #endif

@@ -56,9 +56,9 @@ def frame(payload):
 class Trace:
     """Events in, bytes() out. Every allocation spells out its stack and size; every free its index."""
 
-    def __init__(self, command=("python3", "job.py"), pid=100, flags=5, started_ns=1767225600 * 10**9):
+    def __init__(self, command=("python3", "job.py"), pid=100, flags=5, started_ns=1767225600 * 10**9, version=3):
         args = varint(len(command)) + b"".join(text(each) for each in command)
-        head = struct.pack("<4sHHIIQQQQIII", b"MRTR", 1, 64, flags, len(args), started_ns, 0, 0, TRACE_ID, pid, 4096, 0)
+        head = struct.pack("<4sHHIIQQQQIII", b"MRTR", version, 64, flags, len(args), started_ns, 0, 0, TRACE_ID, pid, 4096, 0)
         self.parts = [piece(head + struct.pack("<I", zlib.crc32(head + args)) + args)]
         self.next = {"function": 1, "stack": 2, "process": 0, "thread": 0}
         self.allocs = self.events = self.sequence = self.now = 0
@@ -111,9 +111,22 @@ class Trace:
         self.next[what] += 1
         return self.next[what] - 1
 
-    def function(self, name, file, first_line=1, kind=0):
-        self._record(1, bytes([kind]) + text(name) + text(file) + varint(first_line))
+    def function(self, name, file, first_line=1, kind=0, build_id=""):
+        self._record(1, bytes([kind]) + text(name) + text(file) + varint(first_line) + (text(build_id) if kind == 2 else b""))
         return self._define("function")
+
+    def module(self, process, path, build_id="", address=0, length=0x200000):
+        """A module, loaded at an address (0: nowhere that is told); nodes of the function have offsets in it as lines."""
+        function = self.function(path.rpartition("/")[2], path, 0, kind=2, build_id=build_id)
+        if address:
+            self.load(process, function, path, build_id, address, length)
+        return function
+
+    def load(self, process, function, path, build_id, address, length=0x200000):
+        self._record(19, varint(process) + text(path) + text(build_id) + varint(address) + varint(length) + varint(0) + varint(function))
+
+    def unload(self, process, address):
+        self._record(22, varint(process) + varint(address))
 
     def process(self, pid=100, parent=None, how=0, python="3.11.7", argv=("python3", "job.py")):
         body = varint(pid) + varint(0 if parent is None else parent + 1) + varint(how) + varint(3) + text(python)

@@ -59,6 +59,10 @@ static void test_names__any_difference_makes_another(void **state)
         names_function(n, FUNCTION_PYTHON, (struct text){"\0", 1}, text(""), 0),
         names_function(n, FUNCTION_PYTHON, text(""), (struct text){"\0", 1}, 0),
         names_function(n, FUNCTION_PYTHON, text(""), text(""), 0),
+        names_module(n, text("/a/c"), text("ab")),
+        names_module(n, text("/a/c"), text("")),
+        names_module(n, text("/b/c"), text("ab")),
+        names_module(n, text(""), text("")),
     };
     const uint32_t count = sizeof ids / sizeof ids[0];
     assert_int_equal(sink.functions, count);

@@ -43,7 +43,7 @@ static inline struct text random_text(uint64_t *seed, char *room, uint32_t below
 
 /* Values for the fields of one random record; texts live in static storage until the next draw. */
 struct draw {
-    uint32_t process, thread, stack;
+    uint32_t process, thread, stack, function;
     uint64_t index, a, b, c, d;
     struct text text, other;
     const struct text *arguments; /* three */
@@ -59,6 +59,7 @@ static inline struct draw random_draw(uint64_t *seed, const struct defined *d)
         .process = (uint32_t)random_below(seed, d->processes),
         .thread = (uint32_t)random_below(seed, d->threads),
         .stack = (uint32_t)random_below(seed, d->stacks),
+        .function = (uint32_t)random_below(seed, d->functions),
         .index = random_below(seed, d->allocs),
         .a = random_wide(seed),
         .b = random_wide(seed),
@@ -77,6 +78,7 @@ static inline void random_definition_of(struct record *r, const struct draw *v)
         r->function.name = v->text;
         r->function.file = v->other;
         r->function.first_line = (uint32_t)v->b;
+        r->function.build_id = v->arguments[0];
     } else if (r->type == RECORD_PROCESS) {
         r->process.pid = (uint32_t)v->a;
         r->process.parent = v->b % 2 ? v->process : ID_NONE;
@@ -173,6 +175,10 @@ static inline void random_name_of(struct record *r, const struct draw *v)
         r->module.address = v->a;
         r->module.length = v->b;
         r->module.file_offset = v->c;
+        r->module.function = v->function;
+    } else if (r->type == RECORD_MODULE_GONE) {
+        r->module_gone.process = v->process;
+        r->module_gone.address = v->a;
     } else if (r->type == RECORD_NAME) {
         r->name.thread = v->thread;
         r->name.name = v->other;

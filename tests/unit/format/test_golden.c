@@ -73,11 +73,18 @@ static void test_golden__version_2_reads_as_it_was_written(void **state)
     reads_as("tests/golden/v2.lz4", "tests/golden/v2.txt");
 }
 
+static void test_golden__version_3_reads_as_it_was_written(void **state)
+{
+    (void)state;
+    reads_as("tests/golden/v3.lz4", "tests/golden/v3.txt");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden__version_1_reads_as_it_was_written),
         cmocka_unit_test(test_golden__version_2_reads_as_it_was_written),
+        cmocka_unit_test(test_golden__version_3_reads_as_it_was_written),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
 }

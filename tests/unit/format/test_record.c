@@ -101,12 +101,37 @@ static void test_record__exact_bytes_of_a_function(void **state)
         .function = {
             .kind = FUNCTION_NATIVE, .name = {"f", 1}, .file = {"a.c", 3}, .first_line = 300}};
     uint8_t bytes[100];
-    assert_int_equal(record_put(&r, bytes) - bytes, 9);
+    assert_int_equal(record_put(&r, bytes) - bytes, 10);
     assert_memory_equal(bytes,
                         "\x01\x01"
                         "f\x03"
-                        "a.c\xAC\x02",
-                        9);
+                        "a.c\xAC\x02\x00",
+                        10);
+}
+
+/* Version 3 added the build id, and what a MODULE is called. */
+static void test_record__exact_bytes_of_a_module_and_its_function(void **state)
+{
+    (void)state;
+    struct record r = {
+        .type = RECORD_FUNCTION,
+        .function = {
+            .kind = FUNCTION_MODULE, .name = {"z", 1}, .file = {"/z", 2}, .build_id = {"0aff", 4}}};
+    uint8_t bytes[100];
+    assert_int_equal(record_put(&r, bytes) - bytes, 12);
+    assert_memory_equal(bytes,
+                        "\x02\x01z\x02/z\x00\x04"
+                        "0aff",
+                        12);
+    r = (struct record){.type = RECORD_MODULE, .module = {2, {"/z", 2}, {"0a", 2}, 5, 6, 7, 4}};
+    assert_int_equal(record_put(&r, bytes) - bytes, 11);
+    assert_memory_equal(bytes,
+                        "\x02\x02/z\x02"
+                        "0a\x05\x06\x07\x04",
+                        11);
+    r = (struct record){.type = RECORD_MODULE_GONE, .module_gone = {2, 300}};
+    assert_int_equal(record_put(&r, bytes) - bytes, 3);
+    assert_memory_equal(bytes, "\x02\xAC\x02", 3);
 }
 
 static void refused(enum record_type type, const char *bytes, size_t length)
@@ -125,6 +150,8 @@ static void test_record__ids_that_nothing_defined_are_damage(void **state)
     refused(RECORD_FAILED, "\x00\x00\x06", 3);
     refused(RECORD_PROCESS, "\x00\x04", 2); /* parent 3 */
     refused(RECORD_MAP, "\x00\x00\x00\x06", 4);
+    refused(RECORD_MODULE, "\x00\x00\x00\x00\x00\x00\x05", 7); /* function 5 */
+    refused(RECORD_MODULE_GONE, "\x03\x00", 2);
 }
 
 static void test_record__values_that_cannot_be_are_damage(void **state)
@@ -225,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_record__no_cut_body_is_read_past_its_end),
         cmocka_unit_test(test_record__missing_fields_are_zero),
         cmocka_unit_test(test_record__exact_bytes_of_a_function),
+        cmocka_unit_test(test_record__exact_bytes_of_a_module_and_its_function),
         cmocka_unit_test(test_record__ids_that_nothing_defined_are_damage),
         cmocka_unit_test(test_record__values_that_cannot_be_are_damage),
         cmocka_unit_test(test_record__a_text_beyond_its_limit_is_damage),

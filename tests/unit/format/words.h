@@ -63,6 +63,8 @@ static inline void words_definition(struct words *w, const struct record *r)
         words_text(w, "name", r->function.name);
         words_text(w, "file", r->function.file);
         words_add(w, " first_line %" PRIu32, r->function.first_line);
+        if (r->function.build_id.length)
+            words_text(w, "build_id", r->function.build_id);
     } else if (r->type == RECORD_PROCESS) {
         words_add(w, "process %" PRIu32 " pid %" PRIu32, r->process.id, r->process.pid);
         words_id(w, "parent", r->process.parent);
@@ -121,6 +123,10 @@ static inline void words_ending(struct words *w, const struct record *r)
                   r->process_end.reason, r->process_end.status);
         break;
     case RECORD_THREAD_END: words_add(w, "thread end %" PRIu32, r->thread_end.thread); break;
+    case RECORD_MODULE_GONE:
+        words_add(w, "module gone process %" PRIu32 " 0x%" PRIx64, r->module_gone.process,
+                  r->module_gone.address);
+        break;
     case RECORD_FAILED:
         words_add(w, "failed allocator %u size %" PRIu64 " stack %" PRIu32, r->failed.allocator,
                   r->failed.size_bytes, r->failed.stack);
@@ -148,6 +154,8 @@ static inline void words_naming(struct words *w, const struct record *r)
         words_text(w, "build_id", r->module.build_id);
         words_add(w, " 0x%" PRIx64 " length %" PRIu64 " offset %" PRIu64, r->module.address,
                   r->module.length, r->module.file_offset);
+        if (r->module.function)
+            words_add(w, " function %" PRIu32, r->module.function);
     } else if (r->type == RECORD_NAME) {
         words_add(w, "name thread %" PRIu32, r->name.thread);
         words_text(w, "name", r->name.name);

@@ -148,6 +148,25 @@ static inline uint32_t maker_function(struct maker *m, const char *name, const c
     return maker_record(m, &r);
 }
 
+/* A module, loaded at an address of a process; its nodes' lines are offsets in it. */
+static inline uint32_t maker_module(struct maker *m, uint32_t process, const char *path,
+                                    const char *build_id, uint64_t address, uint64_t length)
+{
+    const char *slash = strrchr(path, '/');
+    struct record r = {.type = RECORD_FUNCTION}, at = {.type = RECORD_MODULE};
+    r.function.kind = FUNCTION_MODULE;
+    r.function.name = maker_text(slash ? slash + 1 : path);
+    r.function.file = at.module.path = maker_text(path);
+    r.function.build_id = at.module.build_id = maker_text(build_id);
+    uint32_t function = maker_record(m, &r);
+    at.module.process = process;
+    at.module.address = address;
+    at.module.length = length;
+    at.module.function = function;
+    maker_record(m, &at);
+    return function;
+}
+
 static inline uint32_t maker_stack(struct maker *m, uint32_t parent, uint32_t function,
                                    uint64_t line)
 {

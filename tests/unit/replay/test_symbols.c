@@ -60,6 +60,30 @@ static void test_symbols__an_equal_function_finds_its_first_definition(void **st
     assert_int_equal(symbols_function(s, 3)->same, 3);
 }
 
+/* The same library by another build is another one, and so is one function of two libraries. */
+static void test_symbols__machine_code_is_told_apart_by_its_module(void **state)
+{
+    struct symbols *s = *state;
+    struct native_function f = {.kind = FUNCTION_MODULE,
+                                .name = text("libz.so.1"),
+                                .file = text("/lib/libz.so.1"),
+                                .module = text("/lib/libz.so.1"),
+                                .build_id = text("aa")};
+    assert_int_equal(symbols_define_native(s, 1, &f), 0);
+    symbols_define_native(s, 2, &f);
+    f.build_id = text("bb");
+    symbols_define_native(s, 3, &f);
+    f.kind = FUNCTION_NATIVE;
+    symbols_define_native(s, 4, &f);
+    f.module = text("/opt/libz.so.1");
+    symbols_define_native(s, 5, &f);
+    const uint32_t same[] = {0, 1, 1, 3, 4, 5};
+    for (uint32_t id = 1; id <= 5; id++)
+        assert_int_equal(symbols_function(s, id)->same, same[id]);
+    assert_string_equal(symbols_function(s, 2)->build_id->bytes, "aa");
+    assert_string_equal(symbols_function(s, 5)->module->bytes, "/opt/libz.so.1");
+}
+
 static void test_symbols__what_no_block_defined_is_unknown(void **state)
 {
     struct symbols *s = *state;
@@ -115,6 +139,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_symbols__equal_texts_are_one_pointer, start, stop),
         cmocka_unit_test_setup_teardown(test_symbols__ten_thousand_texts_stay_apart, start, stop),
         cmocka_unit_test_setup_teardown(test_symbols__an_equal_function_finds_its_first_definition,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(test_symbols__machine_code_is_told_apart_by_its_module,
                                         start, stop),
         cmocka_unit_test_setup_teardown(test_symbols__what_no_block_defined_is_unknown, start,
                                         stop),
