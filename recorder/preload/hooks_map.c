@@ -122,18 +122,11 @@ static void *map_outcome(void *address, size_t length, int protection, int flags
     return address;
 }
 
-static void resolved(void)
-{
-    if (!real.mmap)
-        real_resolve();
-}
-
 #define CALLER __builtin_return_address(0)
 
 static ALWAYS_INLINE void *map(void *hint, size_t length, int protection, int flags, int fd,
                                off_t offset, const void *caller)
 {
-    resolved();
     void *address = real.mmap(hint, length, protection, flags, fd, offset);
     return real_is_allocators(caller) ? address
                                       : map_outcome(address, length, protection, flags, fd);
@@ -153,7 +146,6 @@ EXPORT int munmap(void *address, size_t length)
 {
     struct thread *t = &thread_self;
     uint8_t before;
-    resolved();
     bool valid = length && ((uintptr_t)address & (4096 - 1)) == 0 &&
                  (uintptr_t)address < ADDRESS_END && length <= ADDRESS_END - (uintptr_t)address;
     if (valid && map_enter(t, &before)) {
@@ -185,7 +177,6 @@ static void remap_outcome(void *old, size_t old_length, void *fresh, size_t leng
 EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
 {
     void *target = NULL;
-    resolved();
     if (flags & MREMAP_FIXED || flags & MREMAP_DONTUNMAP) {
         va_list rest;
         va_start(rest, flags);
@@ -202,7 +193,6 @@ EXPORT int mprotect(void *address, size_t length, int protection)
 {
     struct thread *t = &thread_self;
     uint8_t before;
-    resolved();
     int status = real.mprotect(address, length, protection);
     if (status == 0 && protection & PROT_WRITE && map_enter(t, &before)) {
         emit2(t, RING_WORD(RING_PROTECT, 1, (uintptr_t)address), length);
@@ -215,7 +205,6 @@ EXPORT int madvise(void *address, size_t length, int advice)
 {
     struct thread *t = &thread_self;
     uint8_t before;
-    resolved();
     int status = real.madvise(address, length, advice);
     bool discards = advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE;
     if (status == 0 && discards && map_enter(t, &before)) {
@@ -251,7 +240,6 @@ static void break_failed(uint64_t length)
 
 EXPORT void *sbrk(intptr_t increment)
 {
-    resolved();
     void *from = real.sbrk(increment);
     if (real_is_allocators(CALLER))
         return from;
@@ -264,7 +252,6 @@ EXPORT void *sbrk(intptr_t increment)
 
 EXPORT int brk(void *to)
 {
-    resolved();
     uintptr_t from = (uintptr_t)real.sbrk(0);
     int status = real.brk(to);
     if (status == 0)

@@ -1,15 +1,21 @@
 /* Finding the real functions (real.h).
  * Until they are found, the allocating entries of the table point at small resolvers, so that the
- * hot path carries no check. Invariant: a block from the static area is recognised by its address
- * and never given to a real free. */
+ * hot path carries no check, and the mapping ones go straight to the kernel: a program's own
+ * allocator calls them while it holds its own locks, and where a symbol is missing dlsym allocates
+ * by that very allocator. Invariant: a block from the static area is recognised by its address and
+ * never given to a real free. */
 #define _GNU_SOURCE
 #include "recorder/preload/real.h"
 
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 _Alignas(16) char real_bootstrap[REAL_BOOTSTRAP_BYTES];
 
@@ -66,11 +72,55 @@ static void first_free(void *block)
     real.free(block);
 }
 
+static void *first_mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    return (void *)syscall(SYS_mmap, hint, length, protection, flags, fd, offset);
+}
+
+static int first_munmap(void *address, size_t length)
+{
+    return (int)syscall(SYS_munmap, address, length);
+}
+
+static void *first_mremap(void *old, size_t old_length, size_t length, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    void *target = va_arg(rest, void *);
+    va_end(rest);
+    return (void *)syscall(SYS_mremap, old, old_length, length, flags, target);
+}
+
+static int first_mprotect(void *address, size_t length, int protection)
+{
+    return (int)syscall(SYS_mprotect, address, length, protection);
+}
+
+static int first_madvise(void *address, size_t length, int advice)
+{
+    return (int)syscall(SYS_madvise, address, length, advice);
+}
+
+void *__sbrk(intptr_t increment); /* libc's other name for sbrk, which is ours */
+
+static int first_brk(void *to)
+{
+    char *from = __sbrk(0);
+    return __sbrk((char *)to - from) == (void *)-1 ? -1 : 0;
+}
+
 struct real real = {
     .malloc = first_malloc,
     .calloc = first_calloc,
     .realloc = first_realloc,
     .free = first_free,
+    .mmap = first_mmap,
+    .munmap = first_munmap,
+    .mremap = first_mremap,
+    .mprotect = first_mprotect,
+    .madvise = first_madvise,
+    .brk = first_brk,
+    .sbrk = __sbrk,
 };
 
 static void resolve_into(struct real *found)
