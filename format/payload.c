@@ -2,6 +2,7 @@
 #include "format/payload.h"
 #include "format/crc32.h"
 #include <stdlib.h>
+#include <string.h>
 
 int payload_reader_init(struct payload_reader *r)
 {
@@ -20,9 +21,16 @@ void payload_reader_release(struct payload_reader *r)
     packer_release(&r->packer);
 }
 
-/* Decompresses exactly `bytes` out of exactly frame_bytes. */
-static bool decompress(struct payload_reader *r, const uint8_t *frame, size_t frame_bytes,
-                       uint8_t *content, size_t bytes)
+/* LZ4 takes memory at a frame's start, and says by name only that there was none. */
+static bool no_memory(size_t hint)
+{
+    return LZ4F_isError(hint) && !strcmp(LZ4F_getErrorName(hint), "ERROR_allocation_failed");
+}
+
+/* Decompresses exactly `bytes` out of exactly frame_bytes. Returns 0, -ERR_DAMAGED or -ERR_NOMEM.
+ */
+static int decompress(struct payload_reader *r, const uint8_t *frame, size_t frame_bytes,
+                      uint8_t *content, size_t bytes)
 {
     size_t in = 0, out = 0, hint = 1;
     while (hint != 0) {
@@ -35,7 +43,9 @@ static bool decompress(struct payload_reader *r, const uint8_t *frame, size_t fr
     }
     if (hint != 0)
         LZ4F_resetDecompressionContext(r->lz4);
-    return hint == 0 && in == frame_bytes && out == bytes;
+    if (no_memory(hint))
+        return -ERR_NOMEM;
+    return hint == 0 && in == frame_bytes && out == bytes ? 0 : -ERR_DAMAGED;
 }
 
 /* Memory of at least so many bytes. Returns 0 or -ERR_NOMEM. */
@@ -61,10 +71,9 @@ int payload_read(struct payload_reader *r, const uint8_t *in, const struct block
         return result;
     bool packed = frame->packed_bytes > 0;
     *what = "a block's frame is damaged";
-    if (!decompress(r, in, frame->bytes, packed ? r->packed : r->bytes,
-                    packed ? frame->packed_bytes : info->payload_bytes))
-        return -ERR_DAMAGED;
-    if (packed)
+    result = decompress(r, in, frame->bytes, packed ? r->packed : r->bytes,
+                        packed ? frame->packed_bytes : info->payload_bytes);
+    if (result == 0 && packed)
         result = packer_unpack(&r->packer, r->packed, frame->packed_bytes, r->bytes,
                                info->payload_bytes);
     if (result)

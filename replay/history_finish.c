@@ -183,11 +183,21 @@ static void take_moment(struct finish *f, uint32_t tick)
     tell_processes(f, tick, true);
 }
 
+/* The moment is where the last tick ended, and nothing happened behind it. */
+static void end_at_moment(struct history *h)
+{
+    h->splits = false;
+    h->moment_tick--;
+    h->ticks[h->moment_tick].flags |= HISTORY_MOMENT;
+}
+
 /* Cuts the tick of the moment in two. The most that was live behind the moment is not known apart;
- * it is no more than at the moment, unless a window ended in the tick. */
+ * it is what was live at the moment, unless a window ended there and more came. */
 static void cut_moment(struct history *h)
 {
     uint32_t at = h->moment_tick;
+    if (h->splits && at == h->tick_count)
+        end_at_moment(h);
     if (!h->splits ||
         !history_room(h, (void **)&h->ticks, h->tick_count, &h->tick_capacity, sizeof *h->ticks))
         return;
@@ -195,11 +205,6 @@ static void cut_moment(struct history *h)
     h->ticks[at] = h->split;
     h->ticks[at].flags = HISTORY_MOMENT;
     h->ticks[at + 1].flags &= ~(uint32_t)HISTORY_STILL;
-    if (h->ticks[at + 1].high_bytes <= h->split.high_bytes) {
-        h->ticks[at + 1].high_bytes = h->split.live_bytes;
-        h->ticks[at + 1].high_ns = h->split.end_ns;
-        h->ticks[at + 1].high_count = h->split.live_count;
-    }
     for (uint32_t i = 0; i < h->row_count; i++)
         h->rows[i].tick += h->rows[i].tick >= at;
     for (uint32_t i = 0; i < h->process_row_count; i++)

@@ -34,8 +34,9 @@ static void join(struct history_tick *tick, const struct history_tick *next)
     *tick = joined;
 }
 
-/* Joins neighbours that lie in one interval of the resolution. map[i]: what tick i became; the open
- * tick stays open. Returns how many remain. */
+/* Joins neighbours that lie in one interval of the resolution. map[i]: what tick i became. Nothing
+ * belongs to the open tick yet: ticks are merged where one has just ended. Returns how many remain.
+ */
 static uint32_t join_ticks(struct history *h, uint32_t *map)
 {
     uint32_t kept = 0;
@@ -54,7 +55,6 @@ static uint32_t join_ticks(struct history *h, uint32_t *map)
         last_end_ns = t.end_ns;
         map[i] = kept - 1;
     }
-    map[h->tick_count] = kept;
     return kept;
 }
 
@@ -150,7 +150,7 @@ void history_merge(struct replay *r)
     struct history *h = &r->history;
     if (!too_many(r, 4))
         return;
-    uint32_t *map = malloc((h->tick_count + 1ul) * sizeof *map);
+    uint32_t *map = malloc(h->tick_count * sizeof *map);
     if (!map) {
         h->failed = true;
         return;

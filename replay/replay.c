@@ -446,7 +446,7 @@ int replay_finish(struct replay *r)
     finish_process(&r->model.nobody);
     history_finish(r);
     window_own_peaks(r);
-    return r->history.failed ? -ERR_NOMEM : 0;
+    return r->history.failed || r->window.failed ? -ERR_NOMEM : 0;
 }
 
 void replay_trim(struct replay *r)

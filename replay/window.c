@@ -80,6 +80,7 @@ static void keep_sites(struct replay *r)
 {
     struct sites *s = &r->sites;
     struct site_values *kept = choice_of(r)->apart ? calloc(s->lane_count, sizeof *kept) : 0;
+    r->window.failed = choice_of(r)->apart && !kept;
     r->window.kept = kept;
     r->window.kept_count = kept ? s->lane_count : 0;
     for (uint32_t id = 1; kept && id < s->count; id++) {

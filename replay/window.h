@@ -31,6 +31,7 @@ struct window {
     uint64_t from_ns, to_ns;  /* when it opened and closed, as far as it did */
     struct site_values *kept; /* apart: by lane, what it allocated and was not freed by its end */
     uint32_t kept_count;
+    bool failed; /* out of memory for these, which replay_finish tells */
 };
 
 /* The choice of the whole run. */

@@ -11,44 +11,6 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-/* Where each part of the file starts, from the written frames. */
-static bool is_part_border(const struct built *b, size_t length)
-{
-    bool border = length == b->blocks[0].offset || length == b->index_offset ||
-                  length == b->trailer_offset || length == b->length;
-    for (uint32_t i = 0; i < b->block_count; i++)
-        border = border || length == b->blocks[i].offset;
-    return border;
-}
-
-static void test_recovery__a_file_cut_anywhere_is_read_up_to_the_cut(void **state)
-{
-    (void)state;
-    struct built b;
-    build_small(&b);
-    for (size_t length = 0; length < b.length; length++) {
-        struct seen s;
-        seen_read(&s, b.bytes, length);
-        if (length < b.blocks[0].offset) {
-            assert_int_equal(s.open, length ? -ERR_TRUNCATED : -ERR_NOT_A_TRACE);
-            continue;
-        }
-        uint32_t whole = 0;
-        while (whole < b.block_count &&
-               (whole + 1 < b.block_count ? b.blocks[whole + 1].offset : b.index_offset) <= length)
-            whole++;
-        assert_int_equal(s.open, 0);
-        assert_int_equal(s.block_count, whole);
-        assert_true(seen_blocks_right(&s, &b));
-        assert_int_equal(s.damage_count, 0);
-        assert_int_equal(s.end, TRACE_END);
-        assert_false(s.complete);
-        assert_int_equal(s.cut == 0, is_part_border(&b, length));
-        seen_release(&s);
-    }
-    built_release(&b);
-}
-
 /* Nothing wrong may be given, and nothing may be missing without a word. */
 static void check_changed(const struct built *b, const uint8_t *bytes, size_t length)
 {
@@ -454,7 +416,6 @@ static void test_recovery__a_wrong_index_is_told_and_costs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recovery__a_file_cut_anywhere_is_read_up_to_the_cut),
         cmocka_unit_test(test_recovery__every_flipped_bit_is_told_and_costs_a_block_at_most),
         cmocka_unit_test(test_recovery__no_changed_byte_gives_wrong_events),
         cmocka_unit_test(test_recovery__removed_and_doubled_stretches_give_no_wrong_events),

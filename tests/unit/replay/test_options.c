@@ -77,6 +77,20 @@ static void test_options__what_a_command_does_not_take_is_wrong_usage(void **sta
         assert_int_equal(parse(&o, wrong[i]), -ERR_USAGE);
 }
 
+static void test_options__too_many_words_are_refused_with_their_name_and_number(void **state)
+{
+    (void)state;
+    struct options o;
+    struct err err = {0};
+    char *argv[OPTIONS_WORDS + 3] = {"memreplay", "summary"};
+    for (int i = 0; i <= OPTIONS_WORDS; i++)
+        argv[2 + i] = "t.lz4";
+    assert_int_equal(options_parse(&o, OPTIONS_WORDS + 3, argv, &err), -ERR_USAGE);
+    assert_non_null(strstr(err.text, "traces: at most 64"));
+    assert_int_equal(options_parse(&o, OPTIONS_WORDS + 2, argv, &err), -ERR_USAGE);
+    assert_null(strstr(err.text, "at most")); /* so many there may be, but not of summary */
+}
+
 static void test_options__help_needs_no_trace(void **state)
 {
     (void)state;
@@ -136,6 +150,7 @@ int main(void)
         cmocka_unit_test(test_options__values_come_in_every_spelling),
         cmocka_unit_test(test_options__a_dash_is_stdin_and_two_end_the_options),
         cmocka_unit_test(test_options__what_a_command_does_not_take_is_wrong_usage),
+        cmocka_unit_test(test_options__too_many_words_are_refused_with_their_name_and_number),
         cmocka_unit_test(test_options__help_needs_no_trace),
         cmocka_unit_test(test_when__knows_words_times_shares_and_marks),
         cmocka_unit_test(test_when__refuses_what_cannot_be),

@@ -84,6 +84,21 @@ static void test_symbols__machine_code_is_told_apart_by_its_module(void **state)
     assert_string_equal(symbols_function(s, 5)->module->bytes, "/opt/libz.so.1");
 }
 
+static void test_symbols__five_thousand_functions_stay_apart(void **state)
+{
+    struct symbols *s = *state;
+    char buffer[32];
+    for (uint32_t id = 1; id <= 10000; id++) { /* each twice */
+        snprintf(buffer, sizeof buffer, "f%u", id % 5000);
+        assert_int_equal(
+            symbols_define_function(s, id, FUNCTION_PYTHON, text(buffer), text("job.py"), id), 0);
+    }
+    for (uint32_t id = 1; id <= 10000; id++) {
+        assert_int_equal(symbols_function(s, id)->same, id <= 5000 ? id : id - 5000);
+        assert_int_equal(symbols_function(s, id)->first_line, id);
+    }
+}
+
 static void test_symbols__what_no_block_defined_is_unknown(void **state)
 {
     struct symbols *s = *state;
@@ -142,6 +157,8 @@ int main(void)
                                         start, stop),
         cmocka_unit_test_setup_teardown(test_symbols__machine_code_is_told_apart_by_its_module,
                                         start, stop),
+        cmocka_unit_test_setup_teardown(test_symbols__five_thousand_functions_stay_apart, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(test_symbols__what_no_block_defined_is_unknown, start,
                                         stop),
         cmocka_unit_test_setup_teardown(test_symbols__a_second_definition_replaces_nothing, start,

@@ -136,6 +136,24 @@ static void test_window__its_maximum_begins_with_what_was_there(void **state)
     player_free(p);
 }
 
+static void test_window__the_most_resident_memory_is_that_inside(void **state)
+{
+    (void)state;
+    struct replay_options options = between("warm", "done");
+    struct scene s;
+    scene_begin(&s);
+    maker_rss(&s.m, s.process, 900);
+    maker_rss(&s.m, s.process, 500);
+    maker_mark(&s.m, "warm");
+    maker_rss(&s.m, s.process, 300); /* until here it was 500, inside, too */
+    maker_rss(&s.m, s.process, 450);
+    maker_mark(&s.m, "done");
+    maker_rss(&s.m, s.process, 700);
+    struct player *p = scene_play(&s, &options);
+    assert_int_equal(p->replay.rss_high_bytes, 500);
+    player_free(p);
+}
+
 static void test_window__up_to_the_peak_ends_exactly_there(void **state)
 {
     (void)state;
@@ -389,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_window__the_residency_of_old_blocks_is_not_its_own),
         cmocka_unit_test(test_window__a_free_taken_back_makes_no_new_block),
         cmocka_unit_test(test_window__its_maximum_begins_with_what_was_there),
+        cmocka_unit_test(test_window__the_most_resident_memory_is_that_inside),
         cmocka_unit_test(test_window__up_to_the_peak_ends_exactly_there),
         cmocka_unit_test(test_window__one_that_ends_before_it_begins_is_backwards),
         cmocka_unit_test(test_window__equals_adding_up_after_every_event)};
