@@ -22,7 +22,7 @@ static void test_trace_file__the_header_comes_back(void **state)
     lseek(fd, 0, SEEK_SET);
     assert_int_equal(trace_reader_open(&reader, fd, "a trace", NULL), 0);
     const struct trace_header *h = trace_reader_header(reader);
-    assert_int_equal(h->version, 2);
+    assert_int_equal(h->version, TRACE_VERSION);
     assert_int_equal(h->flags, TRACE_OBJECTS | TRACE_STACKS);
     assert_true(h->started_unix_ns == 1700000000123456789u && h->started_mono_ns == 5000000000u);
     assert_true(h->sample_bytes == 0 && h->trace_id == BUILT_TRACE_ID);
@@ -155,12 +155,12 @@ static void test_trace_file__a_newer_version_is_refused_as_such(void **state)
     struct seen s;
     build_small(&b);
     uint8_t *table = b.bytes + SKIPPABLE_BYTES;
-    put_u16(table + 4, 3);
+    put_u16(table + 4, TRACE_VERSION + 1);
     uint32_t crc = crc32_update(0, table, 60);
     put_u32(table + 60, crc32_update(crc, table + 64, get_u32(table + 12)));
     seen_read(&s, b.bytes, b.length);
     assert_int_equal(s.open, -ERR_VERSION);
-    assert_non_null(strstr(s.err.text, "version 3"));
+    assert_non_null(strstr(s.err.text, "version 4"));
     built_release(&b);
 }
 
