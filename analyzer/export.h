@@ -32,6 +32,7 @@ struct exporter {
     uint32_t *frames;         /* by number: the first frame that has it */
     char **texts;             /* by number: as a format writes it, or NULL */
     uint32_t capacity;        /* of frames and texts */
+    bool modules;             /* machine code is called module!name */
     struct shown shown;       /* scratch */
 };
 

@@ -20,11 +20,18 @@ static void put_text(FILE *out, const char *text)
     }
 }
 
+/* Is all that is known of its place the module, which its name says? */
+static bool bare(const struct symbols *s, uint32_t frame)
+{
+    const struct function *f = symbols_function(s, s->frames[frame].function);
+    return f && f->module->length && f->file == f->module;
+}
+
 static void write_frame(struct exporter *e, uint32_t frame, FILE *out)
 {
     char place[sizeof e->shown.file + 32] = "";
     put_text(out, e->shown.function);
-    if (frame < FRAME_NO_STACK) {
+    if (frame < FRAME_NO_STACK && !bare(e->callers.symbols, frame)) {
         const struct frame *f = &e->callers.symbols->frames[frame];
         frame_place(place, sizeof place, e->callers.symbols, f->function, f->line,
                     &e->report.frames);
@@ -53,6 +60,7 @@ int export_folded(struct exporter *e)
 {
     size_t count;
     struct stack_sum *sums = export_stacks(e, &count);
+    e->modules = true;
     int rc = sums ? 0 : -ERR_NOMEM;
     for (size_t i = 0; i < count && !rc; i++) {
         rc = export_stack(e, sums[i].stack);

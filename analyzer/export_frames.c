@@ -62,6 +62,21 @@ static void set_keys(struct shown *shown, const struct function *f, uint32_t fra
     shown->key = by_frame ? (uint64_t)1 << 63 | frame : shown->line << 32 | f->same;
 }
 
+/* `libz.so.1!inflate`, for formats where a name stands alone; an address says its module already.
+ */
+static void name_with_module(struct shown *shown, const struct function *f)
+{
+    char name[sizeof shown->function];
+    const char *slash = memrchr(f->module->bytes, '/', f->module->length);
+    const char *base = slash ? slash + 1 : f->module->bytes;
+    size_t used = 0, length = f->module->length - (size_t)(base - f->module->bytes);
+    memcpy(name, shown->function, sizeof name);
+    shown->function[0] = 0;
+    glyph_append(shown->function, sizeof shown->function / 2, &used, base, length, false);
+    snprintf(shown->function + used, sizeof shown->function - used, "!%.*s",
+             (int)(sizeof shown->function - used - 2), name);
+}
+
 void export_frame(struct exporter *e, uint32_t frame)
 {
     struct shown *shown = &e->shown;
@@ -81,6 +96,8 @@ void export_frame(struct exporter *e, uint32_t frame)
     if (f)
         glyph_append(shown->file, sizeof shown->file, &used, f->file->bytes, f->file->length,
                      false);
+    if (e->modules && f && f->module->length && !f->is_address)
+        name_with_module(shown, f);
     if (f && f->kind != FUNCTION_MODULE) {
         shown->line = s->frames[frame].line;
         shown->first_line = f->first_line;

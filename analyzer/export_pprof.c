@@ -9,6 +9,7 @@
 #include "analyzer/glyph.h"
 #include "analyzer/gzip.h"
 #include "analyzer/heading.h"
+#include "analyzer/module_list.h"
 #include "analyzer/protobuf.h"
 #include "analyzer/quantity.h"
 #include "analyzer/span.h"
@@ -33,19 +34,39 @@ enum profile_field {
 enum { VALUE_TYPE = 1, VALUE_UNIT };
 enum { SAMPLE_LOCATIONS = 1, SAMPLE_VALUES, SAMPLE_LABEL };
 enum { LABEL_KEY = 1, LABEL_TEXT, LABEL_NUMBER };
-enum { MAPPING_ID = 1, MAPPING_FILE = 5, MAPPING_HAS_FUNCTIONS = 7, MAPPING_HAS_LINES = 9 };
-enum { LOCATION_ID = 1, LOCATION_MAPPING, LOCATION_LINE = 4, LINE_FUNCTION = 1, LINE_NUMBER };
+enum {
+    MAPPING_ID = 1,
+    MAPPING_START,
+    MAPPING_LIMIT,
+    MAPPING_OFFSET,
+    MAPPING_FILE,
+    MAPPING_BUILD_ID,
+    MAPPING_HAS_FUNCTIONS,
+    MAPPING_HAS_INLINE = 10
+};
+enum { MAPPING_PROGRAM = 1, MAPPING_MODULES };
+enum {
+    LOCATION_ID = 1,
+    LOCATION_MAPPING,
+    LOCATION_ADDRESS,
+    LOCATION_LINE,
+    LINE_FUNCTION = 1,
+    LINE_NUMBER
+};
 enum { FUNCTION_ID = 1, FUNCTION_NAME, FUNCTION_FILE = 4, FUNCTION_START_LINE };
 
 /* Keys of texts that have no address of their own. */
 #define FUNCTION_NAMES (UINT64_C(1) << 62)
 #define COMMENTS       (UINT64_C(1) << 61)
+#define MODULES        (UINT64_C(1) << 60)
 #define EMPTY          0
 
 struct pprof {
     struct exporter *e;
     struct gzip gzip;
     struct numbering strings, functions;
+    struct module_list modules;
+    bool *told;                                    /* by number of a module: it has its mapping */
     struct protobuf field, message, inner, packed; /* a field of the profile, and what is inside */
     enum measure held;                             /* what the values in use are */
     uint64_t comments;
@@ -113,6 +134,61 @@ static uint32_t function(struct pprof *p, uint32_t frame)
     return number + 1;
 }
 
+/* Fields that say what is known of a mapping's code. */
+static void put_known(struct pprof *p, unsigned last)
+{
+    for (unsigned field = MAPPING_HAS_FUNCTIONS; field <= last; field++)
+        protobuf_number(&p->message, field, 1);
+}
+
+/* A module: where it lay first, its build id. pprof itself looks for names where some are missing.
+ */
+static void put_module(struct pprof *p, uint32_t number)
+{
+    const struct listed_module *module = &p->modules.items[number];
+    char path[4096] = "", build_id[256] = "";
+    size_t used = 0;
+    glyph_append(path, sizeof path, &used, module->path->bytes, module->path->length, false);
+    used = 0;
+    glyph_append(build_id, sizeof build_id, &used, module->build_id->bytes,
+                 module->build_id->length, false);
+    uint32_t file = string(p, (uintptr_t)module->path | MODULES, path);
+    uint32_t id = *build_id ? string(p, (uintptr_t)module->build_id | MODULES, build_id) : 0;
+    protobuf_number(&p->message, MAPPING_ID, MAPPING_MODULES + number);
+    if (module->at) {
+        protobuf_number(&p->message, MAPPING_START, module->at->address);
+        protobuf_number(&p->message, MAPPING_LIMIT, module->at->address + module->at->length);
+        protobuf_number(&p->message, MAPPING_OFFSET, module->at->file_offset);
+    }
+    protobuf_number(&p->message, MAPPING_FILE, file);
+    protobuf_number(&p->message, MAPPING_BUILD_ID, id);
+    if (!module->nameless)
+        put_known(p, MAPPING_HAS_INLINE);
+    put_message(p, PROFILE_MAPPING);
+}
+
+struct code_place {
+    uint32_t mapping;
+    uint64_t address; /* 0: not told */
+};
+
+/* Where a frame's code lies. */
+static struct code_place code_place(struct pprof *p, uint32_t frame)
+{
+    const struct symbols *s = p->e->callers.symbols;
+    const struct function *f =
+        frame < FRAME_NO_STACK ? symbols_function(s, s->frames[frame].function) : 0;
+    uint32_t number = module_list_find(&p->modules, f);
+    if (number == UINT32_MAX)
+        return (struct code_place){MAPPING_PROGRAM, 0};
+    if (!p->told[number])
+        put_module(p, number);
+    p->told[number] = true;
+    const struct module *at = p->modules.items[number].at;
+    return (struct code_place){MAPPING_MODULES + number,
+                               f->is_address && at ? at->address + f->offset : 0};
+}
+
 /* The id of a location, which is a frame. */
 static uint32_t location(struct pprof *p, uint32_t frame)
 {
@@ -121,12 +197,14 @@ static uint32_t location(struct pprof *p, uint32_t frame)
     p->failed |= number == UINT32_MAX;
     if (met)
         return number + 1;
+    struct code_place place = code_place(p, frame);
     uint32_t id = function(p, frame);
     protobuf_clear(&p->inner);
     protobuf_number(&p->inner, LINE_FUNCTION, id);
     protobuf_number(&p->inner, LINE_NUMBER, p->e->shown.line);
     protobuf_number(&p->message, LOCATION_ID, number + 1);
-    protobuf_number(&p->message, LOCATION_MAPPING, 1);
+    protobuf_number(&p->message, LOCATION_MAPPING, place.mapping);
+    protobuf_number(&p->message, LOCATION_ADDRESS, place.address);
     protobuf_bytes(&p->message, LOCATION_LINE, p->inner.bytes, p->inner.used);
     put_message(p, PROFILE_LOCATION);
     return number + 1;
@@ -179,8 +257,8 @@ static int put_sample(struct pprof *p, uint32_t site)
 {
     struct exporter *e = p->e;
     const struct sites *sites = &e->report.rec->replay.sites;
-    struct site_values total = measure_values(sites, MEASURE_TOTALS, site),
-                       held = measure_values(sites, p->held, site);
+    struct site_values total = report_values(&e->report, MEASURE_TOTALS, site),
+                       held = report_values(&e->report, p->held, site);
     if (!(total.count | total.bytes | held.count | held.bytes))
         return 0;
     if (export_stack(e, site_stack(sites, site)))
@@ -241,10 +319,9 @@ static void put_mapping(struct pprof *p)
         glyph_append(text, sizeof text, &used, root->executable->bytes, root->executable->length,
                      false);
     uint32_t file = string(p, COMMENTS | p->comments++, text[0] ? text : "python");
-    protobuf_number(&p->message, MAPPING_ID, 1);
+    protobuf_number(&p->message, MAPPING_ID, MAPPING_PROGRAM);
     protobuf_number(&p->message, MAPPING_FILE, file);
-    for (unsigned field = MAPPING_HAS_FUNCTIONS; field <= MAPPING_HAS_LINES; field++)
-        protobuf_number(&p->message, field, 1);
+    put_known(p, MAPPING_HAS_INLINE - 1);
     put_message(p, PROFILE_MAPPING);
 }
 
@@ -282,6 +359,8 @@ static void release(struct pprof *p)
 {
     numbering_release(&p->strings);
     numbering_release(&p->functions);
+    module_list_release(&p->modules);
+    free(p->told);
     protobuf_release(&p->field);
     protobuf_release(&p->message);
     protobuf_release(&p->inner);
@@ -296,8 +375,10 @@ int export_pprof(struct exporter *e)
         return -ERR_NOMEM;
     p->e = e;
     p->held = e->measure == MEASURE_TOTALS ? MEASURE_MOMENT : e->measure;
-    int rc = numbering_init(&p->strings) | numbering_init(&p->functions);
-    rc = rc ? -ERR_NOMEM : gzip_begin(&p->gzip, e->out);
+    int rc = numbering_init(&p->strings) | numbering_init(&p->functions) |
+             module_list_init(&p->modules, &e->report.rec->replay.model);
+    p->told = calloc(p->modules.numbers.count + 1ul, sizeof *p->told);
+    rc = rc || !p->told ? -ERR_NOMEM : gzip_begin(&p->gzip, e->out);
     if (!rc) {
         rc = write_profile(p);
         gzip_end(&p->gzip);

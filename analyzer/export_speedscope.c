@@ -81,6 +81,7 @@ int export_speedscope(struct exporter *e)
     size_t count;
     char command[2048];
     struct stack_sum *sums = export_stacks(e, &count);
+    e->modules = true;
     int rc = sums ? 0 : -ERR_NOMEM;
     heading_command_text(&e->report, command, sizeof command);
     json_init(&j, e->out);

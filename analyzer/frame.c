@@ -60,6 +60,25 @@ void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_
         snprintf(out, capacity, "(unknown function)");
 }
 
+/* The last part of a path. */
+static const char *base_name(const struct name *path)
+{
+    const char *slash = memrchr(path->bytes, '/', path->length);
+    return slash ? slash + 1 : path->bytes;
+}
+
+/* Where a function comes from: a source file, as short as it stays readable. Machine code without
+ * known source says its module, and where that lies if the module stands in its name. */
+static struct text place_of(const struct function *f, const struct frame_style *style)
+{
+    const char *path = short_path(f->file->bytes, style), *base = base_name(f->file);
+    if (f->is_address)
+        return (struct text){path, path < base ? (uint32_t)(base - path) : 0};
+    if (f->kind == FUNCTION_NATIVE && !f->is_address && f->file == f->module)
+        path = base;
+    return (struct text){path, f->file->length - (uint32_t)(path - f->file->bytes)};
+}
+
 void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line,
                  const struct frame_style *style)
 {
@@ -68,20 +87,28 @@ void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t i
     out[0] = 0;
     if (!f || !f->file->length)
         return;
-    const char *path = short_path(f->file->bytes, style);
-    glyph_append(out, capacity, &used, path, f->file->length - (size_t)(path - f->file->bytes),
-                 style->ascii);
+    struct text place = place_of(f, style);
+    glyph_append(out, capacity, &used, place.bytes, place.length, style->ascii);
     if (f->kind != FUNCTION_MODULE && line)
         snprintf(out + used, capacity - used, ":%" PRIu64, line);
 }
+
+bool frame_native(const struct symbols *s, uint32_t id)
+{
+    const struct function *f = symbols_function(s, id);
+    return f && f->kind != FUNCTION_PYTHON;
+}
+
+bool frame_installed(const struct name *path) { return library_path(path->bytes) != 0; }
 
 bool frame_library(const struct symbols *s, uint32_t id)
 {
     const struct function *f = symbols_function(s, id);
     if (!f)
         return false;
-    return f->kind != FUNCTION_PYTHON || library_path(f->file->bytes) ||
-           !strncmp(f->file->bytes, "<frozen ", 8);
+    if (f->kind != FUNCTION_PYTHON)
+        return !f->own;
+    return library_path(f->file->bytes) || !strncmp(f->file->bytes, "<frozen ", 8);
 }
 
 bool frame_import(const struct symbols *s, uint32_t id)
@@ -99,6 +126,8 @@ void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t
     const char *path = f ? library_path(f->file->bytes) : 0;
     size_t used = 0;
     out[0] = 0;
+    if (f && f->module->length)
+        path = base_name(f->module);
     if (!path && f && !strncmp(f->file->bytes, "<frozen ", 8))
         path = f->file->bytes + 8;
     if (!path)

@@ -20,11 +20,17 @@ void frame_function(char *out, size_t capacity, const struct symbols *s, uint32_
 /* Writes `file:line`, escaped and short; "" where nothing is known. */
 void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t id, uint64_t line,
                  const struct frame_style *style);
-/* Does the function belong to the standard library, an installed package, or the interpreter? */
+/* Does the function belong to the standard library, an installed package, the interpreter, or a
+ * library of machine code? */
 bool frame_library(const struct symbols *s, uint32_t id);
+/* Is it machine code? */
+bool frame_native(const struct symbols *s, uint32_t id);
+/* Is the path one of the standard library or of an installed package? */
+bool frame_installed(const struct name *path);
 /* Does it belong to the interpreter's own import machinery? */
 bool frame_import(const struct symbols *s, uint32_t id);
-/* The package of a library function ("pandas", "importlib"), escaped; "" if none is known. */
+/* The package of a library function ("pandas", "importlib"), or the name of the module of machine
+ * code ("libopenblas"), escaped; "" if none is known. */
 void frame_package(char *out, size_t capacity, const struct symbols *s, uint32_t id,
                    const struct frame_style *style);
 /* The folder that holds the program's own main script, interned in s; NULL if it cannot be told. */

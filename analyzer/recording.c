@@ -3,6 +3,7 @@
 #include "analyzer/recording.h"
 
 #include "analyzer/choice.h"
+#include "analyzer/layers.h"
 #include "analyzer/store.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -171,13 +172,26 @@ static int replay_trace(struct recording *rec, const struct options *o,
     return 0;
 }
 
+/* A database keeps the frames as they were recorded. */
+static bool keeps_frames(const struct options *o) { return o->command == COMMAND_sqlite; }
+
+/* A limit may be about any function, and the page folds for itself. */
+static enum layers layers_of(const struct options *o)
+{
+    bool page = o->command == COMMAND_flamegraph && !o->svg;
+    return page || o->command == COMMAND_check ? LAYERS_ALL : o->layers;
+}
+
 int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
                      void *context, struct err *err)
 {
     int rc = rec->store ? store_replay(rec, o, err) : replay_trace(rec, o, progress, context, err);
     rc = rc ? rc : choice_check(rec, o, err);
     rc = rc ? rc : check_pid(rec, o, err);
-    return rc ? rc : check_thread(rec, o, err);
+    rc = rc ? rc : check_thread(rec, o, err);
+    if (!rc && !keeps_frames(o) && layers_apply(&rec->replay, layers_of(o), &rec->folded))
+        return err_set(err, ERR_NOMEM, "out of memory");
+    return rc;
 }
 
 uint64_t recording_lost_events(const struct recording *rec)

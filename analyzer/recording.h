@@ -30,6 +30,7 @@ struct recording {
     uint64_t duration_ns;
     uint64_t asked_ns; /* the moment that was asked for, where a database only has one before it;
                           else 0 */
+    bool folded;       /* machine code outside innermost Python frames is not shown (layers.h) */
     struct file_facts file;
     struct reader reader; /* of a trace */
     struct store *store;  /* of a database; NULL: it is a trace */

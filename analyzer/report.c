@@ -57,10 +57,26 @@ struct site_values measure_values(const struct sites *sites, enum measure measur
     }
 }
 
+struct site_values report_values(const struct report *report, enum measure measure, uint32_t site)
+{
+    const struct sites *sites = &report->rec->replay.sites;
+    struct site_values sum = measure_values(sites, measure, site);
+    while (sites->same && (site = sites->same[site] & ~SITE_FOLLOWS)) {
+        struct site_values more = measure_values(sites, measure, site);
+        sum.bytes += more.bytes;
+        sum.resident_bytes += more.resident_bytes;
+        sum.unsampled_bytes += more.unsampled_bytes;
+        sum.count += more.count;
+    }
+    return sum;
+}
+
 bool report_lets(const struct report *report, uint32_t site)
 {
     const struct sites *sites = &report->rec->replay.sites;
     const char *thread = report->options->thread;
+    if (sites->same && sites->same[site] & SITE_FOLLOWS)
+        return false;
     return !thread || recording_thread_is(report->rec, site_lane(sites, site)->thread, thread);
 }
 
@@ -68,7 +84,9 @@ bool selection_next(struct selection *s)
 {
     const struct sites *sites = &s->report->rec->replay.sites;
     while (next_site(s)) {
-        s->values = measure_values(sites, s->measure, s->site);
+        if (sites->same && sites->same[s->site] & SITE_FOLLOWS)
+            continue;
+        s->values = report_values(s->report, s->measure, s->site);
         if (!s->values.count && !s->values.bytes)
             continue;
         if (report_lets(s->report, s->site))

@@ -39,8 +39,10 @@ void selection_of_process(struct selection *s, const struct report *report, enum
                           const struct process *process);
 /* Moves to the next site with something to show that the options let through; false at the end. */
 bool selection_next(struct selection *s);
-/* Do the options let the site through? */
+/* Do the options let the site through, and is it the first of those that read the same? */
 bool report_lets(const struct report *report, uint32_t site);
+/* What a measure says of a site and of those that read the same. */
+struct site_values report_values(const struct report *report, enum measure measure, uint32_t site);
 /* The sum over all of them. */
 struct site_values selection_total(const struct report *report, enum measure measure);
 

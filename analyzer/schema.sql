@@ -64,7 +64,8 @@ CREATE TABLE thread (
     thread_id  INTEGER PRIMARY KEY,
     process_id INTEGER,          -- NULL: unknown (damaged trace)
     tid        INTEGER NOT NULL, -- as the kernel calls it
-    name       TEXT              -- NULL: none
+    name       TEXT,             -- NULL: none
+    origin_id  INTEGER NOT NULL  -- stack that made the thread, where C code did: its empty stacks count there; 0: none
 );
 
 -- Functions, of Python and native ones.
@@ -73,7 +74,19 @@ CREATE TABLE function (
     name        TEXT NOT NULL,    -- qualified where the interpreter knows it (3.11+)
     file        TEXT NOT NULL,    -- path of the source; of the module for native code without debug information
     first_line  INTEGER NOT NULL, -- 0: unknown
-    kind        TEXT NOT NULL     -- 'python', 'native' or 'module' (native code of which only the module is known)
+    kind        TEXT NOT NULL,    -- 'python', 'native' or 'module' (native code of which only the module is known)
+    module      TEXT,             -- native code: path of the file that it was in; NULL: none known
+    build_id    TEXT              -- of the module, in hex; NULL: none known
+);
+
+-- Where modules of native code stood in memory.
+CREATE TABLE module (
+    module_id   INTEGER PRIMARY KEY, -- in the order in which they were met
+    process_id  INTEGER NOT NULL,
+    function_id INTEGER NOT NULL, -- of kind 'module'; 0: unknown
+    address     INTEGER NOT NULL, -- of its first byte
+    bytes       INTEGER NOT NULL,
+    file_offset INTEGER NOT NULL  -- of that byte
 );
 
 -- Lines of functions.

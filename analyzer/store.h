@@ -12,7 +12,7 @@
 #include "analyzer/select.h"
 
 #define STORE_APPLICATION_ID 0x4D524442 /* "MRDB" */
-#define STORE_VERSION        1
+#define STORE_VERSION        2
 
 /* Table meta: numbers by name. */
 struct store_meta {

@@ -100,6 +100,7 @@ static void read_threads(struct store *store, struct replay *r)
         record.thread.process = (uint32_t)select_limited_or(&s, ID_LIMIT, ID_NONE);
         record.thread.tid = (uint32_t)select_limited(&s, UINT32_MAX);
         record.thread.name = select_text(&s);
+        record.thread.origin_stack = (uint32_t)select_limited(&s, UINT32_MAX);
         if (!store->from.wrong)
             check(store, model_define_thread(&r->model, &record));
     }
@@ -112,11 +113,32 @@ static void read_functions(struct store *store, struct symbols *symbols)
     select_begin(&s, &store->from, "function", "ORDER BY function_id", 0, 0);
     while (select_row(&s)) {
         uint32_t id = (uint32_t)select_limited(&s, ID_LIMIT);
-        struct text name = select_text(&s), file = select_text(&s);
-        uint32_t first_line = (uint32_t)select_limited(&s, UINT32_MAX);
-        uint8_t kind = (uint8_t)select_word(&s, store_kinds, 3);
+        struct native_function f = {.name = select_text(&s)};
+        f.file = select_text(&s);
+        f.first_line = (uint32_t)select_limited(&s, UINT32_MAX);
+        f.kind = (uint8_t)select_word(&s, store_kinds, 3);
+        f.module = select_text(&s);
+        f.build_id = select_text(&s);
         if (!store->from.wrong)
-            check(store, symbols_define_function(symbols, id, kind, name, file, first_line));
+            check(store, symbols_define_native(symbols, id, &f));
+    }
+    select_end(&s);
+}
+
+static void read_modules(struct store *store, struct model *m)
+{
+    struct select s;
+    select_begin(&s, &store->from, "module", "ORDER BY module_id", 0, 0);
+    while (select_row(&s)) {
+        struct module module;
+        select_skip(&s);
+        module.process = (uint32_t)select_limited(&s, ID_LIMIT);
+        module.function = (uint32_t)select_limited(&s, ID_LIMIT);
+        module.address = select_number(&s);
+        module.length = select_number(&s);
+        module.file_offset = select_number(&s);
+        if (!store->from.wrong)
+            check(store, model_add_module(m, &module));
     }
     select_end(&s);
 }
@@ -256,6 +278,7 @@ void store_read_model(struct store *store, struct replay *r)
     read_arguments(store, r);
     read_threads(store, r);
     read_functions(store, &r->model.symbols);
+    read_modules(store, &r->model);
     read_stacks(store, &r->model.symbols);
     read_marks(store, r);
     read_losses(store, r);

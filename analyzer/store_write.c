@@ -160,27 +160,10 @@ static void write_processes(struct writing *to, const struct replay *r)
     insert_end(&word);
 }
 
-static void write_threads(struct writing *to, const struct model *m)
-{
-    struct insert i;
-    insert_begin(&i, to, "thread", 4);
-    for (uint32_t id = 0; id < m->threads.limit; id++) {
-        const struct thread *t = sparse_get(&m->threads, id);
-        if (!t || !t->defined)
-            continue;
-        insert_number(&i, id);
-        number_or_null(&i, t->process->id != ID_NONE, t->process->id);
-        insert_number(&i, t->tid);
-        insert_name(&i, t->name);
-        insert_row(&i);
-    }
-    insert_end(&i);
-}
-
 static void write_functions(struct writing *to, const struct symbols *s)
 {
     struct insert i;
-    insert_begin(&i, to, "function", 5);
+    insert_begin(&i, to, "function", 7);
     for (uint32_t id = 0; id < s->functions.limit; id++) {
         const struct function *f = symbols_function(s, id);
         if (!f)
@@ -190,6 +173,24 @@ static void write_functions(struct writing *to, const struct symbols *s)
         insert_text(&i, f->file->bytes, f->file->length);
         insert_number(&i, f->first_line);
         insert_word(&i, store_kinds[f->kind % 3]);
+        insert_name(&i, f->module);
+        insert_name(&i, f->build_id);
+        insert_row(&i);
+    }
+    insert_end(&i);
+}
+
+static void write_modules(struct writing *to, const struct model *m)
+{
+    struct insert i;
+    insert_begin(&i, to, "module", 6);
+    for (size_t at = 0; at < m->module_count; at++) {
+        insert_number(&i, at);
+        insert_number(&i, m->modules[at].process);
+        insert_number(&i, m->modules[at].function);
+        insert_number(&i, m->modules[at].address);
+        insert_number(&i, m->modules[at].length);
+        insert_number(&i, m->modules[at].file_offset);
         insert_row(&i);
     }
     insert_end(&i);
@@ -288,6 +289,26 @@ static void write_damage(struct writing *to, const struct file_facts *file)
     insert_end(&i);
 }
 
+/* ids: of stacks, by number. */
+static void write_threads(struct writing *to, const struct model *m, const struct merged *merged,
+                          const uint32_t *ids)
+{
+    struct insert i;
+    insert_begin(&i, to, "thread", 5);
+    for (uint32_t id = 0; id < m->threads.limit; id++) {
+        const struct thread *t = sparse_get(&m->threads, id);
+        if (!t || !t->defined)
+            continue;
+        insert_number(&i, id);
+        number_or_null(&i, t->process->id != ID_NONE, t->process->id);
+        insert_number(&i, t->tid);
+        insert_name(&i, t->name);
+        insert_number(&i, ids[merged_number(merged, t->origin_stack)]);
+        insert_row(&i);
+    }
+    insert_end(&i);
+}
+
 /* Stacks, and everything that names one. */
 static int write_stacks_and_sites(struct writing *to, const struct replay *r)
 {
@@ -301,6 +322,7 @@ static int write_stacks_and_sites(struct writing *to, const struct replay *r)
     if (ids && depths && site_stacks) {
         write_frames(to, &m);
         write_stacks(to, &m, ids, depths);
+        write_threads(to, &r->model, &m, ids);
         for (uint32_t site = 1; site < r->sites.count; site++)
             site_stacks[site] = ids[merged_number(&m, site_stack(&r->sites, site))];
         store_write_sites(to, r, site_stacks);
@@ -319,13 +341,13 @@ int store_write(struct writing *to, const struct recording *rec)
     const struct replay *r = &rec->replay;
     writing_run(to, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
                     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -32768;"
-                    "PRAGMA application_id = 1297237058; PRAGMA user_version = 1; BEGIN");
+                    "PRAGMA application_id = 1297237058; PRAGMA user_version = 2; BEGIN");
     writing_run(to, store_schema());
     write_meta(to, rec);
     write_command(to, rec->file.header);
     write_processes(to, r);
-    write_threads(to, &r->model);
     write_functions(to, &r->model.symbols);
+    write_modules(to, &r->model);
     write_marks_and_losses(to, r);
     write_damage(to, &rec->file);
     int rc = write_stacks_and_sites(to, r);

@@ -91,7 +91,8 @@ static void print_row(const struct table *t, const struct entry *e, uint64_t of_
         row_right(&row, STYLE_PLAIN, quantity_share(e->below_bytes, of_bytes).text, 8);
     row_right(&row, STYLE_PLAIN, quantity_count(e->own_count).text, 11);
     row_put(&row, STYLE_PLAIN, "  ", 2);
-    row_put(&row, STYLE_BOLD, function, place[0] ? row_left(&row) * 3 / 5 : row_left(&row));
+    row_put(&row, frame_native(s, e->function) ? STYLE_NATIVE : STYLE_BOLD, function,
+            place[0] ? row_left(&row) * 3 / 5 : row_left(&row));
     row_put(&row, STYLE_PLAIN, " ", 1);
     row_put(&row, STYLE_DIM, place, row_left(&row));
     row_end(&row);

@@ -60,9 +60,9 @@ static void raw_string(struct row *row, const char *text) { raw(row, text, strle
 static const char *style_code(enum style style)
 {
     static const char *const codes[] = {
-        [STYLE_PLAIN] = "",         [STYLE_BOLD] = "\033[1m",  [STYLE_DIM] = "\033[2m",
-        [STYLE_HOT] = "\033[1;31m", [STYLE_WARM] = "\033[33m", [STYLE_LINE] = "\033[2m",
-        [STYLE_COOL] = "\033[36m"};
+        [STYLE_PLAIN] = "",         [STYLE_BOLD] = "\033[1m",     [STYLE_DIM] = "\033[2m",
+        [STYLE_HOT] = "\033[1;31m", [STYLE_WARM] = "\033[33m",    [STYLE_LINE] = "\033[2m",
+        [STYLE_COOL] = "\033[36m",  [STYLE_NATIVE] = "\033[1;32m"};
     return codes[style];
 }
 

@@ -20,7 +20,16 @@ struct terminal {
  * no_color or NO_COLOR; UTF-8 as the locale says (setlocale was called). */
 void terminal_init(struct terminal *t, FILE *out, bool no_color);
 
-enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_HOT, STYLE_WARM, STYLE_LINE, STYLE_COOL };
+enum style {
+    STYLE_PLAIN,
+    STYLE_BOLD,
+    STYLE_DIM,
+    STYLE_HOT,
+    STYLE_WARM,
+    STYLE_LINE,
+    STYLE_COOL,
+    STYLE_NATIVE /* machine code */
+};
 
 struct row {
     const struct terminal *t;

@@ -137,6 +137,8 @@ static void json_frame(struct json *j, const struct symbols *s, const struct fra
     json_name(j, "file", f ? f->file : s->empty);
     json_number(j, "line", f && f->kind != FUNCTION_MODULE ? frame->line : 0);
     json_string(j, "kind", f && f->kind != FUNCTION_PYTHON ? "native" : "python");
+    if (f && f->module->length)
+        json_name(j, "module", f->module);
     json_end_object(j);
 }
 

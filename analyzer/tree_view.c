@@ -107,7 +107,8 @@ static void put_frame(struct row *row, const struct view *v, const struct node *
     frame_place(place, sizeof place, s, n->function, n->line, &v->report->frames);
     int wanted = glyph_text_columns(place) + 1, room = row_left(row);
     int least = room < 2 * PLACE_LEAST ? room / 2 : PLACE_LEAST;
-    row_put(row, STYLE_BOLD, function, room - (wanted < least ? wanted : least));
+    row_put(row, frame_native(s, n->function) ? STYLE_NATIVE : STYLE_BOLD, function,
+            room - (wanted < least ? wanted : least));
     row_put(row, STYLE_PLAIN, " ", 1);
     row_put(row, STYLE_DIM, fitting_place(place, row_left(row), v->t->utf8), row_left(row));
 }
@@ -392,6 +393,8 @@ static void print_tree(struct view *v)
     print_children(v, &v->tree.nodes[0], 0);
     if (v->tree.skipped)
         print_note(v, "(frames of importlib left out; --full shows everything)");
+    if (v->report->rec->folded && v->report->options->layers == LAYERS_LEAF)
+        print_note(v, "(machine code between Python frames left out: --frames all)");
 }
 
 int tree_view(const struct report *report, enum measure measure, uint64_t of_bytes)

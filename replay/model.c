@@ -35,7 +35,9 @@ void model_release(struct model *m)
     sparse_release(&m->threads);
     free(m->marks);
     free(m->losses);
+    free(m->modules);
     m->marks = 0;
+    m->modules = 0;
     m->losses = 0;
 }
 
@@ -182,6 +184,21 @@ static int note_name(struct model *m, const struct record *record)
     return 0;
 }
 
+int model_add_module(struct model *m, const struct module *module)
+{
+    if (m->module_count == m->module_capacity && !GROW(m->modules, m->module_capacity, 64))
+        return -ERR_NOMEM;
+    m->modules[m->module_count++] = *module;
+    return 0;
+}
+
+static int note_module(struct model *m, const struct record *record)
+{
+    struct module module = {record->module.process, record->module.function, record->module.address,
+                            record->module.length, record->module.file_offset};
+    return model_add_module(m, &module);
+}
+
 int model_note(struct model *m, const struct record *record, uint64_t time_ns)
 {
     switch (record->type) {
@@ -189,6 +206,7 @@ int model_note(struct model *m, const struct record *record, uint64_t time_ns)
     case RECORD_LOST: return note_loss(m, record);
     case RECORD_PYTHON: return note_python(m, record);
     case RECORD_NAME: return note_name(m, record);
+    case RECORD_MODULE: return note_module(m, record);
     case RECORD_EXIT:
         m->has_exit = true;
         m->exit_status = record->exit.status;

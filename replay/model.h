@@ -66,6 +66,12 @@ struct mark {
     uint64_t time_ns;
 };
 
+/* Where a module stood in a process (FORMAT.md 3.5). */
+struct module {
+    uint32_t process, function; /* function: of kind MODULE, 0: not told */
+    uint64_t address, length, file_offset;
+};
+
 /* LOST counts of one process (or of the recorder) by reason. */
 struct loss {
     uint32_t process; /* or ID_NONE */
@@ -80,6 +86,8 @@ struct model {
     struct thread no_thread;
     struct mark *marks;
     size_t mark_count, mark_capacity;
+    struct module *modules; /* in the order in which they were met */
+    size_t module_count, module_capacity;
     struct loss *losses;
     size_t loss_count, loss_capacity;
     uint64_t lost_by_reason[REASON_COUNT];
@@ -98,8 +106,11 @@ void model_release(struct model *m);
 int model_define_process(struct model *m, const struct record *record, uint64_t time_ns);
 /* The same for threads; a process that is not defined is `nobody`. */
 int model_define_thread(struct model *m, const struct record *record);
-/* NAME, PYTHON, MARK, LOST records. Return 0 or -ERR_NOMEM. */
+/* NAME, PYTHON, MARK, MODULE, LOST records. Return 0 or -ERR_NOMEM. */
 int model_note(struct model *m, const struct record *record, uint64_t time_ns);
+
+/* Keeps where a module stood. Returns 0 or -ERR_NOMEM. */
+int model_add_module(struct model *m, const struct module *module);
 
 /* The process or thread of an id; `nobody` where it is not defined. Never NULL. */
 struct process *model_process(struct model *m, uint32_t id);

@@ -80,6 +80,18 @@ static int set_threshold(struct options *o, const char *text, struct err *err)
     return rc || o->threshold ? rc : err_set(err, ERR_USAGE, "--threshold starts at 1");
 }
 
+static int set_layers(struct options *o, const char *text, struct err *err)
+{
+    static const char *const words[] = {
+        [LAYERS_LEAF] = "leaf", [LAYERS_PYTHON] = "python", [LAYERS_ALL] = "all"};
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+        o->layers = i;
+        if (!strcmp(words[i], text))
+            return 0;
+    }
+    return err_set(err, ERR_USAGE, "--frames needs leaf, python or all, not %s", text);
+}
+
 static int add_word(struct words *words, const char *name, const char *text, struct err *err)
 {
     if (words->count == OPTIONS_WORDS)
@@ -124,6 +136,7 @@ static int set_valued(struct options *o, enum option_id id, const char *value, s
     if (text)
         *text = value;
     switch (id) {
+    case OPTION_FRAMES: return set_layers(o, value, err);
     case OPTION_AT: return when_parse(&o->at, value, err);
     case OPTION_FROM: return parse_from(&o->from, value, err);
     case OPTION_TO: return when_parse(&o->to, value, err);

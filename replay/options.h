@@ -19,6 +19,9 @@ enum command_id {
     COMMAND_COUNT
 };
 
+/* Which frames are shown where there is machine code (analyzer/layers.h). */
+enum layers { LAYERS_LEAF, LAYERS_PYTHON, LAYERS_ALL };
+
 #define OPTIONS_WORDS 64 /* of one kind */
 
 /* Words of one kind, in the order typed. */
@@ -43,6 +46,7 @@ struct options {
     struct words limits;                /* FUNCTION=SIZE, as typed */
     struct bound noise, max_peak, max_rss, max_leaks, max_temporary, max_growth;
     struct when at, from, to;
+    enum layers layers;
 };
 
 /* Parses argv[1..]. Returns 0 or -ERR_USAGE with a sentence in err. */

@@ -61,6 +61,7 @@ void sites_release(struct sites *s)
     free(s->temporaries);
     free(s->totals);
     free(s->dirty);
+    free(s->same);
     *s = (struct sites){0};
 }
 

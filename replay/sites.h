@@ -72,7 +72,8 @@ struct sites {
     uint32_t epoch;        /* grows with each candidate and each tick of a history */
     uint32_t moment_epoch; /* since the last candidate */
     uint32_t tick_epoch;   /* since the open tick began; 0: there is no history */
-    uint32_t *dirty;       /* sites that changed in the open tick; NULL: no history */
+    uint32_t *same;  /* the next site of its lane that reads the same, 0: none; NULL: all differ */
+    uint32_t *dirty; /* sites that changed in the open tick; NULL: no history */
     uint32_t dirty_count;
     uint32_t *slots; /* hash: a site id in the low id_bits, above them bits of its hash; 0: empty */
     uint32_t *more_slots; /* hash: indices of mores + 1 */
@@ -130,6 +131,8 @@ static inline uint32_t site_stack(const struct sites *s, uint32_t site)
     uint32_t stack = s->items[site].event_stack;
     return stack == STACK_EMPTY ? site_lane(s, site)->origin_stack : stack;
 }
+
+#define SITE_FOLLOWS 0x80000000u /* in `same`: it is not the first of its chain */
 
 #define SITES_RECENT 4096u
 #define SITES_MANY   4096u /* so many no longer stand in the nearest caches */

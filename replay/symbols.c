@@ -191,7 +191,10 @@ static int define_function(struct symbols *s, uint32_t id, const struct native_f
 {
     if (id < FUNCTION_FIRST || id == ID_NONE || symbols_function(s, id))
         return 0;
-    struct function f = {.first_line = words->first_line, .kind = words->kind};
+    struct function f = {.first_line = words->first_line,
+                         .kind = words->kind,
+                         .is_address = words->is_address,
+                         .offset = words->offset};
     if (!(f.name = symbols_name(s, words->name)) || !(f.file = symbols_name(s, words->file)) ||
         !(f.module = symbols_name(s, words->module)) ||
         !(f.build_id = symbols_name(s, words->build_id)))

@@ -25,8 +25,11 @@ struct function {
     const struct name *module;      /* machine code: path of the file that it was in; else empty */
     const struct name *build_id;    /* of the module, in hex; empty: none, not known */
     uint32_t first_line;
-    uint32_t same; /* the first id of an equal (kind, name, file, module, build id) */
-    uint8_t kind;  /* enum function_kind */
+    uint32_t same;   /* the first id of an equal (kind, name, file, module, build id) */
+    uint8_t kind;    /* enum function_kind */
+    bool is_address; /* it has no name: it stands for one address of its module */
+    bool own;        /* machine code of the program itself, not of a library (analyzer/layers.h) */
+    uint64_t offset; /* which, from the module's first byte in memory */
 };
 
 /* What a function of machine code is made of; texts are borrowed. */
@@ -34,6 +37,8 @@ struct native_function {
     uint8_t kind; /* FUNCTION_NATIVE or FUNCTION_MODULE */
     struct text name, file, module, build_id;
     uint32_t first_line;
+    bool is_address; /* as in struct function */
+    uint64_t offset;
 };
 
 struct frame {
@@ -72,8 +77,8 @@ const struct name *symbols_name(struct symbols *s, struct text text);
  * A node whose parent is not smaller gets STACK_UNKNOWN for it. Returns 0 or -ERR_NOMEM. */
 int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name,
                             struct text file, uint32_t first_line);
-/* The same for machine code: of kind MODULE (file and module are its path, first_line is 0) or
- * NATIVE, with its module where it is known. */
+/* The same with all that may be known, as machine code has it: of kind MODULE (file and module are
+ * its path, first_line is 0) or NATIVE, with its module where that is known. */
 int symbols_define_native(struct symbols *s, uint32_t id, const struct native_function *native);
 /* The same for stack nodes. */
 int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function,

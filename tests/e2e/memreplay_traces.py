@@ -128,16 +128,16 @@ class Trace:
     def unload(self, process, address):
         self._record(22, varint(process) + varint(address))
 
-    def process(self, pid=100, parent=None, how=0, python="3.11.7", argv=("python3", "job.py")):
+    def process(self, pid=100, parent=None, how=0, python="3.11.7", argv=("python3", "job.py"), executable="/usr/bin/python3"):
         body = varint(pid) + varint(0 if parent is None else parent + 1) + varint(how) + varint(3) + text(python)
-        self._record(2, body + text("/usr/bin/python3") + varint(len(argv)) + b"".join(map(text, argv)))
+        self._record(2, body + text(executable) + varint(len(argv)) + b"".join(map(text, argv)))
         return self._define("process")
 
     def process_end(self, process, reason=0, status=0):
         self._record(3, varint(process) + varint(reason) + varint(status + 1))
 
-    def new_thread(self, process, tid=100, name="MainThread"):
-        self._record(4, varint(process) + varint(tid) + varint(0) + text(name))
+    def new_thread(self, process, tid=100, name="MainThread", origin=0):
+        self._record(4, varint(process) + varint(tid) + varint(origin) + text(name))
         return self._define("thread")
 
     def map(self, address, length, kind=0, stack=0, allocator=MMAP):
