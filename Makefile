@@ -50,7 +50,9 @@ variant := $(if $(FUZZ),/fuzzer,$(if $(AFL),/afl,$(if $(filter thread,$(SAN)),/t
 BUILD := build$(variant)
 debugging := $(or $(SAN),$(COVERAGE),$(DEBUG))
 CFLAGS ?= $(if $(SAN),-O1,$(if $(debugging),-Og,-O2)) -g
-own_flags := -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
+# What native stacks need, where tools/setup could bring it (tools/setup-unwind); without it --native is refused.
+unwind := $(wildcard build/unwind/unwind.o)
+own_flags := $(if $(unwind),-DMEMREC_NATIVE) -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
 	-DMEMREC_VERSION='"$(VERSION)"' \
 	$(if $(debugging),-DMEMREC_DEBUG,-DNDEBUG) $(if $(FAIL),-DMEMREC_FAILPOINTS)
 san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
@@ -241,7 +243,7 @@ $(BUILD)/libformat.a: $(call obj,$(format_src)) ; $(archive)
 $(BUILD)/libreplay.a: $(call obj,$(filter-out replay/main.c,$(replay_src))) ; $(archive)
 $(BUILD)/libanalyzer.a: $(call obj,$(analyzer_src)) ; $(archive)
 $(BUILD)/libcollector.a: $(call obj,$(filter-out %/main.c,$(collector_src))) ; $(archive)
-$(BUILD)/libpreload.a: $(call obj,$(preload_src)) ; $(archive)
+$(BUILD)/libpreload.a: $(call obj,$(preload_src)) $(unwind) ; $(archive)
 
 group = $(if $(strip $(1)),-Wl$(comma)--start-group $(1) -Wl$(comma)--end-group)
 link = $(Q)$(CC) $(CFLAGS) $(tool_flags) $(san_ldflags) $(LDFLAGS) -o $@
@@ -273,7 +275,7 @@ $(BUILD)/share/fish/vendor_completions.d/%.fish: $(BUILD)/tools/manual
 	$(Q)$< fish $* > $@
 
 $(BUILD)/pic/libshared.a: $(call pic,$(shared_src)) ; $(archive)
-$(BUILD)/libmemrec.so: $(call pic,$(preload_src)) $(BUILD)/pic/libshared.a $(wildcard recorder/preload/exports.map)
+$(BUILD)/libmemrec.so: $(call pic,$(preload_src)) $(unwind) $(BUILD)/pic/libshared.a $(wildcard recorder/preload/exports.map)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(preload_ldflags) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 		$(patsubst %,-Wl$(comma)--version-script=%,$(filter %.map,$^)) $(PRELOAD_LIBS)
@@ -301,7 +303,7 @@ $(BUILD)/fuzz-dissect: $(BUILD)/obj/tests/fuzz/dissect.o $(BUILD)/libfuzz.a $(fo
 	$(link) $^ $(TOOL_LIBS)
 
 walk_src := $(preload_src) recorder/collector/lines.c
-$(BUILD)/pic/libwalk.a: $(call pic,$(walk_src)) ; $(archive)
+$(BUILD)/pic/libwalk.a: $(call pic,$(walk_src)) $(unwind) ; $(archive)
 $(BUILD)/tests/walk/%.so: $(BUILD)/pic/tests/walk/%.o $(BUILD)/pic/libwalk.a $(BUILD)/pic/libshared.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

@@ -54,6 +54,14 @@ enum ring_kind {
 /* In WAITED: a child that libc waited for by itself, as system() does. No pid is that large. */
 #define RING_WAITED_UNNAMED 0x7fffffff
 
+/* What stands in a NODE's code beside numbers of code objects, which are below CODE_PAIR. */
+#define CODE_PAIR (1u << 30) /* parent: a Python stack; lasti: the native one beside it */
+#define CODE_CONCAT                                                                                \
+    (CODE_PAIR | 1u) /* parent: the thread's origin; lasti: the native stack in it */
+#define CODE_EVAL   (CODE_PAIR | 2u) /* a native frame that Python frames stand in */
+#define CODE_ENTRY  (CODE_PAIR | 3u) /* the frames from here on are those of one CODE_EVAL */
+#define CODE_NATIVE (1u << 31)       /* | module, 0: none; lasti: offset into it, of the call */
+
 #define RING_LOW_MASK ((UINT64_C(1) << 48) - 1)
 #define RING_WORD(kind, aux, low)                                                                  \
     ((uint64_t)(kind) << 56 | (uint64_t)(aux) << 48 | ((uint64_t)(low)&RING_LOW_MASK))
@@ -78,7 +86,9 @@ struct shm_header {
 enum shm_flag {
     SHM_OBJECTS = 1,
     SHM_STACKS = 2,
-    SHM_ROOT_ONLY = 4 /* forked children are not recorded */
+    SHM_ROOT_ONLY = 4,     /* forked children are not recorded */
+    SHM_NATIVE = 8,        /* native frames, too */
+    SHM_NATIVE_OTHERS = 16 /* where there is no Python */
 };
 
 enum slot_state {
@@ -105,6 +115,8 @@ struct process_slot {
     _Atomic uint64_t reentered; /* allocator calls inside our own hooks, not recorded */
     _Atomic uint64_t lost_nodes; /* allocations with stack "unknown" */
     _Atomic uint64_t deep_stacks;
+    _Atomic uint64_t native_cut;      /* stacks whose outer native frames are missing */
+    _Atomic uint64_t native_lost;     /* stacks without their native frames */
     CACHE_LINE _Atomic uint64_t turn; /* a line of its own: every event reads it */
     CACHE_LINE uint8_t pad[64];
 };

@@ -9,6 +9,7 @@
 #include "recorder/preload/hooks_python.h"
 #include "recorder/preload/interp.h"
 #include "recorder/preload/real.h"
+#include "recorder/preload/unwind.h"
 #include "recorder/rendezvous.h"
 
 #include <dlfcn.h>
@@ -240,6 +241,9 @@ static void begin(enum interp_verdict found)
         process.flags &= ~(uint32_t)SHM_STACKS;
         walk_stop();
     }
+    if (process.flags & (found == INTERP_NONE ? SHM_NATIVE | SHM_NATIVE_OTHERS : SHM_NATIVE) &&
+        unwind_possible())
+        walk_native();
     atomic_store(&process.slot->joined, 1);
     atomic_store(&process.slot->python, walk ? SLOT_PYTHON_WAITING : SLOT_PYTHON_NONE);
     if (found != INTERP_NONE && process.flags & SHM_OBJECTS)

@@ -36,6 +36,20 @@ bool define_node(uint32_t id, uint32_t parent, uint32_t code_id, int32_t lasti_b
                          parent | (uint64_t)code_id << 32, (uint32_t)lasti_bytes));
 }
 
+bool define_module(uint32_t id, const struct module_facts *facts)
+{
+    struct thread *t = &thread_self;
+    uint64_t words[] = {RING_WORD(RING_MODULE, 0, id), facts->start, facts->bytes,
+                        facts->path_bytes | (uint64_t)facts->id_bytes << 32};
+    return written(emit_words(t, words, 4)) && emit_data(t, facts->path, facts->path_bytes) &&
+           emit_data(t, facts->id, facts->id_bytes);
+}
+
+void define_module_gone(uint32_t id)
+{
+    written(emit1(&thread_self, RING_WORD(RING_MODULE_GONE, 0, id)));
+}
+
 /* The root must not run its first line with stacks that we cannot read: the collector ends it.
  * Bounded, in case nobody does. */
 static void wait_for_refusal(void)

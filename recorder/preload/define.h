@@ -46,6 +46,24 @@ bool define_code(uint32_t code_id, const struct code_facts *facts);
  * Returns true when written; false: not written, and the id may come again with other facts. */
 bool define_node(uint32_t id, uint32_t parent, uint32_t code_id, int32_t lasti_bytes);
 
+/* The facts of one module (modules.h). Everything is borrowed and valid only during the call. */
+struct module_facts {
+    uint64_t start, bytes; /* the stretch that it was loaded to, all its parts */
+    const char *path;      /* without a NUL; absolute where it is known */
+    const uint8_t *id;     /* its build id, raw bytes */
+    uint32_t path_bytes;   /* 0..CODE_TEXT_MAX_BYTES */
+    uint32_t id_bytes;     /* 0..MODULE_ID_MAX_BYTES; 0: it has none */
+};
+
+enum { MODULE_ID_MAX_BYTES = 32 };
+
+/* A module was met for the first time. id: 1.., never reused. Runs under the rules' lock; returns
+ * as define_code does. */
+bool define_module(uint32_t id, const struct module_facts *facts);
+
+/* A module has been unloaded. Under the rules' lock. */
+void define_module_gone(uint32_t id);
+
 /* The layout check on live frames has ended; called once in a process's life, outside any lock.
  * verdict: INTERP_OK, or why stacks are off from here on; fact: NUL-terminated, borrowed, says
  * what was seen. */

@@ -19,78 +19,22 @@
 #include "recorder/failpoint.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "recorder/preload/define.h"
+#include "recorder/preload/lock.h"
 #include "recorder/preload/pages.h"
 
 /* ---- the lock */
 
-enum { LOCK_FREE = 0, LOCK_HELD = 1, LOCK_AWAITED = 2 };
+static struct lock lock;
 
-static _Atomic uint32_t lock_word;
-/* The holder, as the address of its lock_self; read only to find out whether that is me. */
-static _Atomic uintptr_t lock_holder;
-/* Somebody waited in vain: from then on nobody waits, until the lock is found free again. */
-static _Atomic bool lock_stuck;
-static __thread char lock_self __attribute__((tls_model("initial-exec")));
+bool intern_lock(void) { return FAILPOINT(intern_held, false, true) ? false : lock_take(&lock); }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+void intern_unlock(void) { lock_leave(&lock); }
 
-/* Wait until the lock is mine or the bound has passed. */
-static bool lock_wait(void)
-{
-    uint64_t end_ns = now_ns() + INTERN_WAIT_NS;
-    while (atomic_exchange(&lock_word, LOCK_AWAITED) != LOCK_FREE) {
-        uint64_t at_ns = now_ns();
-        if (at_ns >= end_ns) {
-            atomic_store(&lock_stuck, true);
-            return false;
-        }
-        uint64_t rest_ns = end_ns - at_ns;
-        struct timespec rest = {(time_t)(rest_ns / 1000000000u), (long)(rest_ns % 1000000000u)};
-        syscall(SYS_futex, &lock_word, FUTEX_WAIT_PRIVATE, LOCK_AWAITED, &rest, NULL, 0);
-    }
-    return true;
-}
-
-bool intern_lock(void)
-{
-    uint32_t seen = LOCK_FREE;
-    if (FAILPOINT(intern_held, false, true))
-        return false;
-    if (!atomic_compare_exchange_strong(&lock_word, &seen, LOCK_HELD)) {
-        if (atomic_load(&lock_holder) == (uintptr_t)&lock_self)
-            return false;
-        if (atomic_load(&lock_stuck) || !lock_wait())
-            return false;
-    }
-    atomic_store(&lock_holder, (uintptr_t)&lock_self);
-    atomic_store_explicit(&lock_stuck, false, memory_order_relaxed);
-    return true;
-}
-
-void intern_unlock(void)
-{
-    atomic_store(&lock_holder, 0);
-    if (atomic_exchange(&lock_word, LOCK_FREE) == LOCK_AWAITED)
-        syscall(SYS_futex, &lock_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-void intern_lock_reset(void)
-{
-    atomic_store(&lock_holder, 0);
-    atomic_store(&lock_stuck, false);
-    atomic_store(&lock_word, LOCK_FREE);
-}
+void intern_lock_reset(void) { lock_reset(&lock); }
 
 /* ---- nodes by id */
 

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "recorder/preload/lock.h"
+
 enum {
     NODE_NONE = 0,        /* no Python stack */
     NODE_LOST = 1,        /* a Python stack that could not be told; never a parent, never defined */
@@ -21,9 +23,8 @@ enum {
     NODE_LIMIT = 1 << 28, /* ids are below this */
 };
 
-/* The longest that anyone waits for the intern lock: longer than its holder may wait on a full ring
- * (2 s). */
-#define INTERN_WAIT_NS 3000000000ull
+/* The longest that anyone waits for the intern lock. */
+#define INTERN_WAIT_NS LOCK_WAIT_NS
 
 /* The id of a node. parent: NODE_NONE or a real id; code_id: from code_intern; lasti_bytes: as
  * define_node's. recent: the thread's own, what it was told last, 0 before the first: what follows

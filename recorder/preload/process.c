@@ -3,6 +3,7 @@
 #include "recorder/preload/process.h"
 #include "recorder/failpoint.h"
 #include "recorder/preload/emit.h"
+#include "recorder/preload/native.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -60,11 +61,15 @@ static uint64_t deep_before; /* walks cut short before this process was forked *
 void process_tell_losses(void)
 {
     struct walk_losses losses;
+    struct native_losses native;
     if (!process.slot)
         return;
     walk_losses(&losses);
     atomic_store_explicit(&process.slot->deep_stacks, losses.truncated - deep_before,
                           memory_order_relaxed);
+    native_losses(&native);
+    atomic_store_explicit(&process.slot->native_cut, native.cut, memory_order_relaxed);
+    atomic_store_explicit(&process.slot->native_lost, native.lost, memory_order_relaxed);
 }
 
 static struct process_slot *claim_slot(uint32_t *index)

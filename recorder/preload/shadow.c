@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "recorder/preload/native.h"
 #include "recorder/preload/pages.h"
 #include "recorder/preload/recall.h"
 
@@ -56,6 +57,7 @@ void walker_release(struct walker *w)
         pages_unmap(w->shadow, mapping_bytes(w->capacity));
     if (w->recalls)
         pages_unmap(w->recalls, sizeof *w->recalls);
+    native_list_release(&w->native);
     *w = (struct walker){0};
     errno = saved_errno;
 }

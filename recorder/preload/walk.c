@@ -12,6 +12,8 @@
 #include "recorder/preload/code.h"
 #include "recorder/preload/define.h"
 #include "recorder/preload/frames.h"
+#include "recorder/preload/native.h"
+#include "recorder/preload/pair.h"
 #include "recorder/preload/quick.h"
 #include "recorder/preload/sound.h"
 #include "recorder/preload/verify.h"
@@ -26,8 +28,26 @@ static uint32_t no_walk(struct walker *w)
     return NODE_NONE;
 }
 
-/* no_walk (there is nothing to walk, or no more), walk_suspect, or the version's quick walk. */
+/* no_walk (there is nothing to walk, or no more), walk_suspect, or the version's quick walk; where
+ * native frames are wanted, walk_both, and these stand in walk_python. */
 walk_function *_Atomic walk_now = no_walk;
+static walk_function *_Atomic walk_python = no_walk;
+static bool with_native;
+
+static void walk_set(walk_function *function)
+{
+    walk_python = function;
+    if (!with_native)
+        walk_now = function;
+}
+
+static uint32_t walk_both(struct walker *w) { return pair_of(w, walk_python(w)); }
+
+void walk_native(void)
+{
+    with_native = true;
+    walk_now = walk_both;
+}
 
 /* The state that the thread remembers is mine; the holder is, if it's the same or if it says so. To
  * ask the holder is only safe while it lives, which is sure only if it is mine; so it is asked only
@@ -62,7 +82,7 @@ static bool suspect_cleared(uintptr_t tstate)
         walk_stop();
         define_verdict(INTERP_FRAMES_MISMATCH, fact);
     } else if (result == VERIFY_ALL) {
-        walk_now = quick_find(interp.minor, interp.free_threaded);
+        walk_set(quick_find(interp.minor, interp.free_threaded));
         sentence_add(&why, "live frames agree");
         define_verdict(INTERP_OK, fact);
     }
@@ -86,18 +106,22 @@ static uint32_t walk_suspect(struct walker *w)
 
 bool walk_is_sound(struct walker *w)
 {
-    walk_function *now = walk_now;
+    walk_function *now = walk_python;
     return now == no_walk || now == walk_suspect || sound_chain(w);
 }
 
-void walk_start(void) { walk_now = walk_suspect; }
+void walk_start(void) { walk_set(walk_suspect); }
 
-void walk_stop(void) { walk_now = no_walk; }
+void walk_stop(void) { walk_set(no_walk); }
+
+static bool native_held; /* by the thread that holds the interner over a fork */
 
 bool walk_fork_prepare(void)
 {
     int saved_errno = errno;
     bool held = intern_lock();
+    if (held && with_native)
+        native_held = native_fork_prepare();
     errno = saved_errno;
     return held;
 }
@@ -105,6 +129,9 @@ bool walk_fork_prepare(void)
 void walk_fork_parent(void)
 {
     int saved_errno = errno;
+    if (native_held)
+        native_fork_parent();
+    native_held = false;
     intern_unlock();
     errno = saved_errno;
 }
@@ -113,6 +140,8 @@ void walk_after_fork(void)
 {
     atomic_flag_clear(&suspect_busy);
     intern_lock_reset();
+    native_after_fork();
+    native_held = false;
 }
 
 void walk_losses(struct walk_losses *losses) { whole_losses(losses); }

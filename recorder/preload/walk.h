@@ -39,6 +39,10 @@ struct walker {
     uintptr_t marked; /* the thread state that has a mark at the frame of entry depth - 1, or 0 */
     uintptr_t pops;   /* of marked frames, when it was set (quick.c) */
     bool closed;      /* the thread has ended: it has no stack any more */
+    uint32_t origin;  /* node of the stack that created the thread, for pair.c; NODE_NONE: none */
+    struct native_list *native;       /* native.c's; NULL before the first native stack */
+    uint32_t pair_outer, pair_native; /* the pair that was asked for last, and its node */
+    uint32_t pair, recent_pair;
 };
 
 /* Frames beyond WALK_DEPTH_MAX, counted from the outermost, are left out; such walks are counted.
@@ -92,6 +96,9 @@ void walk_after_fork(void);
 /* Turn walking on: from here on frames are read, with suspicion until the first of them have been
  * compared with the layout (verify.h). interp_probe's; once. */
 void walk_start(void);
+
+/* Native frames, too, from here on. Before the first walk; once. */
+void walk_native(void);
 
 /* Turn walking off for good: walk_current returns 0 from here on. Any thread. */
 void walk_stop(void);

@@ -1,0 +1,446 @@
+/* The remembered stack and its verification (native.h).
+ *
+ * Frames and words stand outermost first, so that an allocation deeper or less deep changes their
+ * ends. words[frames[i].first .. frames[i + 1].first) are what was read to leave frame i. Steps are
+ * the frames inside the joint, innermost first, until they are appended. */
+#define _GNU_SOURCE
+#include "recorder/preload/native.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "recorder/preload/eval.h"
+#include "recorder/preload/ground.h"
+#include "recorder/preload/memory.h"
+#include "recorder/preload/modules.h"
+#include "recorder/preload/pages.h"
+#include "recorder/preload/recall.h"
+#include "recorder/preload/rules.h"
+#include "recorder/ring.h"
+
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Where a frame is: what leaving it depends on, beside memory. */
+struct state {
+    uintptr_t ip, sp, bp;
+    bool exact; /* ip is where it was interrupted, not a return address */
+};
+
+struct native_frame {
+    struct state at;
+    uint32_t first; /* of its words */
+    uint32_t node;
+    bool needs_bp; /* a frame from here on out is told from this RBP */
+    bool marked;   /* holds an entry */
+};
+
+struct native_word {
+    uintptr_t at, value;
+};
+
+/* One frame on the way out. */
+struct step {
+    struct state at;
+    uint64_t rule;
+    struct native_word ra, bp, cfa; /* as read; at 0: not read */
+};
+
+enum { WORDS_A_FRAME = 3, CAPACITY_MIN = 512, PASSED = 1000 };
+
+struct native_list {
+    struct native_frame *frames; /* capacity + 1 */
+    struct native_word *words;
+    struct step *steps;
+    uintptr_t *entries; /* that the marks stand for, innermost first */
+    uint32_t capacity, depth;
+    uint32_t entry_count;
+    uint32_t recent; /* the node that was asked for last (intern.h) */
+    uint32_t passes; /* walks to pass: the stack was too deep */
+    bool cut;        /* frame 0 is not the outermost one */
+    uint64_t epoch;  /* of modules */
+    size_t mapped_bytes;
+    struct ground ground;
+    struct recall recalls[RECALL_ENTRIES];
+};
+
+static _Atomic uint64_t cut_count, lost_count;
+
+/* ---- memory */
+
+static size_t list_bytes(uint32_t capacity)
+{
+    return sizeof(struct native_list) + (capacity + 1) * sizeof(struct native_frame) +
+           (size_t)capacity * (WORDS_A_FRAME * sizeof(struct native_word) + sizeof(struct step) +
+                               sizeof(uintptr_t));
+}
+
+/* A list with twice the room that forgets what it knew of the stack. */
+static bool list_grow(struct native_list **list)
+{
+    struct native_list *old = *list;
+    uint32_t capacity = old ? 2 * old->capacity : CAPACITY_MIN;
+    struct native_list *l = capacity <= NATIVE_DEPTH_MAX ? pages_map(list_bytes(capacity)) : NULL;
+    if (!l)
+        return false;
+    l->frames = (struct native_frame *)(l + 1);
+    l->steps = (struct step *)(l->frames + capacity + 1);
+    l->words = (struct native_word *)(l->steps + capacity);
+    l->entries = (uintptr_t *)(l->words + (size_t)WORDS_A_FRAME * capacity);
+    l->capacity = capacity;
+    l->mapped_bytes = list_bytes(capacity);
+    if (old) {
+        l->recent = old->recent;
+        pages_unmap(old, old->mapped_bytes);
+    }
+    *list = l;
+    return true;
+}
+
+void native_list_release(struct native_list **list)
+{
+    int saved = errno;
+    if (*list)
+        pages_unmap(*list, (*list)->mapped_bytes);
+    *list = NULL;
+    errno = saved;
+}
+
+static void list_forget(struct native_list *l, uint64_t epoch)
+{
+    l->depth = l->entry_count = 0;
+    l->cut = false;
+    l->epoch = epoch;
+    memset(l->recalls, 0, sizeof l->recalls);
+}
+
+/* ---- one step */
+
+/* Reads a word that a rule asks for. False: it is not ours to read. */
+static inline bool read_at(struct native_list *l, struct native_word *word, uintptr_t at)
+{
+    if (UNLIKELY(!ground_bears(&l->ground, at)))
+        return false;
+    *word = (struct native_word){at, memory_word(at)};
+    return true;
+}
+
+static uintptr_t base_of(const struct state *s, uintptr_t cfa, uint8_t base)
+{
+    return base == BASE_SP ? s->sp : base == BASE_BP ? s->bp : cfa;
+}
+
+static bool leave_wide(struct native_list *l, struct step *step, uintptr_t *cfa)
+{
+    const struct wide_rule *rule = unwind_wide(step->rule);
+    const struct state *s = &step->at;
+    *cfa = base_of(s, 0, rule->cfa_base) + (uintptr_t)(intptr_t)rule->cfa_offset;
+    if (rule->cfa_read) {
+        if (!read_at(l, &step->cfa, *cfa))
+            return false;
+        *cfa = step->cfa.value;
+    }
+    uintptr_t ra_at = base_of(s, *cfa, rule->ra_base) + (uintptr_t)(intptr_t)rule->ra_offset;
+    uintptr_t bp_at = base_of(s, *cfa, rule->bp_base) + (uintptr_t)(intptr_t)rule->bp_offset;
+    return read_at(l, &step->ra, ra_at) &&
+           (rule->bp_base == BASE_NOWHERE || read_at(l, &step->bp, bp_at));
+}
+
+/* Leaves a frame: *s becomes its caller's. False: the walk ends here, *cut where it is not the
+ * outermost frame. */
+static bool leave(struct native_list *l, struct step *step, struct state *s, bool *cut)
+{
+    uint64_t rule = step->rule;
+    uintptr_t cfa;
+    step->ra.at = step->bp.at = step->cfa.at = 0;
+    if (LIKELY((rule & RULE_KIND_BITS) == RULE_PLAIN)) {
+        cfa = (rule & RULE_FROM_BP ? s->bp : s->sp) + (uintptr_t)(intptr_t)rule_cfa_offset(rule);
+        uintptr_t bp_at = cfa + (uintptr_t)(intptr_t)rule_bp_offset(rule);
+        *cut = !read_at(l, &step->ra, cfa - 8) ||
+               (rule & RULE_SAVES_BP && !read_at(l, &step->bp, bp_at));
+    } else if ((rule & RULE_KIND_BITS) == RULE_WIDE) {
+        *cut = !leave_wide(l, step, &cfa);
+    } else {
+        *cut = (rule & RULE_KIND_BITS) != RULE_END;
+        return false;
+    }
+    if (*cut || !step->ra.value)
+        return false;
+    *s = (struct state){step->ra.value, cfa, step->bp.at ? step->bp.value : s->bp,
+                        rule & RULE_INTERRUPTED};
+    return true;
+}
+
+/* ---- verification */
+
+/* How many of the outermost n words are not disproved yet: 0, when all stand. */
+static inline uint32_t words_fail(const struct native_word *words, uint32_t n)
+{
+    for (; n >= 4; n -= 4) {
+        const struct native_word *w = words + n;
+        if (UNLIKELY(!memory_is_word(w[-1].at, w[-1].value)))
+            return n;
+        if (UNLIKELY(!memory_is_word(w[-2].at, w[-2].value)))
+            return n - 1;
+        if (UNLIKELY(!memory_is_word(w[-3].at, w[-3].value)))
+            return n - 2;
+        if (UNLIKELY(!memory_is_word(w[-4].at, w[-4].value)))
+            return n - 3;
+    }
+    for (; n; n--)
+        if (UNLIKELY(!memory_is_word(words[n - 1].at, words[n - 1].value)))
+            return n;
+    return 0;
+}
+
+static inline bool frame_is(const struct native_frame *f, const struct state *s)
+{
+    return f->at.sp == s->sp && f->at.ip == s->ip && f->at.exact == s->exact &&
+           (!f->needs_bp || f->at.bp == s->bp);
+}
+
+/* Where the walk may go on with what is remembered: the number of frames that stand, of the `limit`
+ * outermost; *limit falls to those that are not disproved. 0: not here. */
+static uint32_t joint(const struct native_list *l, const struct state *s, uint32_t *limit)
+{
+    while (*limit && l->frames[*limit - 1].at.sp < s->sp)
+        --*limit;
+    if (!*limit || !frame_is(&l->frames[*limit - 1], s))
+        return 0;
+    uint32_t kept = *limit, failed = words_fail(l->words, l->frames[kept].first);
+    if (!failed)
+        return kept;
+    while (*limit && l->frames[*limit - 1].first > failed - 1)
+        --*limit;
+    *limit -= *limit > 0;
+    return 0;
+}
+
+/* ---- the walk */
+
+enum outcome { WALKED, TOO_DEEP, NOT_TOLD };
+
+/* Steps out from *s to a frame that stands. *kept: how many do; *count: steps inside of them. */
+static enum outcome step_out(struct native_list *l, struct state s, uint32_t *kept, uint32_t *count)
+{
+    uint32_t limit = l->depth, n = 0;
+    bool cut = false, more = true;
+    ground_begin(&l->ground);
+    while (more && !(*kept = joint(l, &s, &limit))) {
+        if (n == l->capacity)
+            return TOO_DEEP;
+        struct step *step = &l->steps[n++];
+        *step = (struct step){.at = s, .rule = rule_of(s.ip, s.exact)};
+        if (step->rule == RULE_UNKNOWN)
+            return NOT_TOLD;
+        more = leave(l, step, &s, &cut);
+    }
+    if (!*kept)
+        l->cut = cut;
+    *count = n;
+    return *kept + n > l->capacity ? TOO_DEEP : WALKED;
+}
+
+/* Appends a frame outside of which `needs_bp` holds, with the words that were read to leave it. */
+static bool append(struct native_list *l, const struct step *step, bool needs_bp)
+{
+    struct native_frame *f = &l->frames[l->depth];
+    uint32_t w = f->first;
+    uint64_t kind = step->rule & RULE_KIND_BITS;
+    if (needs_bp && step->bp.at)
+        l->words[w++] = step->bp;
+    if (step->ra.at)
+        l->words[w++] = step->ra;
+    if (step->cfa.at)
+        l->words[w++] = step->cfa;
+    bool uses_bp = kind == RULE_PLAIN ? (step->rule & RULE_FROM_BP) != 0 : kind == RULE_WIDE;
+    f->at = step->at;
+    f->needs_bp = uses_bp || (needs_bp && !step->bp.at);
+    f->marked = false;
+    f->node = NODE_NONE;
+    l->frames[++l->depth].first = w;
+    return f->needs_bp;
+}
+
+static void append_all(struct native_list *l, uint32_t kept, uint32_t count)
+{
+    bool needs_bp = kept && l->frames[kept - 1].needs_bp;
+    l->depth = kept;
+    if (!kept)
+        l->frames[0].first = 0;
+    while (count)
+        needs_bp = append(l, &l->steps[--count], needs_bp);
+}
+
+/* ---- marks */
+
+/* Which frames hold an entry. Returns the outermost frame whose mark has changed, at most `from`.
+ */
+static uint32_t mark(struct native_list *l, const struct native_marks *marks, uint32_t from)
+{
+    uint32_t e = 0, outermost = l->depth, changed = from;
+    for (uint32_t i = l->depth; i-- > 0;) {
+        struct native_frame *f = &l->frames[i];
+        uintptr_t end = i ? f[-1].at.sp : 0;
+        bool holds = marks->by_range ? eval_holds(f->at.ip - !f->at.exact)
+                                     : e < marks->count && marks->entries[e] >= f->at.sp &&
+                                           marks->entries[e] < end;
+        if (holds != f->marked && i < changed)
+            changed = i;
+        f->marked = holds;
+        e += holds;
+        if (holds)
+            outermost = i;
+    }
+    l->entry_count = 0;
+    if (!marks->by_range && marks->count <= l->capacity) {
+        memcpy(l->entries, marks->entries, marks->count * sizeof *l->entries);
+        l->entry_count = marks->count;
+    }
+    if (l->cut && changed < l->depth && outermost < l->depth)
+        changed = 0; /* what is outside of the outermost mark has no node */
+    return changed;
+}
+
+static bool same_entries(const struct native_list *l, const struct native_marks *marks)
+{
+    return l->entry_count == marks->count &&
+           memcmp(l->entries, marks->entries, marks->count * sizeof *l->entries) == 0;
+}
+
+/* ---- nodes */
+
+static uint32_t node_of_frame(struct native_list *l, const struct native_frame *f, uint32_t parent)
+{
+    uintptr_t at = f->at.ip - !f->at.exact, start = 0;
+    uintptr_t key = f->marked ? 1 : at;
+    struct recall *recall = &l->recalls[recall_place(parent, key)];
+    if (recall->node && recall->ip == key && recall->parent == parent)
+        return recall->node;
+    uint32_t code = CODE_EVAL, offset = 0, node = parent;
+    if (!f->marked && module_is_own(at)) {
+        code = 0;
+    } else if (!f->marked) {
+        uint32_t module = module_of(at, &start);
+        code = CODE_NATIVE | module;
+        offset = module ? (uint32_t)(at - start) : 0;
+        if (at - start > UINT32_MAX)
+            offset = 0, code = CODE_NATIVE;
+    }
+    if (code)
+        node = intern_node(parent, code, (int32_t)offset, &l->recent);
+    if (node != NODE_LOST && code != CODE_NATIVE) /* which may be another module's next time */
+        *recall = (struct recall){key, parent, node};
+    return node;
+}
+
+/* Nodes for the frames from `from` on, inwards. Returns the innermost's. */
+static uint32_t name_frames(struct native_list *l, uint32_t from)
+{
+    uint32_t node = from ? l->frames[from - 1].node : NODE_NONE, outermost = 0;
+    if (l->cut && !from) {
+        while (outermost < l->depth && !l->frames[outermost].marked)
+            l->frames[outermost++].node = NODE_NONE;
+        if (outermost == l->depth)
+            outermost = 0;
+        from = outermost;
+    }
+    for (uint32_t i = from; i < l->depth; i++) {
+        node = node_of_frame(l, &l->frames[i], node);
+        if (UNLIKELY(node == NODE_LOST)) {
+            l->depth = i;
+            return NODE_LOST;
+        }
+        l->frames[i].node = node;
+    }
+    return node;
+}
+
+/* The walk where something has changed. */
+static uint32_t walk_changed(struct native_list **list, const struct state *s,
+                             const struct native_marks *marks)
+{
+    struct native_list *l = *list;
+    uint32_t kept, count;
+    enum outcome outcome;
+    while ((outcome = step_out(l, *s, &kept, &count)) == TOO_DEEP && list_grow(list)) {
+        l = *list;
+        list_forget(l, modules_epoch());
+    }
+    if (outcome != WALKED) {
+        l->depth = 0;
+        l->passes = outcome == TOO_DEEP ? PASSED : 0;
+        return NODE_LOST;
+    }
+    append_all(l, kept, count);
+    return name_frames(l, mark(l, marks, kept));
+}
+
+static uint32_t walk(struct native_list **list, const struct state *s,
+                     const struct native_marks *marks)
+{
+    struct native_list *l = *list;
+    uint64_t epoch = modules_epoch();
+    if (UNLIKELY(!l || l->epoch != epoch)) {
+        if (!l && !list_grow(list))
+            return NODE_LOST;
+        l = *list;
+        list_forget(l, epoch);
+    }
+    if (UNLIKELY(l->passes) && --l->passes)
+        return NODE_LOST;
+    uint32_t depth = l->depth;
+    if (depth && frame_is(&l->frames[depth - 1], s) &&
+        !words_fail(l->words, l->frames[depth].first)) {
+        if (LIKELY(same_entries(l, marks)))
+            return l->frames[depth - 1].node;
+        return name_frames(l, mark(l, marks, depth));
+    }
+    return walk_changed(list, s, marks);
+}
+
+__attribute__((noinline)) uint32_t native_walk(struct native_list **list,
+                                               const struct native_marks *marks)
+{
+    struct state here = {.exact = true};
+    int saved = errno;
+    __asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
+                     : "=r"(here.ip), "=r"(here.sp), "=r"(here.bp));
+    uint32_t node = walk(list, &here, marks);
+    if (UNLIKELY(node == NODE_LOST))
+        atomic_fetch_add_explicit(&lost_count, 1, memory_order_relaxed);
+    else if (UNLIKELY((*list)->cut))
+        atomic_fetch_add_explicit(&cut_count, 1, memory_order_relaxed);
+    errno = saved;
+    return node;
+}
+
+/* ---- fork */
+
+bool native_fork_prepare(void)
+{
+    int saved = errno;
+    bool held = rules_lock();
+    errno = saved;
+    return held;
+}
+
+void native_fork_parent(void)
+{
+    int saved = errno;
+    rules_unlock();
+    errno = saved;
+}
+
+void native_after_fork(void)
+{
+    rules_lock_reset();
+    cut_count = lost_count = 0;
+}
+
+void native_losses(struct native_losses *losses)
+{
+    losses->cut = atomic_load(&cut_count);
+    losses->lost = atomic_load(&lost_count);
+}
