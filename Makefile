@@ -52,7 +52,7 @@ debugging := $(or $(SAN),$(COVERAGE),$(DEBUG))
 CFLAGS ?= $(if $(SAN),-O1,$(if $(debugging),-Og,-O2)) -g
 # What native stacks need, where tools/setup could bring it (tools/setup-unwind); without it --native is refused.
 unwind := $(wildcard build/unwind/unwind.o)
-own_flags := $(if $(unwind),-DMEMREC_NATIVE) -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
+own_flags := $(if $(unwind),-DMEMREC_NATIVE -isystem build/unwind) -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE= -pthread -fno-common \
 	-DMEMREC_VERSION='"$(VERSION)"' \
 	$(if $(debugging),-DMEMREC_DEBUG,-DNDEBUG) $(if $(FAIL),-DMEMREC_FAILPOINTS)
 san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \

@@ -1,4 +1,5 @@
-/* Entry records by version (entries.h). */
+/* Entry records by version (entries.h).
+ * Where each version keeps them is in layout.def. */
 #include "recorder/preload/entries.h"
 
 void entries_collect(struct walker *w, struct native_marks *marks, uintptr_t *out)

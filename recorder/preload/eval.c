@@ -1,4 +1,5 @@
-/* The parts of the interpreter's loop (eval.h). */
+/* The parts of the interpreter's loop (eval.h).
+ * Invariant: written once, at start, before any walk. */
 #include "recorder/preload/eval.h"
 
 enum { PARTS_MAX = 16 };

@@ -1,4 +1,5 @@
-/* The bounded lock over a futex (lock.h). */
+/* The bounded lock over a futex (lock.h).
+ * Why three states: whoever lets go wakes only where somebody waits. */
 #define _GNU_SOURCE
 #include "recorder/preload/lock.h"
 

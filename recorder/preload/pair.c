@@ -1,4 +1,5 @@
-/* Pairs of stacks (pair.h). */
+/* Pairs of stacks (pair.h).
+ * Why the last pair is kept: a loop that allocates asks for the same one again and again. */
 #include "recorder/preload/pair.h"
 
 #include "recorder/preload/entries.h"

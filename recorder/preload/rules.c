@@ -1,4 +1,5 @@
-/* The table of rules (rules.h). */
+/* The table of rules (rules.h).
+ * Invariant: an entry's key never changes; a rule is written before its key is published. */
 #define _GNU_SOURCE
 #include "recorder/preload/rules.h"
 

@@ -28,7 +28,8 @@ struct rule_table {
     struct rule_entry entries[];
 };
 
-extern _Atomic(struct rule_table *) rules_now; /* rules.c's: rule_of reads it */
+/* rules.c's: rule_of reads it */
+extern _Atomic(struct rule_table *) rules_now;
 
 static inline uint64_t rule_place(const struct rule_table *table, uint64_t key)
 {
@@ -62,6 +63,7 @@ void rules_retire(uintptr_t from, uintptr_t to);
 
 /* The lock of rules and modules; bounded (lock.h). May change errno. */
 bool rules_lock(void);
+/* Only its holder. May change errno. */
 void rules_unlock(void);
 /* In a forked child: it is free. */
 void rules_lock_reset(void);

@@ -15,7 +15,8 @@
 #    include <sys/syscall.h>
 #    include <unistd.h>
 
-#    include "build/unwind/libunwind.h"
+#    include <libunwind.h>
+
 #    include "recorder/preload/peek.h"
 
 /* Its own, in the part that we build; no header of its shows them. */
