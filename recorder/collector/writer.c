@@ -246,6 +246,16 @@ static void writer_free(struct writer *w)
     free(w);
 }
 
+/* Waited for with a limit, by a clock that nobody sets. */
+static void init_empty(pthread_cond_t *empty)
+{
+    pthread_condattr_t how;
+    pthread_condattr_init(&how);
+    pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
+    pthread_cond_init(empty, &how);
+    pthread_condattr_destroy(&how);
+}
+
 int writer_start(struct writer **out, int fd, const struct trace_header *header,
                  const struct writer_limits *limits, struct err *err)
 {
@@ -262,7 +272,7 @@ int writer_start(struct writer **out, int fd, const struct trace_header *header,
     w->compressor = FAILPOINT(compressor_memory, compressor_new(), NULL);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
-    pthread_cond_init(&w->empty, NULL);
+    init_empty(&w->empty);
     int status = 0;
     if (!w->compressor)
         status = err_set(err, ERR_NOMEM, "no memory for the compressor");
@@ -340,7 +350,7 @@ int writer_put(struct writer *w, const struct block_info *info)
 void writer_drain(struct writer *w)
 {
     struct timespec end;
-    clock_gettime(CLOCK_REALTIME, &end);
+    clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += DRAIN_LIMIT_S;
     pthread_mutex_lock(&w->lock);
     while (w->first && pthread_cond_timedwait(&w->empty, &w->lock, &end) == 0)

@@ -4,13 +4,17 @@
 #include "replay/reader.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -182,6 +186,56 @@ static void test_writer__a_disk_that_stands_still_fills_the_queue(void **state)
     close(pipe_fd[1]);
 }
 
+static int64_t clock_step_s; /* by which somebody has set the clock */
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    int status = (int)syscall(SYS_clock_gettime, id, now);
+    if (id == CLOCK_REALTIME)
+        now->tv_sec += clock_step_s;
+    return status;
+}
+
+/* A disk that answers late. */
+struct late {
+    int fd;
+    atomic_bool answers;
+};
+
+static void *answer_late(void *context)
+{
+    struct late *late = context;
+    char bytes[4096];
+    usleep(20000);
+    atomic_store(&late->answers, true);
+    while (read(late->fd, bytes, sizeof bytes) > 0)
+        ;
+    return NULL;
+}
+
+/* The limit of a drain is no hour longer or shorter where somebody sets the clock meanwhile. */
+static void test_writer__a_drain_waits_by_a_clock_that_nobody_sets(void **state)
+{
+    (void)state;
+    int pipe_fd[2];
+    struct feed f;
+    pthread_t thread;
+    assert_int_equal(pipe(pipe_fd), 0);
+    struct late late = {.fd = pipe_fd[0]};
+    feed_begin(&f, pipe_fd[1], 0);
+    for (unsigned i = 0; i < 100; i++) /* more than the pipe takes */
+        assert_int_equal(feed_block(&f, 4000), 0);
+    assert_int_equal(pthread_create(&thread, NULL, answer_late, &late), 0);
+    clock_step_s = -3600;
+    writer_drain(f.writer);
+    clock_step_s = 0;
+    assert_true(atomic_load(&late.answers));
+    assert_int_equal(feed_finish(&f), 0);
+    close(pipe_fd[1]);
+    pthread_join(thread, NULL);
+    close(pipe_fd[0]);
+}
+
 /* A file system that tells no size (here a memfd: statvfs is all zero) is no full one. */
 static void test_writer__a_disk_of_unknown_size_is_not_full(void **state)
 {
@@ -234,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_writer__a_full_disk_is_told),
         cmocka_unit_test(test_writer__an_error_in_the_middle_stops_it_with_a_reason),
         cmocka_unit_test(test_writer__a_disk_that_stands_still_fills_the_queue),
+        cmocka_unit_test(test_writer__a_drain_waits_by_a_clock_that_nobody_sets),
         cmocka_unit_test(test_writer__a_disk_of_unknown_size_is_not_full),
         cmocka_unit_test(test_writer__a_block_needs_room_that_was_asked_for),
     };
