@@ -68,10 +68,19 @@ static int above_standard(int fd)
     return moved;
 }
 
+/* Where this is refused, nothing would bound the waits: then there is no recording. */
+static bool limit_waits(int fd)
+{
+    struct timeval limit = {.tv_sec = ASK_LIMIT_MS / 1000};
+    return FAILPOINT(attach_limit,
+                     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) |
+                         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit),
+                     -1) == 0;
+}
+
 static int connect_collector(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = ASK_LIMIT_MS / 1000};
     size_t length = strlen(invitation.socket);
     memcpy(address.sun_path + 1, invitation.socket, length);
     int fd = FAILPOINT(
@@ -79,10 +88,9 @@ static int connect_collector(void)
         above_standard((int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)), -1);
     if (fd < 0)
         return -1;
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
-    if (FAILPOINT(attach_connect, syscall(SYS_connect, fd, &address, bytes), -1) == 0)
+    if (limit_waits(fd) &&
+        FAILPOINT(attach_connect, syscall(SYS_connect, fd, &address, bytes), -1) == 0)
         return fd;
     raw_close(fd);
     return -1;

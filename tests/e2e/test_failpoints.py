@@ -152,6 +152,7 @@ ROWS = {
     "room_memory": Row("cut"),
     "queue_full": Row("stopped"),
     "attach_socket": Row("unreached"),
+    "attach_limit": Row("unreached"),
     "attach_connect": Row("unreached"),
     "attach_send": Row(**NO_PLACE),
     "attach_receive": Row(**NO_PLACE),
