@@ -2,6 +2,8 @@
 #include "tests/unit/preload/scene.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #define FREE_WORD RING_WORD(RING_FREE, 0, 0x1230)
 
@@ -238,6 +240,48 @@ static void test_emit__a_slow_collector_is_waited_for(void **state)
     close_scene(st);
 }
 
+/* A clock that runs by its readings alone, and a collector that says at each of them that it is at
+ * work, or nothing. */
+static struct {
+    uint64_t now_ns, stride_ns;
+    _Atomic uint32_t *heartbeat;
+} fast;
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    if (!fast.stride_ns)
+        return (int)syscall(SYS_clock_gettime, id, now);
+    fast.now_ns += fast.stride_ns;
+    *now = (struct timespec){(time_t)(fast.now_ns / 1000000000), (long)(fast.now_ns % 1000000000)};
+    if (fast.heartbeat)
+        atomic_fetch_add(fast.heartbeat, 1);
+    return 0;
+}
+
+/* How long a full ring that nobody reads is waited for. */
+static uint64_t waited_in_vain(bool collector_works)
+{
+    struct stage *st = scene_open();
+    fill();
+    fast.heartbeat = collector_works ? &st->shared.control->header.heartbeat : NULL;
+    fast.now_ns = UINT64_C(1000000000000);
+    fast.stride_ns = 50000000;
+    assert_false(emit1(self(), FREE_WORD));
+    fast.stride_ns = 0;
+    assert_false(process.open);
+    assert_int_equal(atomic_load(&process.slot->gave_up), REASON_RING_FULL);
+    close_scene(st);
+    return fast.now_ns - UINT64_C(1000000000000);
+}
+
+/* The bounds of docs/reliability.md. */
+static void test_emit__nobody_waits_longer_than_is_promised(void **state)
+{
+    (void)state;
+    assert_in_range(waited_in_vain(false), 2000000000, 2400000000);
+    assert_in_range(waited_in_vain(true), 5000000000, 5400000000);
+}
+
 /* A collector that is no more: recording ends at once, with a reason, and errno stays. */
 static void test_emit__gives_up_without_a_collector(void **state)
 {
@@ -307,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_emit__an_ended_thread_keeps_no_ring),
         cmocka_unit_test(test_emit__waits_for_room_and_goes_on),
         cmocka_unit_test(test_emit__a_slow_collector_is_waited_for),
+        cmocka_unit_test(test_emit__nobody_waits_longer_than_is_promised),
         cmocka_unit_test(test_emit__gives_up_without_a_collector),
         cmocka_unit_test(test_emit__ends_where_the_collector_says_so),
         cmocka_unit_test(test_emit__without_a_ring_counts_what_is_lost),
