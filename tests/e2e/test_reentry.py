@@ -3,6 +3,7 @@ runs before main and after it, around forks. Each program knows its own arithmet
 lost, and the program's result is that of a bare run."""
 import collections
 import platform
+import time
 
 import pytest
 
@@ -224,20 +225,25 @@ def test_libraries__whose_constructors_allocate(concurrent, programs):
     assert {stack["bytes"] for stack in recording.leaks()["stacks"]} & {700, 800, 3000, 4000} == set()
 
 
-def test_early__before_our_constructor_and_after_main(record, programs, memreplay):
-    assert run([programs / "early"]) == (0, "0\n", "")
-    recording = record([programs / "early"], options=["-q"])
+def assert_early(recording, memreplay):
+    """It allocates five times, the first time before our constructor."""
     assert recording.finished == (0, "0\n", "")
     assert_whole(recording, memreplay)
-    assert recording.summary()["totals"]["impossible"] == 0
+    summary = recording.summary()
+    told = {each["allocator"]: each["allocations"] for each in summary["allocators"]}
+    assert (told["posix_memalign"], told["aligned_alloc"]) == (4, 4)
+    assert summary["totals"]["impossible"] == summary["totals"]["replaced"] == 0 and losses(summary) == {"unknown_free": 1}
+
+
+def test_early__before_our_constructor_and_after_main(record, programs, memreplay):
+    assert run([programs / "early"]) == (0, "0\n", "")
+    assert_early(record([programs / "early"], options=["-q"]), memreplay)
 
 
 def test_early__under_an_auditor_of_the_loader(record, programs, memreplay):
     env = {"LD_AUDIT": str(programs / "audit.so")}
     assert run([programs / "early"], env=env) == (0, "0\n", "")
-    recording = record([programs / "early"], env=env, options=["-q"])
-    assert recording.finished == (0, "0\n", "")
-    assert_whole(recording, memreplay)
+    assert_early(record([programs / "early"], env=env, options=["-q"]), memreplay)
 
 
 def test_thread_locals__that_allocate_when_they_are_torn_down(record, programs, memreplay):
@@ -250,6 +256,22 @@ def test_thread_locals__that_allocate_when_they_are_torn_down(record, programs, 
     assert summary["losses"] == [] and summary["totals"]["unknown_frees"] == 0
     assert not any(stack["allocator"] == "malloc" and stack["bytes"] % 1000 == 0 and stack["bytes"] for stack in recording.leaks()["stacks"])
     assert mallocs(summary) >= 201 * 3
+
+
+CROWDED = [test_forks__of_four_threads_at_once, test_forks__with_atfork_handlers_that_allocate, test_vforks__that_allocate_on_their_parents_memory,
+           test_threads__whose_key_destructors_allocate_in_four_rounds, test_threads__that_allocate_first_in_the_last_round_of_destructors,
+           test_threads__created_and_ended_in_storms, test_threads__more_at_once_than_rings]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("test", CROWDED, ids=[test.__name__ for test in CROWDED])
+def test_concurrency__for_minutes(concurrent, test, soak_seconds):
+    """The tests above again and again: what goes wrong once in a hundred times."""
+    end, rounds = time.monotonic() + soak_seconds / len(CROWDED), 0
+    while not rounds or time.monotonic() < end:
+        test(concurrent)
+        rounds += 1
+    print(f"{rounds} rounds")
 
 
 def assert_stepped(interpreter, record, programs, memreplay):

@@ -1,6 +1,8 @@
 /* Allocates before any constructor has run, ours included, and from constructors, and after
  * main has ended.
- * Prints what it found wrong; exit status 0 where that is nothing. */
+ * Prints what it found wrong; exit status 0 where that is nothing.
+ * build-flags: -fno-builtin
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
