@@ -247,7 +247,8 @@ int addresses_init(struct addresses *map, struct address_pool *pool)
     map->packed = 0;
     for (unsigned i = 0; i < ADDRESS_RECENT; i++)
         map->recent[i] = &address_nowhere;
-    map->directory = reserve(DIRECTORY_ENTRIES * sizeof *map->directory);
+    map->directory =
+        FAILPOINT(address_directory, reserve(DIRECTORY_ENTRIES * sizeof *map->directory), NULL);
     return map->directory ? 0 : -ERR_NOMEM;
 }
 
@@ -360,7 +361,9 @@ static bool put_packed(struct addresses *map, struct packed_leaf **packed, uint6
 static struct address_table *table_new(struct address_pool *pool)
 {
     make_room(pool, TABLE_BYTES);
-    struct address_table *table = has_table_room(pool, TABLE_BYTES) ? reserve(sizeof *table) : NULL;
+    struct address_table *table = has_table_room(pool, TABLE_BYTES)
+                                      ? FAILPOINT(address_table, reserve(sizeof *table), NULL)
+                                      : NULL;
     pool->used_bytes += table ? TABLE_BYTES : 0;
     return table;
 }

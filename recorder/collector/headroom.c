@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/headroom.h"
 #include "format/groups.h"
+#include "recorder/failpoint.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -51,7 +52,7 @@ static bool take_group(void *context, const char *folder, bool is_v1)
 
 void headroom_open(struct headroom *h, const char *proc, const char *groups, const char *membership)
 {
-    *h = (struct headroom){.meminfo = open_in(proc, "meminfo")};
+    *h = (struct headroom){.meminfo = FAILPOINT(meminfo_open, open_in(proc, "meminfo"), -1)};
     groups_each(membership, groups, take_group, h);
 }
 

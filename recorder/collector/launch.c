@@ -289,7 +289,8 @@ static int exec_failure(const struct launch *l, int report, struct err *err)
 static int start_program(struct launch *l, struct err *err)
 {
     int gate[2], report[2];
-    if (FAILPOINT(gate_pipe, pipe2(gate, O_CLOEXEC), -1) != 0 || pipe2(report, O_CLOEXEC) != 0 ||
+    if (FAILPOINT(gate_pipe, pipe2(gate, O_CLOEXEC), -1) != 0 ||
+        FAILPOINT(report_pipe, pipe2(report, O_CLOEXEC), -1) != 0 ||
         (l->program = FAILPOINT(program_fork, fork(), -1)) < 0) {
         err_set(err, ERR_SYSTEM, "the program cannot be started: %s", strerror(errno));
         return EXIT_OUR_FAILURE;

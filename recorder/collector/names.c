@@ -61,7 +61,7 @@ static void nodes_free(struct node_key *nodes, size_t places)
 struct names *names_new(uint32_t (*sink)(void *, const struct event *), void *context,
                         size_t nodes_max)
 {
-    struct names *n = calloc(1, sizeof *n);
+    struct names *n = FAILPOINT(names_memory, calloc(1, sizeof *n), NULL);
     if (!n)
         return NULL;
     *n = (struct names){.sink = sink,
@@ -69,8 +69,8 @@ struct names *names_new(uint32_t (*sink)(void *, const struct event *), void *co
                         .function_places = FIRST_PLACES,
                         .node_places = FIRST_PLACES,
                         .node_places_max = nodes_max};
-    n->functions = calloc(FIRST_PLACES, sizeof *n->functions);
-    n->nodes = nodes_new(FIRST_PLACES);
+    n->functions = FAILPOINT(names_functions, calloc(FIRST_PLACES, sizeof *n->functions), NULL);
+    n->nodes = FAILPOINT(names_stacks, nodes_new(FIRST_PLACES), NULL);
     if (n->functions && n->nodes)
         return n;
     names_free(n);

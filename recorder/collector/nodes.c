@@ -32,7 +32,7 @@ static bool spread_stacks(struct nodes *n, struct node_page *page, uint32_t fill
 {
     if (page->stacks)
         return true;
-    page->stacks = calloc(NODES_PAGE, sizeof *page->stacks);
+    page->stacks = FAILPOINT(node_stacks, calloc(NODES_PAGE, sizeof *page->stacks), NULL);
     n->arrays += page->stacks != NULL;
     for (uint32_t i = 0; page->stacks && i < filled; i++)
         page->stacks[i] = page->first_stack + i * page->step;
@@ -43,7 +43,8 @@ static bool spread_outermosts(struct nodes *n, struct node_page *page)
 {
     if (page->outermosts)
         return true;
-    page->outermosts = malloc(NODES_PAGE * sizeof *page->outermosts);
+    page->outermosts =
+        FAILPOINT(node_outermosts, malloc(NODES_PAGE * sizeof *page->outermosts), NULL);
     n->arrays += page->outermosts != NULL;
     for (uint32_t i = 0; page->outermosts && i < NODES_PAGE; i++)
         page->outermosts[i] = page->outermost;
@@ -108,7 +109,7 @@ bool nodes_define(struct nodes *n, uint32_t node, uint32_t stack, uint32_t outer
 
 static bool copy_array(uint32_t **to, const uint32_t *from)
 {
-    *to = from ? malloc(NODES_PAGE * sizeof **to) : NULL;
+    *to = from ? FAILPOINT(node_array, malloc(NODES_PAGE * sizeof **to), NULL) : NULL;
     if (*to)
         memcpy(*to, from, NODES_PAGE * sizeof **to);
     return *to || !from;
@@ -117,7 +118,8 @@ static bool copy_array(uint32_t **to, const uint32_t *from)
 bool nodes_copy(struct nodes *to, const struct nodes *from)
 {
     uint32_t pages = (from->count + NODES_PAGE - 1) / NODES_PAGE;
-    *to = (struct nodes){.pages = calloc(pages ? pages : 1, sizeof *to->pages)};
+    *to = (struct nodes){
+        .pages = FAILPOINT(node_pages, calloc(pages ? pages : 1, sizeof *to->pages), NULL)};
     if (!to->pages)
         return false;
     to->page_capacity = pages ? pages : 1;

@@ -98,7 +98,8 @@ bool proc_calls_itself(uint32_t pid, uint32_t own)
 struct proc_image proc_image(uint32_t pid)
 {
     struct proc_image image = {0};
-    char path[64], executable[4096], *command = malloc(COMMAND_BYTES);
+    char path[64], executable[4096],
+        *command = FAILPOINT(command_memory, malloc(COMMAND_BYTES), NULL);
     snprintf(path, sizeof path, "/proc/%u/exe", pid);
     ssize_t length = readlink(path, executable, sizeof executable - 1);
     if (length > 0)
@@ -107,7 +108,8 @@ struct proc_image proc_image(uint32_t pid)
         image.command_bytes = proc_read(pid, "cmdline", command, COMMAND_BYTES - 1);
     if (image.command_bytes) {
         command[image.command_bytes] = 0;
-        image.command = realloc(command, image.command_bytes + 1);
+        char *fitting = FAILPOINT(command_fit, realloc(command, image.command_bytes + 1), NULL);
+        image.command = fitting ? fitting : command;
     } else {
         free(command);
     }

@@ -146,7 +146,8 @@ static bool reach_code(struct recorded *p, uint32_t id)
         uint32_t places = p->code_capacity ? p->code_capacity : FIRST_CODES;
         while (places <= id)
             places *= 2;
-        struct known_code *more = realloc(p->codes, places * sizeof *more);
+        struct known_code *more =
+            FAILPOINT(code_places, realloc(p->codes, places * sizeof *more), NULL);
         if (!more)
             return false;
         memset(more + p->code_capacity, 0, (places - p->code_capacity) * sizeof *more);

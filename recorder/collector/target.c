@@ -4,6 +4,7 @@
 #include "recorder/collector/target.h"
 #include "format/plain.h"
 #include "recorder/elf.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -161,7 +162,7 @@ static int make_arguments(struct target *t, const struct options *o)
     size_t count = 0, at = 0;
     while (o->arguments[count])
         count++;
-    t->arguments = calloc(count + 3, sizeof *t->arguments);
+    t->arguments = FAILPOINT(arguments_memory, calloc(count + 3, sizeof *t->arguments), NULL);
     if (!t->arguments)
         return -ERR_NOMEM;
     if (o->form != RUN_PROGRAM)

@@ -3,6 +3,7 @@
 #include "recorder/collector/transcode.h"
 
 #include "recorder/collector/blocks.h"
+#include "recorder/failpoint.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -292,7 +293,7 @@ static bool on_code(struct transcoder *tc, struct stream *s, const uint64_t *w)
         s->process->refused++;
         return true;
     }
-    c->bytes = malloc(total + 1);
+    c->bytes = FAILPOINT(code_text, malloc(total + 1), NULL);
     if (!c->bytes)
         return false;
     c->allowance = s->process->allowance;
