@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "recorder/preload/attach.h"
 #include "recorder/failpoint.h"
+#include "recorder/preload/early.h"
 #include "recorder/preload/emit.h"
 #include "recorder/preload/hooks_python.h"
 #include "recorder/preload/interp.h"
@@ -256,7 +257,9 @@ static void begin(enum interp_verdict found)
     atomic_store(&process.slot->python, walk ? SLOT_PYTHON_WAITING : SLOT_PYTHON_NONE);
     if (found != INTERP_NONE && process.flags & SHM_OBJECTS)
         python_wrap_allocators();
-    if (!process_open())
+    if (process_open())
+        early_write();
+    else
         process_give_up(REASON_NO_RING);
 }
 
@@ -292,11 +295,12 @@ __attribute__((destructor)) static void library_ends(void)
 __attribute__((constructor)) static void library_loaded(void)
 {
     int saved = errno;
+    thread_self.busy = BUSY_HOOK;
+    early_end();
     real_resolve();
-    if (read_invitation()) {
-        thread_self.busy = BUSY_HOOK;
+    if (read_invitation())
         join();
-        thread_self.busy = BUSY_NO;
-    }
+    early_release();
+    thread_self.busy = BUSY_NO;
     errno = saved;
 }

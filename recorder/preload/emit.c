@@ -6,6 +6,7 @@
 #include "recorder/preload/emit.h"
 #include "recorder/failpoint.h"
 #include "recorder/preload/attach.h"
+#include "recorder/preload/early.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -359,6 +360,8 @@ static void set_limit(struct thread *t)
 static bool make_ready(struct thread *t, uint64_t need)
 {
     int saved = errno;
+    if (!process.control)
+        return false;
     bool ready =
         (t->ring || begin_ring(t)) && (t->head + need <= t->room || wait_for_room(t, need));
     errno = saved;
@@ -372,6 +375,8 @@ bool emit_words(struct thread *t, const uint64_t *words, unsigned count)
     if (ready) {
         store(t, words, count);
         set_limit(t);
+    } else if (early) {
+        early_keep(words, count);
     }
     if (UNLIKELY(t->ended))
         emit_close(t);

@@ -10,11 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct process process;
+static struct process_slot no_slot; /* for what is counted before we have one */
+struct process process = {.slot = &no_slot};
 __thread struct thread thread_self __attribute__((tls_model("initial-exec")));
 
-static _Atomic uint32_t closed_gate;
-_Atomic uint32_t *process_gate = &closed_gate;
+static _Atomic uint32_t first_gate = 1; /* early.h */
+_Atomic uint32_t *process_gate = &first_gate;
 
 void *raw_mmap(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset)
 {

@@ -1,6 +1,7 @@
 /* This process as a recorded one: its slot, its mapping of the shared file, and the gate that every
  * hook asks first.
  *
+ *   gate 1, until the constructor runs ── what happens is kept aside (early.h)
  *   gate 0, never attached or given up ── inert: hooks pass through
  *   gate 1 ── recording
  *   gate 0, but was open ── we are a forked child: claim a slot, open the gate again
@@ -26,7 +27,7 @@
 
 struct process {
     struct shm_control *control; /* NULL: not attached */
-    struct process_slot *slot;
+    struct process_slot *slot;   /* until attached one of our own, that nobody reads */
     uint32_t slot_index, serial;
     uint32_t pid;        /* as this process sees itself: a vfork child sees another */
     uint32_t flags;      /* enum shm_flag */

@@ -6,6 +6,7 @@
  * never given to a real free. */
 #define _GNU_SOURCE
 #include "recorder/preload/real.h"
+#include "recorder/preload/process.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -175,6 +176,8 @@ void real_resolve(void)
         return;
     int saved = errno;
     struct real found;
+    uint8_t busy = thread_self.busy;
+    thread_self.busy = BUSY_HOOK; /* what the loader allocates for us is not the program's */
     bootstrap.resolving = true;
     resolve_into(&found);
     find_allocator(&found);
@@ -182,5 +185,6 @@ void real_resolve(void)
     bootstrap.resolving = false;
     real = found;
     done = true;
+    thread_self.busy = busy;
     errno = saved;
 }
