@@ -295,6 +295,9 @@ __attribute__((destructor)) static void library_ends(void)
 __attribute__((constructor)) static void library_loaded(void)
 {
     int saved = errno;
+    /* An error of before us is freed by the second call: our own questions would do it unseen. */
+    dlerror();
+    dlerror();
     thread_self.busy = BUSY_HOOK;
     early_end();
     real_resolve();
