@@ -361,6 +361,30 @@ static void test_decode__a_time_cannot_run_over(void **state)
     damaged(h);
 }
 
+/* A block that is one step of time of so many times 131,072 ns. */
+static struct hand coarse_time(uint64_t start_ns, const char *advance)
+{
+    size_t bytes = strlen(advance);
+    struct hand h = {.info = earlier};
+    const uint8_t head[] = {7, 1, 0, 0, 0, 0, (uint8_t)bytes, 0, 0xE9};
+    memcpy(mempcpy(h.bytes, head, sizeof head), advance, bytes);
+    h.info.coding = CODING_2;
+    h.info.start_ns = start_ns;
+    h.info.payload_bytes = (uint32_t)(sizeof head + bytes);
+    h.info.op_count = 1;
+    return h;
+}
+
+static void test_decode__a_time_in_coarse_steps_cannot_run_over(void **state)
+{
+    (void)state;
+    const char *most = "\xFF\xFF\xFF\xFF\xFF\xFF\x0F", *more = "\x80\x80\x80\x80\x80\x80\x10";
+    reads(coarse_time(0, most), "time 9223372036854644736\n"); /* (2^46 - 1) * 2^17 */
+    damaged(coarse_time(0, more));
+    damaged(coarse_time(131072, most));
+    reads(coarse_time(131071, most), "time 9223372036854775807\n");
+}
+
 static void test_decode__events_before_damage_are_given(void **state)
 {
     (void)state;
@@ -451,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_decode__column_lengths_cannot_run_over),
         cmocka_unit_test(test_decode__headers_that_cannot_be_are_damage),
         cmocka_unit_test(test_decode__a_time_cannot_run_over),
+        cmocka_unit_test(test_decode__a_time_in_coarse_steps_cannot_run_over),
         cmocka_unit_test(test_decode__events_before_damage_are_given),
         cmocka_unit_test(test_decode__a_block_must_continue_the_one_before),
         cmocka_unit_test(test_decode__nothing_is_read_before_a_block_is_opened),

@@ -39,12 +39,23 @@ static void test_plain__bytes_that_are_no_utf8_stand_for_themselves(void **state
     assert_string_equal(made("a\xF3\xA0"), "a\xF3\xA0");
 }
 
+/* Terminals differ in what they take for a character: also one that is written longer than it may
+ * be steers some of them. */
+static void test_plain__a_longer_way_to_write_it_is_no_way_round(void **state)
+{
+    (void)state;
+    assert_string_equal(made("a\xC0\x9Bz"), "a??z"); /* 0x1B in two bytes */
+    assert_string_equal(made("a\xE0\x80\x9Bz"), "a???z");
+    assert_string_equal(made("a\xF0\x80\x80\x9Bz"), "a????z");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain__what_is_shown_stays),
         cmocka_unit_test(test_plain__each_byte_of_what_steers_is_replaced),
         cmocka_unit_test(test_plain__bytes_that_are_no_utf8_stand_for_themselves),
+        cmocka_unit_test(test_plain__a_longer_way_to_write_it_is_no_way_round),
     };
     return cmocka_run_group_tests_name("plain", tests, NULL, NULL);
 }
