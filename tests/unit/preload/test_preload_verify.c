@@ -2,6 +2,10 @@
  * walked; what the verdict says names the fault. */
 #include "tests/unit/preload/walked.h"
 
+#include <sys/mman.h>
+
+enum { PAGE = 4096 };
+
 /* An untrusted chain of three frames, in parts that a test can spoil. */
 struct untrusted {
     uintptr_t code, frames[3];
@@ -44,6 +48,8 @@ static void test_verify__a_sound_chain_is_trusted(void **state)
     for (int v = 0; v < VERSIONS; v++) {
         untrusted_chain(&versions[v]);
         assert_trusted();
+        assert_ptr_equal(strstr(fake_fact, "CPython "), fake_fact);
+        assert_non_null(strstr(fake_fact, ": live frames agree"));
     }
 }
 
@@ -149,6 +155,29 @@ static void test_verify__frames_that_are_none(void **state)
     }
 }
 
+/* Memory of which the last page can't be read. */
+static uintptr_t before_nothing(void)
+{
+    char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    return (uintptr_t)pages + PAGE;
+}
+
+/* A caller of whose frame all can be read but the instruction and what lies behind it. */
+static void test_verify__an_instruction_that_cannot_be_read(void **state)
+{
+    (void)state;
+    for (int v = 0; v < VERSIONS; v++) {
+        struct untrusted u = untrusted_chain(&versions[v]);
+        uintptr_t end = before_nothing(), frame = end - (uintptr_t)interp.layout.frame_ip;
+        fake_frame_at(frame, u.frames[0], u.code, 10);
+        fake_put(u.frames[2], interp.layout.frame_previous, frame);
+        assert_int_equal(mprotect((void *)end, PAGE, PROT_NONE), 0);
+        assert_refused("a frame");
+        munmap((void *)(end - PAGE), 2 * PAGE);
+    }
+}
+
 static void test_verify__thread_states_that_are_none(void **state)
 {
     (void)state;
@@ -183,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_verify__numbers_that_no_instruction_has),
         cmocka_unit_test(test_verify__codes_that_are_none),
         cmocka_unit_test(test_verify__frames_that_are_none),
+        cmocka_unit_test(test_verify__an_instruction_that_cannot_be_read),
         cmocka_unit_test(test_verify__thread_states_that_are_none),
     };
     return cmocka_run_group_tests_name("verify", tests, NULL, NULL);

@@ -180,6 +180,37 @@ static void test_walk__the_holder_of_the_lock_is_another_thread(void **state)
     }
 }
 
+/* A thread state that the thread doesn't remember, with a frame of its own. */
+static uintptr_t other_tstate(void)
+{
+    uintptr_t mine = fake_remembered, other = fake_tstate();
+    fake_remembered = other;
+    fake_set_top(fake_frame(0, fake_code("sub"), 8));
+    fake_remembered = mine;
+    return other;
+}
+
+/* Whichever of the interpreters has the lower address. */
+static void test_walk__in_a_subinterpreter_the_holder_is_asked(void **state)
+{
+    (void)state;
+    static const uintptr_t heads[] = {0x2000, 0x4000};
+    for (int family = 0; family < 3; family++) {
+        const struct layout *l = &interp.layout;
+        chain_start(family);
+        uintptr_t other = other_tstate();
+        fake_put(interp.runtime, l->runtime_interp_main, 0x3000);
+        fake_put(interp.runtime, l->runtime_interp_head, 0x3000);
+        fake_attach(other);
+        assert_stack("leaf@40 b@30 a@20 root@10"); /* no subinterpreter: it cannot be mine */
+        for (int i = 0; i < 2; i++) {
+            fake_put(interp.runtime, l->runtime_interp_head, heads[i]);
+            walker.tstate = 0;
+            assert_stack("sub@8");
+        }
+    }
+}
+
 static void test_walk__what_is_refused_is_lost_and_told_later(void **state)
 {
     (void)state;
@@ -410,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_walk__thread_local_bytecode_has_its_own_base),
         cmocka_unit_test(test_walk__no_stack_without_thread_state_or_frame),
         cmocka_unit_test(test_walk__the_holder_of_the_lock_is_another_thread),
+        cmocka_unit_test(test_walk__in_a_subinterpreter_the_holder_is_asked),
         cmocka_unit_test(test_walk__what_is_refused_is_lost_and_told_later),
         cmocka_unit_test(test_walk__errno_stays),
         cmocka_unit_test(test_walk__a_chain_beyond_the_limit_keeps_its_outermost_frames),

@@ -216,12 +216,53 @@ static void test_walk__reads_no_frame_whose_memory_is_gone(void **state)
     }
 }
 
+/* More frames than the shadow has room for: one walk in so many looks at them, the others say that
+ * they cannot tell. */
+static void test_walk__a_chain_beyond_all_bounds_is_told_now_and_then(void **state)
+{
+    (void)state;
+    enum { FRAME = 128, FRAMES = WALK_SHADOW_MAX + 10, PASSED = 1000 };
+    struct chain c = chain_of(11, false);
+    uintptr_t code = fake_code("deep"), previous = c.frames[3];
+    char *memory = mmap(NULL, (size_t)FRAMES * FRAME, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    for (size_t i = 0; i < FRAMES; i++) {
+        uintptr_t frame = (uintptr_t)(memory + i * FRAME);
+        fake_put(frame, interp.layout.frame_previous, previous);
+        fake_put(frame, interp.layout.frame_code, code);
+        fake_frame_ip(frame, code, 6);
+        previous = frame;
+    }
+    fake_set_top(previous);
+    struct walk_losses before, after;
+    walk_losses(&before);
+    uint32_t told[3] = {0}, count = 0;
+    for (int walks = 0; walks <= 2 * PASSED; walks++) {
+        uint32_t id = walk_current(&walker);
+        if (id == NODE_LOST)
+            continue;
+        assert_true(count < 3);
+        told[count++] = id;
+    }
+    walk_losses(&after);
+    assert_int_equal(count, 3);
+    assert_true(told[0] == told[1] && told[1] == told[2]);
+    assert_int_equal(after.lost - before.lost, 2 * PASSED + 1 - 3);
+    fake_set_top(c.frames[3]);
+    while (walk_current(&walker) == NODE_LOST) /* what was to be passed is passed */
+        ;
+    assert_stack("leaf@40 b@30 a@20 root@10");
+    munmap(memory, (size_t)FRAMES * FRAME);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walk__tells_a_change_anywhere_in_a_chain_of_any_depth),
         cmocka_unit_test(test_walk__a_run_of_frames_goes_on_to_the_end_of_the_page),
         cmocka_unit_test(test_walk__reads_no_frame_whose_memory_is_gone),
+        cmocka_unit_test(test_walk__a_chain_beyond_all_bounds_is_told_now_and_then),
     };
     return cmocka_run_group_tests_name("walk_deep", tests, NULL, NULL);
 }

@@ -63,13 +63,13 @@ static void test_walk__a_mark_on_a_shim_vouches_for_nothing(void **state)
     assert_stack("above@2 leaf@46 b@30 a@20 root@10");
 }
 
-enum { DEEPEST = 200 };
+enum { DEEPEST = 200, TALLEST = 1100 };
 
 /* What a list says, as the interpreter would have it. */
 static struct {
     struct chain base; /* below frame 0 */
-    uintptr_t frames[DEEPEST], codes[8];
-    int lasti[DEEPEST], code_of[DEEPEST], depth;
+    uintptr_t frames[TALLEST], codes[8];
+    int lasti[TALLEST], code_of[TALLEST], depth;
     int lowest; /* no frame below this one has run since the mark was set */
 } model;
 
@@ -90,7 +90,7 @@ static void model_return(void)
     model.depth--;
     if (model.lowest >= model.depth)
         model.lowest = model.depth - 1;
-    if (mark_word(l->tstate_mark) != ended)
+    if (l->tstate_mark == LAYOUT_NONE || mark_word(l->tstate_mark) != ended)
         return;
     fake_put(fake_remembered, l->tstate_mark, model_top());
     fake_put(fake_remembered, l->tstate_mark_pops, mark_word(l->tstate_mark_pops) + 1);
@@ -145,15 +145,54 @@ static void model_step(void)
     fake_set_top(model_top());
 }
 
+static void model_begin(const struct version *version)
+{
+    static bool made;
+    model.base = chain_of(version->minor, version->free_threaded);
+    model.depth = model.lowest = 0;
+    for (int i = 0; i < 8; i++)
+        model.codes[i] = fake_code((const char[]){(char)('0' + i), 0});
+    for (int i = 0; i < TALLEST && !made; i++)
+        model.frames[i] = (uintptr_t)fake_memory(256);
+    made = true;
+    srand(11);
+}
+
+/* So many frames are pushed at once where the memory for them ends; some return, then nearly all.
+ */
+static void outgrow(const struct version *version, int calls)
+{
+    for (int depth = 1024 - 80; depth < 1030; depth++) {
+        model_begin(version);
+        while (model.depth < depth)
+            model_call();
+        assert_model();
+        while (model.depth < depth + calls)
+            model_call();
+        assert_model();
+        while (model.depth >= depth)
+            model_return();
+        model_run(model.depth - 1);
+        assert_model();
+        while (model.depth > 5)
+            model_return();
+        model_run(model.depth - 1);
+        assert_model();
+    }
+}
+
+static void test_walk__a_chain_outgrows_its_memory(void **state)
+{
+    (void)state;
+    for (int v = 0; v < VERSIONS; v++)
+        for (int calls = 4; calls < 80; calls += 56)
+            outgrow(&versions[v], calls);
+}
+
 static void test_walk__agrees_with_a_list_where_frames_are_marked(void **state)
 {
     (void)state;
-    model.base = chain_of(15, false);
-    for (int i = 0; i < 8; i++)
-        model.codes[i] = fake_code((const char[]){(char)('0' + i), 0});
-    for (int i = 0; i < DEEPEST; i++)
-        model.frames[i] = (uintptr_t)fake_memory(256);
-    srand(11);
+    model_begin(&(struct version){15, false});
     for (int walks = 0; walks < 30000; walks++) {
         for (int steps = 1 + rand() % 3; steps--;)
             model_step();
@@ -167,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_walk__the_mark_vouches_for_what_lies_below_it),
         cmocka_unit_test(test_walk__a_foreign_mark_vouches_for_nothing),
         cmocka_unit_test(test_walk__a_mark_on_a_shim_vouches_for_nothing),
+        cmocka_unit_test(test_walk__a_chain_outgrows_its_memory),
         cmocka_unit_test(test_walk__agrees_with_a_list_where_frames_are_marked),
     };
     return cmocka_run_group_tests_name("walk_marks", tests, NULL, NULL);
