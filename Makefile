@@ -69,6 +69,8 @@ preload_flags := $(own_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec
 preload_ldflags := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -static-libgcc
 
 TOOL_LIBS ?= -llz4 -lz -lsqlite3 -lm -lpthread
+# Names of native functions, in memreplay alone; libiberty is an archive.
+NAME_LIBS ?= -ldw -lelf -liberty
 TEST_LIBS ?= -lcmocka
 
 # recorder/preload/preload.mk may set PRELOAD_CFLAGS and PRELOAD_LIBS.
@@ -253,7 +255,7 @@ $(BUILD)/memrec: $(call obj,recorder/collector/main.c) $(collector_lib) $(format
 
 $(BUILD)/memreplay: $(call obj,replay/main.c) $(analyzer_lib) $(replay_lib) $(format_lib)
 	$(call say,LINK,$@)
-	$(link) $(filter %.o,$^) $(call group,$(filter %.a,$^)) $(TOOL_LIBS)
+	$(link) $(filter %.o,$^) $(call group,$(filter %.a,$^)) $(TOOL_LIBS) $(NAME_LIBS)
 
 # Man pages and completions, from the tables of options that the programs are made from.
 $(BUILD)/tools/manual: $(call obj,$(wildcard tools/manual/*.c))
@@ -285,7 +287,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(collector_lib) $(analyzer_l
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(link) $< $(call group,$(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib)) \
-		$(TEST_LIBS) $(TOOL_LIBS) $(if $(findstring /test_preload_,$@),-lc $(call group,$(preload_lib) $(collector_lib) $(format_lib)))
+		$(TEST_LIBS) $(TOOL_LIBS) $(NAME_LIBS) $(if $(findstring /test_preload_,$@),-lc $(call group,$(preload_lib) $(collector_lib) $(format_lib)))
 
 # Fuzz targets: one object each, what they share, and a main that replays a corpus, or the fuzzer's own.
 fuzz_shared := $(filter-out $(fuzz_src) tests/fuzz/main.c tests/fuzz/dissect.c,$(wildcard tests/fuzz/*.c))
@@ -296,7 +298,7 @@ $(BUILD)/libfuzz.a: $(call obj,$(fuzz_shared)) ; $(archive)
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(fuzz_main) $(BUILD)/libfuzz.a $(collector_lib) $(analyzer_lib) $(replay_lib) $(format_lib)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(link) $(fuzz_flags) $(filter %.o,$^) $(call group,$(filter %.a,$^)) $(TOOL_LIBS)
+	$(link) $(fuzz_flags) $(filter %.o,$^) $(call group,$(filter %.a,$^)) $(TOOL_LIBS) $(NAME_LIBS)
 
 $(BUILD)/fuzz-dissect: $(BUILD)/obj/tests/fuzz/dissect.o $(BUILD)/libfuzz.a $(format_lib)
 	$(call say,LINK,$@)

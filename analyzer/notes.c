@@ -1,5 +1,6 @@
 /* What a reader must know beside a report: see report_notes in report.h. */
 #include "analyzer/losses.h"
+#include "analyzer/native_names.h"
 #include "analyzer/quantity.h"
 #include "analyzer/report.h"
 
@@ -67,4 +68,5 @@ void report_notes(const struct recording *rec, const char *prefix, FILE *out)
     note_stop(rec, prefix, out);
     note_damage(rec, prefix, out);
     note_losses(rec, prefix, out);
+    native_names_notes(rec, prefix, out);
 }

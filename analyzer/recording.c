@@ -4,6 +4,7 @@
 
 #include "analyzer/choice.h"
 #include "analyzer/layers.h"
+#include "analyzer/native_names.h"
 #include "analyzer/store.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -75,6 +76,7 @@ void recording_close(struct recording *rec)
     reader_close(&rec->reader);
     store_close(rec);
     replay_release(&rec->replay);
+    naming_release(&rec->naming);
     if (rec->fd >= 0)
         close(rec->fd);
     rec->fd = -1;
@@ -179,7 +181,7 @@ static bool keeps_frames(const struct options *o) { return o->command == COMMAND
 static enum layers layers_of(const struct options *o)
 {
     bool page = o->command == COMMAND_flamegraph && !o->svg;
-    return page || o->command == COMMAND_check ? LAYERS_ALL : o->layers;
+    return page || keeps_frames(o) || o->command == COMMAND_check ? LAYERS_ALL : o->layers;
 }
 
 int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
@@ -189,6 +191,7 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
     rc = rc ? rc : choice_check(rec, o, err);
     rc = rc ? rc : check_pid(rec, o, err);
     rc = rc ? rc : check_thread(rec, o, err);
+    rc = rc || rec->store ? rc : native_names_apply(rec, o, layers_of(o), err);
     if (!rc && !keeps_frames(o) && layers_apply(&rec->replay, layers_of(o), &rec->folded))
         return err_set(err, ERR_NOMEM, "out of memory");
     return rc;

@@ -6,6 +6,7 @@
 #ifndef ANALYZER_RECORDING_H
 #define ANALYZER_RECORDING_H
 
+#include "replay/naming.h"
 #include "replay/options.h"
 #include "replay/replay.h"
 
@@ -35,6 +36,7 @@ struct recording {
     struct reader reader; /* of a trace */
     struct store *store;  /* of a database; NULL: it is a trace */
     struct replay replay;
+    struct naming naming; /* of native frames: what came of looking them up */
 };
 
 typedef void recording_progress(void *context, uint64_t bytes, uint64_t of_bytes);

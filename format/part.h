@@ -16,6 +16,7 @@
 #define TAG_INDEX      PART_TAG('M', 'R', 'I', 'X')
 #define TAG_CHECKPOINT PART_TAG('M', 'R', 'C', 'P')
 #define TAG_TRAILER    PART_TAG('M', 'R', 'E', 'N')
+#define TAG_NAMES      PART_TAG('M', 'R', 'N', 'M')
 
 #define HEADER_TABLE_BYTES  64u
 #define BLOCK_TABLE_BYTES   96u

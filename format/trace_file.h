@@ -94,6 +94,9 @@ int trace_reader_next(struct trace_reader *reader, struct block_info *info, cons
 bool trace_reader_complete(const struct trace_reader *reader);
 /* Bytes of an unfinished part at the end, 0: none. Known after TRACE_END. */
 uint64_t trace_reader_cut(const struct trace_reader *reader);
+/* The parts with names (names.h) that were read so far, one skippable frame after another, *bytes
+ * of them; their checksums are right. The reader owns them. */
+const uint8_t *trace_reader_names(const struct trace_reader *reader, size_t *bytes);
 /* Bytes consumed so far, for progress. */
 uint64_t trace_reader_offset(const struct trace_reader *reader);
 

@@ -4,6 +4,8 @@
  * out only grow, and so do the counters of the headers that are accepted; memory is bounded by
  * PAYLOAD_MAX_BYTES and the frame of such a payload, and by the bytes that the file really has. */
 #include "format/crc32.h"
+#include "format/grow.h"
+#include "format/names.h"
 #include "format/part.h"
 #include "format/payload.h"
 #include "format/source.h"
@@ -15,7 +17,10 @@
 #define FRAME_MAX_BYTES                                                                            \
     (PAYLOAD_MAX_BYTES + (64u << 10)) /* incompressible, its headers and checksums */
 #define BLOCK_PART_BYTES (SKIPPABLE_BYTES + BLOCK_TABLE_BYTES)
-#define CRC_WITH_ITSELF  0x2144DF1Cu /* the CRC of any bytes with their own CRC behind them */
+#define NAMES_KEPT_BYTES                                                                           \
+    ((size_t)64 << 20)              /* of parts with names; what is beyond is passed over          \
+                                     */
+#define CRC_WITH_ITSELF 0x2144DF1Cu /* the CRC of any bytes with their own CRC behind them */
 
 enum part_search { PART_FOUND = 1, PART_PASSED = 100 };
 
@@ -33,6 +38,8 @@ struct trace_reader {
     bool ended;
     uint32_t passed_crc; /* of what was passed over */
     uint64_t cut;
+    uint8_t *names; /* parts with names, as they stand in the file */
+    size_t names_bytes, names_capacity;
 };
 
 static int io_error(struct trace_reader *r, int result, struct err *err)
@@ -132,7 +139,14 @@ void trace_reader_close(struct trace_reader *r)
     source_release(&r->source);
     free(r->argument_bytes);
     free(r->arguments);
+    free(r->names);
     free(r);
+}
+
+const uint8_t *trace_reader_names(const struct trace_reader *r, size_t *bytes)
+{
+    *bytes = r->names_bytes;
+    return r->names;
 }
 
 const struct trace_header *trace_reader_header(const struct trace_reader *r) { return &r->header; }
@@ -360,14 +374,15 @@ static int read_other(struct trace_reader *r, uint32_t tag, uint32_t size,
         return io_error(r, result, err);
     if (result == 0)
         return end_at(r, offset);
-    bool checked = tag == TAG_INDEX || tag == TAG_CHECKPOINT;
+    bool checked = tag == TAG_INDEX || tag == TAG_CHECKPOINT || tag == TAG_NAMES;
     if (result == PART_PASSED && !(checked && r->passed_crc != CRC_WITH_ITSELF))
         return PART_PASSED;
     *damage = (struct trace_damage){.offset = offset, .length = s->offset - offset};
     snprintf(damage->what, sizeof damage->what, "%s is damaged",
-             tag == TAG_INDEX ? "the index"
-             : checked        ? "a checkpoint"
-                              : "a part");
+             tag == TAG_INDEX   ? "the index"
+             : tag == TAG_NAMES ? "a list of names"
+             : checked          ? "a checkpoint"
+                                : "a part");
     if (result == PART_FOUND)
         tell_gap(r, sequence, damage);
     return TRACE_DAMAGE;
@@ -392,6 +407,25 @@ static int read_trailing(struct trace_reader *r, struct trace_damage *damage, st
     r->trailing = true;
     snprintf(damage->what, sizeof damage->what, "there is something after the trailer");
     return TRACE_DAMAGE;
+}
+
+/* Keeps a whole part with names. What is no such part, or too much, is passed over like one that
+ * nobody knows. */
+static int keep_names(struct trace_reader *r, uint32_t size)
+{
+    size_t whole = SKIPPABLE_BYTES + (size_t)size;
+    if (size > NAMES_MAX_BYTES || NAMES_KEPT_BYTES - r->names_bytes < whole)
+        return 0;
+    int result = source_need(&r->source, whole);
+    if (result <= 0 ||
+        crc32_update(0, source_at(&r->source) + SKIPPABLE_BYTES, size) != CRC_WITH_ITSELF)
+        return result < 0 ? result : 0;
+    while (r->names_capacity - r->names_bytes < whole)
+        if (!GROW(r->names, r->names_capacity, (size_t)65536))
+            return -ERR_NOMEM;
+    memcpy(r->names + r->names_bytes, source_at(&r->source), whole);
+    r->names_bytes += whole;
+    return 0;
 }
 
 static bool index_size_fits(uint32_t size)
@@ -420,6 +454,8 @@ static int read_part(struct trace_reader *r, struct block_info *info, const uint
         return recover(r, 1, 0, "a second trace begins inside", damage, err);
     if (tag == TAG_INDEX && !index_size_fits(size))
         return recover(r, 1, 0, "the index is damaged", damage, err);
+    if (tag == TAG_NAMES && (result = keep_names(r, size)))
+        return io_error(r, result, err);
     return read_other(r, tag, size, damage, err);
 }
 

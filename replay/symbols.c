@@ -170,41 +170,64 @@ static int equals_grow(struct symbols *s)
     return 0;
 }
 
-/* The first id with an equal function: `id` itself when it is new. */
-static int function_same(struct symbols *s, uint32_t id, struct function *f)
+/* The slot of the first equal function, or the empty one where it belongs; NULL: out of memory. */
+static struct function_slot *equal_slot(struct symbols *s, const struct function *f)
 {
     if ((!s->equals || (s->equal_count + 1) * 2 > s->equal_mask) && equals_grow(s))
-        return -ERR_NOMEM;
-    uint64_t at = function_hash(f) & s->equal_mask;
-    for (; s->equals[at].id; at = (at + 1) & s->equal_mask) {
-        if (!function_equal(sparse_get(&s->functions, s->equals[at].id), f))
-            continue;
-        f->same = s->equals[at].id;
         return 0;
+    uint64_t at = function_hash(f) & s->equal_mask;
+    while (s->equals[at].id && !function_equal(sparse_get(&s->functions, s->equals[at].id), f))
+        at = (at + 1) & s->equal_mask;
+    return &s->equals[at];
+}
+
+/* A function of such words, without an id yet. False: out of memory. */
+static bool function_of(struct symbols *s, const struct native_function *words, struct function *f)
+{
+    *f = (struct function){.first_line = words->first_line,
+                           .kind = words->kind,
+                           .is_address = words->is_address,
+                           .offset = words->offset};
+    return (f->name = symbols_name(s, words->name)) && (f->file = symbols_name(s, words->file)) &&
+           (f->module = symbols_name(s, words->module)) &&
+           (f->build_id = symbols_name(s, words->build_id));
+}
+
+static int function_put(struct symbols *s, uint32_t id, struct function *f)
+{
+    struct function *item = sparse_put(&s->functions, id);
+    struct function_slot *slot = item ? equal_slot(s, f) : 0;
+    if (!slot)
+        return -ERR_NOMEM;
+    if (!slot->id) {
+        slot->id = id;
+        s->equal_count++;
     }
-    s->equals[at].id = f->same = id;
-    s->equal_count++;
+    f->same = slot->id;
+    *item = *f;
+    s->defined_functions++;
     return 0;
 }
 
 static int define_function(struct symbols *s, uint32_t id, const struct native_function *words)
 {
+    struct function f;
     if (id < FUNCTION_FIRST || id == ID_NONE || symbols_function(s, id))
         return 0;
-    struct function f = {.first_line = words->first_line,
-                         .kind = words->kind,
-                         .is_address = words->is_address,
-                         .offset = words->offset};
-    if (!(f.name = symbols_name(s, words->name)) || !(f.file = symbols_name(s, words->file)) ||
-        !(f.module = symbols_name(s, words->module)) ||
-        !(f.build_id = symbols_name(s, words->build_id)))
+    return function_of(s, words, &f) ? function_put(s, id, &f) : -ERR_NOMEM;
+}
+
+int symbols_native(struct symbols *s, const struct native_function *native, uint32_t *id)
+{
+    struct function f;
+    const struct function_slot *slot = function_of(s, native, &f) ? equal_slot(s, &f) : 0;
+    if (!slot)
         return -ERR_NOMEM;
-    struct function *item = sparse_put(&s->functions, id);
-    if (!item || function_same(s, id, &f))
-        return -ERR_NOMEM;
-    *item = f;
-    s->defined_functions++;
-    return 0;
+    *id = slot->id;
+    if (*id)
+        return 0;
+    *id = s->functions.limit > FUNCTION_FIRST ? s->functions.limit : FUNCTION_FIRST;
+    return *id == ID_NONE ? -ERR_NOMEM : function_put(s, *id, &f);
 }
 
 int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct text name,
@@ -251,7 +274,7 @@ static int frames_grow(struct symbols *s)
     return 0;
 }
 
-static int frame_intern(struct symbols *s, uint32_t function, uint64_t line, uint32_t *frame)
+int symbols_intern_frame(struct symbols *s, uint32_t function, uint64_t line, uint32_t *frame)
 {
     if (s->frame_count == s->frame_capacity && frames_grow(s))
         return -ERR_NOMEM;
@@ -271,7 +294,7 @@ int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32
         return 0;
     struct stack_node *node = sparse_put(&s->stacks, id);
     uint32_t frame;
-    if (!node || frame_intern(s, function, line, &frame))
+    if (!node || symbols_intern_frame(s, function, line, &frame))
         return -ERR_NOMEM;
     *node = (struct stack_node){(parent < id ? parent : STACK_UNKNOWN) + 1, frame};
     s->defined_stacks++;

@@ -80,7 +80,12 @@ int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct
 /* The same with all that may be known, as machine code has it: of kind MODULE (file and module are
  * its path, first_line is 0) or NATIVE, with its module where that is known. */
 int symbols_define_native(struct symbols *s, uint32_t id, const struct native_function *native);
-/* The same for stack nodes. */
+/* The id of an equal function, or a new one behind all that are defined. Returns 0 or -ERR_NOMEM.
+ */
+int symbols_native(struct symbols *s, const struct native_function *native, uint32_t *id);
+/* The index of a frame, which is made where it is new. Returns 0 or -ERR_NOMEM. */
+int symbols_intern_frame(struct symbols *s, uint32_t function, uint64_t line, uint32_t *frame);
+/* The same as symbols_define_function for stack nodes. */
 int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32_t function,
                          uint64_t line);
 

@@ -1,0 +1,246 @@
+/* The process that reads binaries, and what it says through a pipe (symboliser.h):
+ *
+ *   message: module u32, kind u32, value u32;  LIST is followed by `value` bytes (format/names.h),
+ *   DONE ends the module, its value is the status
+ *
+ * Where the pipe ends early or says what cannot be, the module at work is given up, and another
+ * process goes on behind it. */
+#include "replay/symboliser.h"
+
+#include "format/error.h"
+#include "format/wire.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MESSAGE_BYTES 12u
+#define CPU_SECONDS   60u  /* for a module */
+#define MOST_SECONDS  300u /* for all that one process reads */
+#define MOST_FAILURES 16u  /* then the rest is left alone */
+#define WAIT_SECONDS  120u /* for one that waits for something */
+#define FETCH_SECONDS 900u /* where debug files may come from a network (debuginfod) */
+
+enum message_kind { MESSAGE_LIST, MESSAGE_DONE };
+
+/* The child's side. */
+struct teller {
+    int fd;
+    uint32_t module;
+    const struct symbolise_ask *ask;
+    uint32_t told; /* offsets up to here have their answer */
+    struct names_writer names;
+};
+
+static bool write_all(int fd, const uint8_t *bytes, size_t length)
+{
+    while (length) {
+        ssize_t written = write(fd, bytes, length);
+        if (written < 0 && errno != EINTR)
+            return false;
+        bytes += written > 0 ? written : 0;
+        length -= written > 0 ? (size_t)written : 0;
+    }
+    return true;
+}
+
+static bool tell(const struct teller *t, enum message_kind kind, uint32_t value)
+{
+    uint8_t message[MESSAGE_BYTES];
+    put_u32(message, t->module);
+    put_u32(message + 4, kind);
+    put_u32(message + 8, value);
+    return write_all(t->fd, message, sizeof message);
+}
+
+static int tell_list(struct teller *t)
+{
+    size_t length;
+    uint8_t *list =
+        names_writer_list(&t->names, (struct text){"", 0}, (struct text){"", 0}, &length);
+    bool told = list && tell(t, MESSAGE_LIST, (uint32_t)length) && write_all(t->fd, list, length);
+    free(list);
+    names_writer_clear(&t->names);
+    return told ? 0 : -ERR_IO;
+}
+
+static int add(struct teller *t, const struct names_frame *frames, uint32_t count)
+{
+    int rc = names_writer_add(&t->names, t->ask->offsets[t->told++], frames, count);
+    return !rc && names_writer_full(&t->names) ? tell_list(t) : rc;
+}
+
+/* As symbolise_take. */
+static int take_frames(void *context, uint32_t index, const struct symbolise_frame *frames,
+                       uint32_t count)
+{
+    struct teller *t = context;
+    struct names_frame out[NAMES_MAX_FRAMES];
+    for (uint32_t i = 0; i < count && i < NAMES_MAX_FRAMES; i++)
+        out[i] = (struct names_frame){{frames[i].function, (uint32_t)strlen(frames[i].function)},
+                                      {frames[i].file, (uint32_t)strlen(frames[i].file)},
+                                      frames[i].line};
+    int rc = 0;
+    while (!rc && t->told < index)
+        rc = add(t, 0, 0);
+    return rc ? rc : add(t, out, count);
+}
+
+static void limit_next_module(void)
+{
+    struct rusage used;
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    getrusage(RUSAGE_SELF, &used);
+    getrlimit(RLIMIT_CPU, &limit);
+    limit.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + CPU_SECONDS;
+    if (limit.rlim_cur > MOST_SECONDS)
+        limit.rlim_cur = MOST_SECONDS;
+    setrlimit(RLIMIT_CPU, &limit);
+    alarm(getenv("DEBUGINFOD_URLS") ? FETCH_SECONDS : WAIT_SECONDS);
+}
+
+/* Nobody hears from it but through the pipe, and it leaves nothing behind. */
+static void become_quiet(void)
+{
+    static const int defaults[] = {SIGPIPE, SIGALRM, SIGXCPU, SIGSEGV, SIGBUS, SIGABRT};
+    const struct rlimit none = {0, 0};
+    int null = open("/dev/null", O_RDWR);
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        signal(defaults[i], SIG_DFL);
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+    }
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static int tell_module(struct teller *t, const struct symbolise_ask *ask)
+{
+    enum symbolise_status status;
+    t->ask = ask;
+    t->told = 0;
+    limit_next_module();
+    int rc = symbolise_module(ask, take_frames, t, &status);
+    while (!rc && status == SYMBOLISE_READ && t->told < ask->count)
+        rc = add(t, 0, 0);
+    if (!rc && t->told)
+        rc = tell_list(t);
+    if (rc == -ERR_IO)
+        return rc;
+    return tell(t, MESSAGE_DONE, rc ? SYMBOLISE_FAILED : status) ? 0 : -ERR_IO;
+}
+
+static _Noreturn void be_child(const struct symboliser_module *modules, uint32_t first,
+                               uint32_t count, int fd)
+{
+    struct teller t = {.fd = fd};
+    become_quiet();
+    for (t.module = first; t.module < count; t.module++)
+        if (tell_module(&t, &modules[t.module].ask))
+            break;
+    _exit(0);
+}
+
+static bool read_all(int fd, uint8_t *bytes, size_t length)
+{
+    while (length) {
+        ssize_t got = read(fd, bytes, length);
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return false;
+        bytes += got > 0 ? got : 0;
+        length -= got > 0 ? (size_t)got : 0;
+    }
+    return true;
+}
+
+/* The parent's side. */
+struct listener {
+    struct symboliser_module *modules;
+    uint32_t count, at; /* at: the first module that is not done */
+    symboliser_take *take;
+    void *context;
+    int fd;
+};
+
+static int hear_list(const struct listener *l, const uint8_t *list, size_t length)
+{
+    struct names_reader r;
+    struct names_frame frames[NAMES_MAX_FRAMES];
+    uint64_t offset;
+    uint32_t count;
+    int rc = names_reader_init(&r, list, length);
+    while (!rc && (rc = names_reader_next(&r, &offset, frames, &count)) > 0)
+        rc = l->take(l->context, l->at, offset, frames, count);
+    names_reader_release(&r);
+    return rc;
+}
+
+/* One message. Returns 1; 0 when the other side has ended or cannot be believed; an error. */
+static int hear(struct listener *l)
+{
+    uint8_t message[MESSAGE_BYTES];
+    if (!read_all(l->fd, message, sizeof message) || get_u32(message) != l->at)
+        return 0;
+    uint32_t kind = get_u32(message + 4), value = get_u32(message + 8);
+    if (kind == MESSAGE_DONE && value < SYMBOLISE_STATUSES) {
+        l->modules[l->at++].status = (enum symbolise_status)value;
+        return 1;
+    }
+    if (kind != MESSAGE_LIST || value > NAMES_MAX_BYTES)
+        return 0;
+    uint8_t *list = malloc(value + 1ul);
+    if (!list)
+        return -ERR_NOMEM;
+    int rc = read_all(l->fd, list, value) ? hear_list(l, list, value) : -ERR_DAMAGED;
+    free(list);
+    return rc == -ERR_DAMAGED ? 0 : rc ? rc : 1;
+}
+
+/* One process, as far as it comes. */
+static int listen_to_one(struct listener *l)
+{
+    int ends[2], rc = 1;
+    if (pipe2(ends, O_CLOEXEC))
+        return 0;
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        be_child(l->modules, l->at, l->count, ends[1]);
+    }
+    close(ends[1]);
+    l->fd = ends[0];
+    while (child > 0 && rc > 0 && l->at < l->count)
+        rc = hear(l);
+    close(ends[0]);
+    if (child > 0) {
+        if (l->at < l->count)
+            kill(child, SIGKILL);
+        while (waitpid(child, 0, 0) < 0 && errno == EINTR)
+            ;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int symboliser_run(struct symboliser_module *modules, uint32_t count, symboliser_take *take,
+                   void *context)
+{
+    struct listener l = {.modules = modules, .count = count, .take = take, .context = context};
+    uint32_t failures = 0;
+    int rc = 0;
+    while (!rc && l.at < count) {
+        if (failures < MOST_FAILURES)
+            rc = listen_to_one(&l);
+        if (!rc && l.at < count) {
+            modules[l.at++].status = SYMBOLISE_FAILED;
+            failures++;
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,363 @@
+"""Names of native frames: programs that print where each of their calls stands and what it is called, compiled in every way; a trace
+made by hand of these places must show exactly these chains, or the module and the offset, never anything else."""
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from memreplay_traces import Trace
+
+pytestmark = pytest.mark.san
+
+# What the program says of a place: its offset in the module, and function:line from the outside in.
+C_SOURCE = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#define TEXT2(x) #x
+#define TEXT(x) TEXT2(x)
+#define LINE ":" TEXT(__LINE__)
+#define KEEP __asm__ volatile("" ::: "memory")
+#define INLINE static inline __attribute__((always_inline))
+extern const char __ehdr_start;
+static __attribute__((noinline)) void place(const char *outer, const char *own)
+{
+    printf("%lx %s%s\n", (unsigned long)((const char *)__builtin_return_address(0) - 1 - &__ehdr_start), outer, own);
+    KEEP;
+}
+INLINE void innermost(const char *outer) { place(outer, "innermost" LINE); KEEP; }
+INLINE void between(const char *outer)
+{
+    char chain[200];
+    snprintf(chain, sizeof chain, "%sbetween" LINE ";", outer); innermost(chain); KEEP;
+}
+__attribute__((noinline)) void plain(void) { place("", "plain" LINE); KEEP; }
+__attribute__((noinline)) void deep(void)
+{
+    between("deep" LINE ";");
+    innermost("deep" LINE ";");
+    KEEP;
+}
+static __attribute__((noinline)) void hidden(void) { place("", "hidden" LINE); KEEP; }
+#ifdef __cplusplus
+namespace shop {
+template <typename T> struct basket {
+    T item;
+    __attribute__((noinline)) void add(T more) { item += more; place("", "shop::basket<int>::add" LINE); KEEP; }
+    INLINE_MEMBER void put(T more) { item += more; place("fill" FILL ";", "shop::basket<int>::put" LINE); KEEP; }
+};
+}
+namespace { __attribute__((noinline)) void secret() { place("", "(anonymous namespace)::secret" LINE); KEEP; } }
+__attribute__((noinline)) void fill(shop::basket<int> &b)
+{
+#line 1000
+    b.put(2);
+    KEEP;
+}
+#else
+/* What rustc calls its functions, in both of its styles. */
+__attribute__((noinline)) void rust_old(void) __asm__("_ZN4core3vec12Vec$LT$T$GT$4push17h0123456789abcdefE");
+__attribute__((noinline)) void rust_old(void) { place("", "core::vec::Vec<T>::push" LINE); KEEP; }
+__attribute__((noinline)) void rust_new(void) __asm__("_RNvNtCs1234_7mycrate3foo3bar");
+__attribute__((noinline)) void rust_new(void) { place("", "mycrate::foo::bar" LINE); KEEP; }
+#endif
+int main(void)
+{
+    plain();
+    deep();
+    hidden();
+#ifdef __cplusplus
+    shop::basket<int> b = {1};
+    b.add(3);
+    fill(b);
+    secret();
+#else
+    rust_old();
+    rust_new();
+#endif
+    place("", "main" LINE);
+    KEEP;
+    return 0;
+}
+"""
+CC_SOURCE = C_SOURCE.replace("INLINE_MEMBER", "inline __attribute__((always_inline))").replace("FILL", '":1000"')
+COMPILERS = [each for each in ("gcc", "clang") if shutil.which(each)]
+
+
+class Program:
+    """A compiled program and its places: {offset: [(function, line), …]}, outermost first."""
+
+    def __init__(self, folder, *, compiler="gcc", language="c", flags=("-O2", "-g"), name="program"):
+        self.source = os.path.join(folder, f"{name}.{'c' if language == 'c' else 'cc'}")
+        self.path = os.path.join(folder, name)
+        with open(self.source, "w") as file:
+            file.write(C_SOURCE if language == "c" else CC_SOURCE)
+        if language != "c":
+            compiler = {"gcc": "g++", "clang": "clang++"}[compiler]
+        subprocess.run([compiler, *flags, "-Wl,--build-id", "-o", self.path, self.source], check=True, cwd=folder)
+        said = subprocess.run([self.path], check=True, capture_output=True, text=True).stdout
+        self.places = {}
+        for line in said.splitlines():
+            offset, chain = line.split(" ", 1)
+            self.places[int(offset, 16)] = [(part.rpartition(":")[0], int(part.rpartition(":")[2])) for part in chain.split(";")]
+
+    @property
+    def build_id(self):
+        return build_id(self.path)
+
+    def trace(self, file, path=None, build_id=None, offsets=None):
+        """One allocation at each place, in the order of the offsets."""
+        make_trace(file, path or self.path, self.build_id if build_id is None else build_id, offsets or sorted(self.places))
+        return file
+
+
+def build_id(path):
+    found = re.search(r"Build ID: (\w+)", subprocess.run(["readelf", "-n", path], capture_output=True, text=True).stdout)
+    return found[1] if found else ""
+
+
+def make_trace(file, path, build_id, offsets, started_ns=4102444800 * 10**9):
+    t = Trace(("program",), flags=3, started_ns=started_ns)
+    process = t.process(python="")
+    t.on(t.new_thread(process))
+    module = t.function(os.path.basename(path), path, 0, kind=2, build_id=build_id)
+    for offset in offsets:
+        t.alloc(t.stack(0, module, offset), 100)
+    with open(file, "wb") as out:
+        out.write(t.finish())
+
+
+def shown(memreplay, trace, status=0):
+    """The frames of each stack, in the order of definition, and what was said beside them."""
+    done = memreplay("peak", "--json", "--frames", "all", trace)
+    assert done.status == status, done.err
+    return [stack["frames"] for stack in json.loads(done.out)["stacks"]], done.err
+
+
+def chains(frames):
+    return [[(frame["function"], frame["line"]) for frame in stack] for stack in frames]
+
+
+def expected(program, lines=True):
+    places = [program.places[offset] for offset in sorted(program.places)]
+    return places if lines else [[(place[0][0], 0)] for place in places]
+
+
+def sorted_chains(stacks):
+    return sorted(map(tuple, stacks))
+
+
+@pytest.mark.parametrize("language", ["c", "cc"])
+@pytest.mark.parametrize("level", ["-O0", "-O1", "-O2", "-O3", "-Os"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_debug_information_tells_functions_inlined_ones_and_lines(compiler, level, language, tmp_path, memreplay):
+    program = Program(tmp_path, compiler=compiler, language=language, flags=(level, "-g", "-fno-optimize-sibling-calls"))
+    frames, words = shown(memreplay, program.trace(tmp_path / "t.lz4"))
+    assert len(program.places) >= 7
+    assert sorted_chains(chains(frames)) == sorted_chains(expected(program))
+    assert {frame["file"] for stack in frames for frame in stack} == {program.source}
+    assert {frame["kind"] for stack in frames for frame in stack} == {"native"}
+    assert words == ""
+
+
+@pytest.mark.parametrize("dwarf", ["-gdwarf-4", "-gdwarf-5", "-g1", "-gz", "-gsplit-dwarf"])
+def test_every_kind_of_debug_information(dwarf, tmp_path, memreplay):
+    program = Program(tmp_path, language="cc", flags=("-O2", "-g", dwarf, "-fno-optimize-sibling-calls"))
+    frames, _ = shown(memreplay, program.trace(tmp_path / "t.lz4"))
+    assert sorted_chains(chains(frames)) == sorted_chains(expected(program))
+
+
+@pytest.mark.parametrize("flags", [("-no-pie",), ("-static",), ("-ffunction-sections", "-Wl,--gc-sections"), ("-Wl,-z,separate-code",)],
+                         ids=lambda flags: flags[0])
+def test_every_kind_of_executable(flags, tmp_path, memreplay):
+    program = Program(tmp_path, flags=("-O2", "-g", *flags))
+    frames, _ = shown(memreplay, program.trace(tmp_path / "t.lz4"))
+    assert sorted_chains(chains(frames)) == sorted_chains(expected(program))
+
+
+@pytest.mark.parametrize("language", ["c", "cc"])
+def test_symbols_alone_name_the_functions_that_are_there(language, tmp_path, memreplay):
+    program = Program(tmp_path, language=language, flags=("-O2",))
+    frames, words = shown(memreplay, program.trace(tmp_path / "t.lz4"))
+    assert sorted_chains(chains(frames)) == sorted({tuple(chain) for chain in expected(program, lines=False)})
+    assert {frame["file"] for stack in frames for frame in stack} == {program.path}
+    assert words == ""
+
+
+def test_without_any_symbol_there_is_module_and_offset(tmp_path, memreplay):
+    program = Program(tmp_path, flags=("-O2",))
+    subprocess.run(["strip", program.path], check=True)
+    frames, words = shown(memreplay, program.trace(tmp_path / "t.lz4"))
+    assert all(frame["file"] == program.path and frame["line"] == 0 for stack in frames for frame in stack)
+    assert {stack[0]["function"] for stack in frames} == {f"program+{offset:#x}" for offset in program.places}
+    assert words == ""
+
+
+def test_exported_functions_of_a_stripped_library_are_named_and_what_lies_between_is_not(tmp_path, memreplay):
+    source = tmp_path / "lib.c"
+    source.write_text("__attribute__((noinline)) static int quiet(int n) { __asm__ volatile(\"nop\"); return n * 3; }\n"
+                      "int loud(int n) { __asm__ volatile(\"nop\"); return quiet(n) + 1; }\n")
+    library = tmp_path / "lib.so"
+    subprocess.run(["gcc", "-O2", "-fPIC", "-shared", "-o", library, source], check=True)
+    symbols = {line.split()[3]: (int(line.split()[0], 16), int(line.split()[1], 16)) for line in
+               subprocess.run(["nm", "-S", library], capture_output=True, text=True, check=True).stdout.splitlines() if len(line.split()) == 4}
+    subprocess.run(["strip", library], check=True)
+    loud, quiet = symbols["loud"], symbols["quiet"]
+    inside = [loud[0], loud[0] + loud[1] - 1]
+    outside = [quiet[0], quiet[0] + quiet[1] - 1, loud[0] + loud[1], 0, 1 << 40, 1 << 62]
+    make_trace(tmp_path / "t.lz4", str(library), build_id(library), inside + outside)
+    names = [stack[0]["function"] for stack in shown(memreplay, tmp_path / "t.lz4")[0]]
+    assert sorted(names) == sorted(["loud"] + [f"lib.so+{offset:#x}" for offset in outside])
+
+
+def separated(program, folder):
+    debug = os.path.join(folder, os.path.basename(program.path) + ".debug")
+    subprocess.run(["objcopy", "--only-keep-debug", program.path, debug], check=True)
+    subprocess.run(["strip", program.path], check=True)
+    subprocess.run(["objcopy", f"--add-gnu-debuglink={debug}", program.path], check=True)
+    return debug
+
+
+@pytest.mark.parametrize("place", ["beside", ".debug"])
+def test_a_separate_debug_file_is_found(place, tmp_path, memreplay):
+    program = Program(tmp_path, language="cc", flags=("-O2", "-g"))
+    debug = separated(program, tmp_path)
+    if place == ".debug":
+        (tmp_path / ".debug").mkdir()
+        os.rename(debug, tmp_path / ".debug" / os.path.basename(debug))
+    frames, words = shown(memreplay, program.trace(tmp_path / "t.lz4"))
+    assert sorted_chains(chains(frames)) == sorted_chains(expected(program))
+    assert words == ""
+
+
+def test_another_programs_debug_file_is_not_used(tmp_path, memreplay):
+    program, other = Program(tmp_path), Program(tmp_path, flags=("-O0", "-g"), name="other")
+    debug = separated(program, tmp_path)
+    shutil.copy(separated(other, tmp_path), debug)
+    frames, _ = shown(memreplay, program.trace(tmp_path / "t.lz4"))
+    assert not {frame["function"] for stack in frames for frame in stack} & {"plain", "deep", "hidden", "place", "innermost"}
+
+
+@pytest.mark.skipif(not shutil.which("xz"), reason="no xz here")
+def test_symbols_in_gnu_debugdata_are_read(tmp_path, memreplay):
+    program = Program(tmp_path, flags=("-O2",))
+    small = tmp_path / "small"
+    subprocess.run(["objcopy", "-S", "--keep-symbol=plain", "--keep-symbol=deep", "--keep-symbol=hidden", program.path, small], check=True)
+    subprocess.run(["xz", small], check=True)
+    subprocess.run(["strip", program.path], check=True)
+    subprocess.run(["objcopy", "--add-section", f".gnu_debugdata={small}.xz", program.path], check=True)
+    names = {frame["function"] for stack in shown(memreplay, program.trace(tmp_path / "t.lz4"))[0] for frame in stack}
+    assert {"plain", "deep", "hidden"} <= names and "main" not in names
+
+
+def test_a_build_that_is_not_the_recorded_one_is_said_once_and_not_used(tmp_path, memreplay):
+    program = Program(tmp_path)
+    frames, words = shown(memreplay, program.trace(tmp_path / "t.lz4", build_id="ab" * 20))
+    assert not {frame["function"] for stack in frames for frame in stack} & {"plain", "deep", "hidden", "main", "place"}
+    assert words.count("program") == 1 and "another build" in words
+
+
+def test_a_file_that_is_gone_is_said_once(tmp_path, memreplay):
+    program = Program(tmp_path)
+    program.trace(tmp_path / "t.lz4")
+    os.remove(program.path)
+    frames, words = shown(memreplay, tmp_path / "t.lz4")
+    assert len(frames) == len(program.places)
+    assert words.count("program") == 1 and "not on this machine" in words and "memreplay pack" in words
+
+
+def test_many_files_that_are_gone_are_one_sentence(tmp_path, memreplay):
+    t = Trace(("program",), flags=3)
+    t.on(t.new_thread(t.process(python="")))
+    for i in range(40):
+        t.alloc(t.stack(0, t.function(f"lib{i}.so", f"/gone/lib{i}.so", 0, kind=2, build_id="ab" * 20), 5), 100)
+    (tmp_path / "t.lz4").write_bytes(t.finish())
+    words = shown(memreplay, tmp_path / "t.lz4")[1]
+    assert words.count("\n") == 1 and "and 37 other modules" in words
+
+
+@pytest.mark.parametrize("younger", [False, True])
+def test_without_a_build_id_the_file_must_not_be_younger_than_the_recording(younger, tmp_path, memreplay):
+    program = Program(tmp_path, flags=("-O2", "-g"))
+    subprocess.run(["objcopy", "--remove-section=.note.gnu.build-id", program.path], check=True)
+    when = 1000000000 if younger else 4102444800
+    make_trace(tmp_path / "t.lz4", program.path, "", sorted(program.places), started_ns=when * 10**9)
+    frames, words = shown(memreplay, tmp_path / "t.lz4")
+    if younger:
+        assert "plain" not in {frame["function"] for stack in frames for frame in stack} and "younger" in words
+    else:
+        assert sorted_chains(chains(frames)) == sorted_chains(expected(program))
+
+
+@pytest.mark.parametrize("what", ["empty", "text", "folder", "fifo", "device", "relative", "cut", "nul"])
+def test_paths_that_are_no_binaries_cost_the_names_alone(what, tmp_path, memreplay):
+    path = tmp_path / "thing"
+    if what == "folder":
+        path.mkdir()
+    elif what == "fifo":
+        os.mkfifo(path)
+    elif what == "cut":
+        path.write_bytes(open("/bin/true", "rb").read()[:5000])
+    else:
+        path.write_bytes({"empty": b"", "text": b"#!/bin/sh\necho\n"}.get(what, b""))
+    shown_path = {"device": "/dev/zero", "relative": "thing", "nul": f"{path}\0x"}.get(what, str(path))
+    make_trace(tmp_path / "t.lz4", shown_path, "", [1, 2, 3])
+    frames, words = shown(memreplay, tmp_path / "t.lz4")
+    assert len(frames) == 3 and all(len(stack) == 1 for stack in frames)
+
+
+def test_damaged_binaries_never_hurt_the_report(tmp_path, memreplay):
+    """Bytes of a program are changed at random; the build id is not asked for, so all of it is read."""
+    import random
+    chance = random.Random(7)
+    program = Program(tmp_path, language="cc", flags=("-O1", "-g"))
+    whole = open(program.path, "rb").read()
+    for _ in range(60):
+        broken = bytearray(whole)
+        for _ in range(chance.choice((1, 5, 50, 2000))):
+            broken[chance.randrange(len(broken))] = chance.choice((0, 255, chance.randrange(256)))
+        with open(program.path, "wb") as file:
+            file.write(broken)
+        done = memreplay("peak", "--json", program.trace(tmp_path / "t.lz4", build_id=""))
+        assert done.status == 0
+        assert sum(stack["bytes"] for stack in json.loads(done.out)["stacks"]) == 100 * len(program.places)
+
+
+def test_only_what_is_shown_is_looked_up(tmp_path, memreplay):
+    """Machine code between two Python frames is left out unless it is asked for: a file that is gone is missed only then."""
+    t = Trace()
+    t.on(t.new_thread(t.process()))
+    gone = t.function("gone.so", "/gone.so", 0, kind=2, build_id="cd" * 20)
+    job = t.function("job", "/home/ana/job.py")
+    t.alloc(t.stack(t.stack(0, gone, 77), job, 3), 100)
+    (tmp_path / "t.lz4").write_bytes(t.finish())
+    said = {frames: memreplay("peak", "--frames", frames, tmp_path / "t.lz4").err for frames in ("leaf", "python", "all")}
+    assert said["leaf"] == said["python"] == "" and "gone.so" in said["all"]
+    assert memreplay("closing", tmp_path / "t.lz4").err == memreplay("timeline", tmp_path / "t.lz4").err == ""
+
+
+def test_names_stand_between_python_frames_and_sums_stay(tmp_path, memreplay):
+    """Native frames between two Python ones, an inlined chain among them; stacks that share nodes keep sharing them."""
+    program = Program(tmp_path)
+    deep = next(offset for offset, chain in program.places.items() if len(chain) == 3)
+    plain = next(offset for offset, chain in program.places.items() if chain[0][0] == "plain")
+    t = Trace()
+    t.on(t.new_thread(t.process()))
+    module = t.function("program", program.path, 0, kind=2, build_id=program.build_id)
+    gone = t.function("gone.so", "/gone.so", 0, kind=2, build_id="cd" * 20)
+    job = t.stack(0, t.function("job", "/home/ana/job.py"), 3)
+    called = t.stack(t.stack(job, module, deep), t.function("back", "/home/ana/job.py"), 9)
+    inner = t.stack(t.stack(called, gone, 0x1f2a), module, plain)
+    for stack, size in ((job, 1), (called, 20), (inner, 300), (called, 4000), (0, 50000)):
+        t.alloc(stack, size)
+    (tmp_path / "t.lz4").write_bytes(t.finish())
+    frames, _ = shown(memreplay, tmp_path / "t.lz4")
+    report = json.loads(memreplay("peak", "--json", "--frames", "all", tmp_path / "t.lz4").out)
+    sizes = {tuple(frame["function"] for frame in stack["frames"]): stack["bytes"] for stack in report["stacks"]}
+    by_length = {len(names): size for names, size in sizes.items()}
+    assert by_length == {0: 50000, 1: 1, 5: 4020, 7: 300}
+    names = next(names for names in sizes if len(names) == 7)
+    assert names[:5] == ("job", "deep", "between", "innermost", "back") and names[6] == "plain" and names[5] != "deep"
+    assert report["peak"]["bytes"] == 54321
