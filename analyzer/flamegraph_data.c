@@ -200,6 +200,7 @@ static void json_options(struct json *j, const struct report *report)
     json_flat_object(j, "options");
     json_string(j, "view", o->leaks ? "leak" : o->temporary ? "temp" : "held");
     json_bool(j, "inverted", o->inverted);
+    json_string(j, "frames", layers_word(o->layers));
     if (o->from.kind != WHEN_NONE || o->to.kind != WHEN_NONE) {
         json_number(j, "from_ns", report->rec->replay.window.from_ns);
         json_number(j, "to_ns", report->rec->replay.window.to_ns);

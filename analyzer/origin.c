@@ -55,14 +55,16 @@ static bool set_frozen(struct origin *out, const struct name *file)
     return true;
 }
 
-/* libfoo.so.1.2 and libfoo.so.1.3, x.cpython-311-x86_64-linux-gnu.so and x.cpython-312-….so. */
-static bool set_module(struct origin *out, const struct name *file)
+/* libfoo.so.1.2 and libfoo.so.1.3, x.cpython-311-x86_64-linux-gnu.so and x.cpython-312-….so; a
+ * module without such an ending as it is. */
+static bool set_module(struct origin *out, const struct name *file, bool is_module)
 {
     const char *slash = strrchr(file->bytes, '/'), *base = slash ? slash + 1 : file->bytes;
     const char *end = strstr(base, ".cpython-");
     end = end ? end : strstr(base, ".so");
-    if (!end)
+    if (!end && !is_module)
         return false;
+    end = end ? end : file->bytes + file->length;
     out->kind = ORIGIN_MODULE;
     out->rest = (struct text){base, (uint32_t)(end - base)};
     return true;
@@ -71,7 +73,7 @@ static bool set_module(struct origin *out, const struct name *file)
 void origin_find(struct origin *out, const struct origins *o, const struct name *file, uint8_t kind)
 {
     const char *library = below_library(file->bytes);
-    if (kind != FUNCTION_PYTHON && set_module(out, file))
+    if (kind != FUNCTION_PYTHON && set_module(out, file, kind == FUNCTION_MODULE))
         return;
     if (library)
         set(out, ORIGIN_LIBRARY, file, library);

@@ -8,6 +8,7 @@
  *   H  below the folder of that script: the path from there
  *   P  below the prefix of the interpreter (a script in .venv/bin): the path from there
  *   M  machine code: the library's name without its version
+ *   X  machine code of the program itself: likewise
  *   O  anything else: the path as it was recorded
  *
  * Invariants: the letter stands first in the text of a key, so files of different roles never meet.
@@ -30,6 +31,7 @@ enum {
     ORIGIN_HOME = 'H',
     ORIGIN_PREFIX = 'P',
     ORIGIN_MODULE = 'M',
+    ORIGIN_PROGRAM = 'X',
     ORIGIN_OTHER = 'O'
 };
 
@@ -41,7 +43,8 @@ struct origin {
 
 /* Learns what a recording tells. The model is borrowed, and may be given a name. */
 void origins_learn(struct origins *o, struct model *m);
-/* Where a function's file comes from. out is filled; kind: enum function_kind. */
+/* Where a function's file comes from. out is filled; kind: enum function_kind, MODULE where the
+ * file is a module. PROGRAM is the caller's to say. */
 void origin_find(struct origin *out, const struct origins *o, const struct name *file,
                  uint8_t kind);
 

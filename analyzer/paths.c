@@ -274,7 +274,8 @@ void path_function_package(char *out, size_t capacity, const struct path_functio
 {
     size_t used = 0;
     out[0] = 0;
-    if (f->key->length && f->key->bytes[0] == ORIGIN_LIBRARY)
+    bool native = f->kind != FUNCTION_PYTHON;
+    if (f->key->length && (native || f->key->bytes[0] == ORIGIN_LIBRARY))
         glyph_append(out, capacity, &used, f->key->bytes + 1, strcspn(f->key->bytes + 1, "/."),
                      ascii);
 }

@@ -64,10 +64,12 @@ struct paths_agreement {
 int paths_agree(struct paths *out, const struct paths *p, struct paths_agreement agreement,
                 uint32_t *map);
 
-/* Is it code of the program's own: neither the standard library, a package, nor machine code? */
+/* Is it code of the program's own: neither the standard library, a package, nor the machine code of
+ * a library? */
 static inline bool path_function_own(const struct path_function *f)
 {
-    return f->kind == FUNCTION_PYTHON && f->key->length && f->key->bytes[0] != ORIGIN_LIBRARY;
+    char origin = f->key->length ? f->key->bytes[0] : ORIGIN_LIBRARY;
+    return f->kind == FUNCTION_PYTHON ? origin != ORIGIN_LIBRARY : origin == ORIGIN_PROGRAM;
 }
 
 /* By node: its innermost own function, else its own node's; room for one node at least. Free with
@@ -80,7 +82,7 @@ void path_function_name(char *out, size_t capacity, const struct path_function *
 void path_function_file(char *out, size_t capacity, const struct path_function *f, bool ascii);
 /* The last part of a path, safe to show. */
 void path_file_base(char *out, size_t capacity, const struct name *file, bool ascii);
-/* The package of a library function, else "". */
+/* The package of a library function, the module of machine code, else "". */
 void path_function_package(char *out, size_t capacity, const struct path_function *f, bool ascii);
 
 #endif

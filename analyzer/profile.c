@@ -29,12 +29,17 @@ static uint32_t shared_function(struct loading *l, uint32_t id)
     char key[4200];
     if (!f)
         return 0;
-    origin_find(&origin, &l->origins, f->file, f->kind);
+    if (f->module->length)
+        origin_find(&origin, &l->origins, f->module, FUNCTION_MODULE);
+    else
+        origin_find(&origin, &l->origins, f->file, f->kind);
     uint32_t length = origin.rest.length < sizeof key - 1 ? origin.rest.length : sizeof key - 1;
-    key[0] = origin.kind;
+    key[0] = f->own ? ORIGIN_PROGRAM : origin.kind;
     memcpy(key + 1, origin.rest.bytes, length);
-    return paths_function(l->paths, (struct text){f->name->bytes, f->name->length},
-                          (struct text){key, length + 1}, f->kind, l->side, f->file);
+    /* Another build has other addresses: what has no name is one function of its module. */
+    struct text name = {f->name->bytes, f->is_address ? 0 : f->name->length};
+    return paths_function(l->paths, name, (struct text){key, length + 1},
+                          f->is_address ? FUNCTION_MODULE : f->kind, l->side, f->file);
 }
 
 /* All of them, so that what ran without holding anything is known to have run. */

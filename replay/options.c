@@ -80,15 +80,18 @@ static int set_threshold(struct options *o, const char *text, struct err *err)
     return rc || o->threshold ? rc : err_set(err, ERR_USAGE, "--threshold starts at 1");
 }
 
-static int set_layers(struct options *o, const char *text, struct err *err)
+const char *layers_word(enum layers layers)
 {
     static const char *const words[] = {
         [LAYERS_LEAF] = "leaf", [LAYERS_PYTHON] = "python", [LAYERS_ALL] = "all"};
-    for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
-        o->layers = i;
-        if (!strcmp(words[i], text))
+    return words[layers];
+}
+
+static int set_layers(struct options *o, const char *text, struct err *err)
+{
+    for (o->layers = LAYERS_LEAF; o->layers <= LAYERS_ALL; o->layers++)
+        if (!strcmp(layers_word(o->layers), text))
             return 0;
-    }
     return err_set(err, ERR_USAGE, "--frames needs leaf, python or all, not %s", text);
 }
 

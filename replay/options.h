@@ -49,6 +49,8 @@ struct options {
     enum layers layers;
 };
 
+/* "leaf" and so on, as --frames takes them. Static storage. */
+const char *layers_word(enum layers layers);
 /* Parses argv[1..]. Returns 0 or -ERR_USAGE with a sentence in err. */
 int options_parse(struct options *o, int argc, char **argv, struct err *err);
 /* Writes the page of --help. */

@@ -84,7 +84,7 @@ memreplay.data = (() => {
     of(id) { return this.functions[this.function[id]]; }
     place(id) {
       const file = this.of(id).file;
-      return file && this.line[id] && this.of(id).category !== CATEGORY.NATIVE ? file + ":" + this.line[id] : file;
+      return file && this.line[id] ? file + ":" + this.line[id] : file;
     }
   }
 

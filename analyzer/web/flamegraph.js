@@ -11,7 +11,7 @@ memreplay.page = (() => {
 
   const state = {
     view: meta.options.view, from: null, to: null, interval: "max", // from, to: stored moments, or null: the exact moment of the page
-    inverted: meta.options.inverted, flipped: false, imports: true, library: false, resident: false,
+    inverted: meta.options.inverted, frames: meta.options.frames, flipped: false, imports: true, library: false, resident: false,
     process: -1, thread: -1, group: "", query: "", tab: "graph",
   };
   const threadName = (i) => meta.threads[i].name || (meta.threads[i].tid ? "thread " + meta.threads[i].tid : "unknown thread");
@@ -41,6 +41,7 @@ memreplay.page = (() => {
 
   // ---- shape and tree -------------------------------------------------------------------------------------------------
 
+  const isNative = (frame) => frames.of(frame).category === C.NATIVE, hasNative = frames.functions.some((each) => each.category === C.NATIVE);
   const isLibrary = (frame) => frames.of(frame).category !== C.PROGRAM;
   // Outermost frames stay: what runs at all is never hidden.
   function hides(frame, outer) {
@@ -50,10 +51,11 @@ memreplay.page = (() => {
 
   let shape, shapeKey, tree, upright, shown;
   function makeShape() {
-    const key = [state.imports, state.library, state.group].join();
+    const key = [state.imports, state.library, state.group, state.frames].join();
     if (key === shapeKey) return;
     const groups = state.group === "process" ? [(i) => processOf(entries.thread[i])] : state.group === "thread" ? [(i) => entries.thread[i]] : [];
-    shape = T.shape(model, state.imports || state.library ? hides : null, groups);
+    const layers = hasNative && state.frames !== "all" ? { native: isNative, leaf: state.frames === "leaf" } : null;
+    shape = T.shape(model, state.imports || state.library ? hides : null, groups, layers);
     shapeKey = key;
   }
 
@@ -176,6 +178,7 @@ memreplay.page = (() => {
   function sayControls() {
     document.querySelectorAll("[data-view]").forEach((each) => each.setAttribute("aria-checked", String(each.dataset.view === state.view)));
     document.querySelectorAll("[data-tab]").forEach((each) => each.setAttribute("aria-checked", String(each.dataset.tab === state.tab)));
+    document.querySelectorAll("[data-frames]").forEach((each) => each.setAttribute("aria-checked", String(each.dataset.frames === state.frames)));
     for (const id of ["inverted", "flipped", "imports", "library", "resident"]) $(id).checked = state[id];
     for (const id of ["process", "thread", "group", "interval"]) $(id).value = String(state[id]);
     $("graph").hidden = state.tab !== "graph";
@@ -210,6 +213,8 @@ memreplay.page = (() => {
   function wire() {
     document.querySelectorAll("[data-view]").forEach((each) => each.addEventListener("click", () => set({ view: each.dataset.view })));
     document.querySelectorAll("[data-tab]").forEach((each) => each.addEventListener("click", () => set({ tab: each.dataset.tab })));
+    document.querySelectorAll("[data-frames]").forEach((each) => each.addEventListener("click", () => set({ frames: each.dataset.frames })));
+    $("frames").hidden = !hasNative;
     for (const id of ["inverted", "flipped", "imports", "library", "resident"]) $(id).addEventListener("change", () => set({ [id]: $(id).checked }));
     $("group").addEventListener("change", () => set({ group: $("group").value }));
     $("interval").addEventListener("change", () => set({ interval: $("interval").value }));
@@ -247,6 +252,7 @@ memreplay.page = (() => {
     if (event.key === "Enter" && event.target.id === "search") return flame.canvas.focus();
     if (typing) return;
     const act = { "/": () => $("search").focus(), "?": () => $("help").showModal(), i: () => set({ inverted: !state.inverted }), f: () => set({ flipped: !state.flipped }),
+      n: () => hasNative && set({ frames: { leaf: "all", all: "python", python: "leaf" }[state.frames] }),
       t: memreplay.theme.toggle, g: () => set({ tab: state.tab === "graph" ? "table" : "graph" }), p: () => set({ view: "held", from: null, to: null }) }[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();

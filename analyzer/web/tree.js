@@ -35,15 +35,17 @@ memreplay.tree = (() => {
     }
   }
 
-  // model: {nodes, entries}; hides(frame, parent frame or -1) -> is a frame left out?; groups: [entry => number], outermost first.
-  function shape(model, hides, groups) {
+  // model: {nodes, entries}; hides(frame, parent frame or -1) -> is a frame left out?; groups: [entry => number], outermost first;
+  // layers: null, or {native: frame => is it machine code?, leaf: is it shown below the innermost Python frame?}: it is not between.
+  function shape(model, hides, groups, layers) {
     const { nodes, entries } = model, made = new Shape(), nodeOfEntry = new Int32Array(entries.count);
-    const hidden = findHidden(nodes, hides), place = new Int32Array(nodes.count);
-    const unique = !hides && !groups.length; // the model's nodes are siblings' different frames already
+    const up = layers ? pythonCallers(nodes, layers.native) : nodes.parent;
+    const hidden = findHidden(nodes, up, hides, layers && !layers.leaf ? layers.native : null), place = new Int32Array(nodes.count);
+    const unique = !hides && !groups.length && !layers; // the model's nodes are siblings' different frames already
     // A node and its callers, below `under`; what is placed already stands in `place`.
     const path = [];
     const placed = (node, under) => {
-      for (; node && place[node] < 0; node = nodes.parent[node]) path.push(node);
+      for (; node && place[node] < 0; node = up[node]) path.push(node);
       let at = node ? place[node] : under;
       while (path.length) {
         node = path.pop();
@@ -54,19 +56,33 @@ memreplay.tree = (() => {
     };
     for (const [under, list] of grouped(entries.count, (entry) => groups.reduce((at, group) => made.child(at, GROUP, group(entry), 0), 0), groups.length)) {
       place.fill(-1);
-      for (const entry of list) nodeOfEntry[entry] = placed(entries.node[entry], under);
+      for (const entry of list) {
+        const at = placed(entries.node[entry], under), lost = at === under && hidden[entries.node[entry]]; // nothing of it is shown
+        nodeOfEntry[entry] = lost ? made.child(under, NO_STACK, -1, 0) : at;
+      }
     }
     made.nodeOfEntry = nodeOfEntry;
     return made;
   }
 
-  function findHidden(nodes, hides) {
+  // By node: its caller where a Python frame is called by the Python frame before it (analyzer/layers.c does the same).
+  function pythonCallers(nodes, native) {
+    const up = Int32Array.from(nodes.parent), python = new Int32Array(nodes.count);
+    for (let i = 1; i < nodes.count; i++) {
+      const outer = python[nodes.parent[i]], frame = nodes.kind[i] === FRAME;
+      python[i] = frame && !native(nodes.frame[i]) ? i : outer;
+      if (python[i] === i) up[i] = outer;
+    }
+    return up;
+  }
+
+  function findHidden(nodes, up, hides, native) {
     const hidden = new Uint8Array(nodes.count);
-    if (!hides) return hidden;
+    if (!hides && !native) return hidden;
     const shown = new Int32Array(nodes.count).fill(-1); // innermost shown frame above each node, itself included
     for (let i = 1; i < nodes.count; i++) {
-      const outer = shown[nodes.parent[i]];
-      hidden[i] = nodes.kind[i] === FRAME && hides(nodes.frame[i], outer) ? 1 : 0;
+      const outer = shown[up[i]], frame = nodes.frame[i];
+      hidden[i] = nodes.kind[i] === FRAME && ((native && native(frame)) || (hides && hides(frame, outer))) ? 1 : 0;
       shown[i] = hidden[i] || nodes.kind[i] !== FRAME ? outer : nodes.frame[i];
     }
     return hidden;

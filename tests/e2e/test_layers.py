@@ -4,75 +4,19 @@ kind of mixture, and in each form that a report has. Names of addresses are test
 import gzip
 import json
 import pathlib
-import random
 
 import pytest
-from memreplay_traces import CALLOC, MALLOC, Trace
-
-MIB = 1 << 20
-LIBC, PYTHON = "/usr/lib/libc.so.6", "/usr/bin/python3.11"
-UMATH = "/v/lib/python3.11/site-packages/numpy/core/_umath.cpython-311-x86_64-linux-gnu.so"
-JOB = "/home/ana/work/job.py"
-CHOICES = ("leaf", "python", "all")
-
+from layered_traces import CHOICES, LIBC, MIB, PYTHON, UMATH, a_job, a_mixture, a_program
+from memreplay_traces import Trace
 
 def made(path, trace):
     path.write_bytes(trace.finish())
     return path
 
 
-def shown(frames, choice):
-    """What a stack reads as. frames, outermost first: (is it Python?, what it reads as)."""
-    if choice == "all":
-        return tuple(text for _, text in frames)
-    last = max((at for at, (python, _) in enumerate(frames) if python), default=-1)
-    if choice == "python":
-        return tuple(text for python, text in frames if python)
-    return tuple(text for at, (python, text) in enumerate(frames) if python or at > last)
-
-
 def read_of(frame):
     """What JSON says of a frame, as shown() has it."""
     return (frame["function"], frame["file"], frame["line"], frame["kind"])
-
-
-def a_mixture(seed):
-    """A random trace, and by choice what it holds: {(stack, allocator, tid): [bytes, allocations]}."""
-    choose = random.Random(seed)
-    t = Trace(flags=7)
-    process = t.process()
-    modules = [(t.module(process, path, build_id, 0x7F0000000000 + at * MIB), path) for at, (path, build_id) in
-               enumerate([(LIBC, "aa"), ("/opt/libc.so.6", "aa"), (PYTHON, ""), (UMATH, "cc")])]
-    functions = [(t.function(name, JOB), name) for name in ("<module>", "load", "fit")]
-    nodes = {0: []}  # id: frames, outermost first
-    for _ in range(choose.randrange(5, 80)):
-        parent = choose.choice(list(nodes)[-8:])
-        if choose.random() < 0.5:
-            function, name = choose.choice(functions)
-            line = choose.randrange(1, 4)
-            nodes[t.stack(parent, function, line)] = nodes[parent] + [(True, (name, JOB, line, "python"))]
-        else:
-            (function, path), offset = choose.choice(modules), choose.choice((0, 0x10, 0x1F2A, 1 << 33))
-            base = "_umath.so" if path == UMATH else path.rpartition("/")[2]
-            nodes[t.stack(parent, function, offset)] = nodes[parent] + [(False, (f"{base}+0x{offset:x}", path, 0, "native"))]
-    origin = choose.choice(list(nodes))
-    threads = [(t.new_thread(process, tid=100), 100, 0), (t.new_thread(process, tid=101, name="pool", origin=origin), 101, origin)]
-    held = {choice: {} for choice in CHOICES}
-    for _ in range(120):
-        thread, tid, started = choose.choice(threads)
-        stack, size, allocator = choose.choice(list(nodes)), choose.randrange(1, 5000), choose.choice((MALLOC, CALLOC))
-        t.on(thread)
-        index = t.alloc(stack, size, allocator)
-        if choose.random() < 0.3:
-            t.free(index)
-            continue
-        for choice in CHOICES:
-            reads = shown(nodes[stack], choice) or shown(nodes[started], choice)
-            sums = held[choice].setdefault((reads, "calloc" if allocator == CALLOC else "malloc", tid), [0, 0])
-            sums[0] += size
-            sums[1] += 1
-    t.mark("all")
-    return t, held
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -89,26 +33,6 @@ def test_every_stack_reads_as_its_frames_say_and_stands_once(memreplay, tmp_path
                 assert key not in told, (choice, key)
                 told[key] = [stack["bytes"], stack["allocations"]]
             assert told == held[choice], choice
-
-
-def a_job():
-    t = Trace(flags=7)
-    process = t.process()
-    libc = t.module(process, LIBC, "cc02", 0x7F0000000000)
-    python = t.module(process, PYTHON, "", 0x555500000000, 0x400000)
-    umath = t.module(process, UMATH, "dd03", 0x7F1000000000)
-    again = t.module(process, LIBC, "cc02")
-    main, load = t.function("<module>", JOB), t.function("load", JOB, 8)
-    thread = t.new_thread(process)
-    at_main = t.stack(t.stack(t.stack(0, libc, 0x2724A), python, 0x1234), main, 30)
-    in_load = t.stack(t.stack(at_main, python, 0x9999), load, 12)
-    other_way = t.stack(t.stack(at_main, python, 0x7777), load, 12)
-    t.on(thread)
-    t.alloc(t.stack(t.stack(in_load, umath, 0x1F2A), libc, 0x88), 8 * MIB)
-    t.alloc(t.stack(t.stack(other_way, umath, 0x1F2A), again, 0x88), 4 * MIB)
-    t.alloc(at_main, MIB)
-    t.time(10**9)
-    return t
 
 
 FOLDED = {
@@ -141,20 +65,6 @@ def test_the_leaf_is_what_is_shown_where_nothing_is_asked(memreplay, tmp_path):
 def test_a_choice_that_there_is_not_is_refused(memreplay, tmp_path):
     done = memreplay("peak", "--frames", "native", made(tmp_path / "t.lz4", a_job()))
     assert done.status == 2 and "leaf, python or all" in done.err
-
-
-def a_program():
-    """No Python anywhere: an executable in a folder of its own, and libc."""
-    t = Trace(command=("./app",), flags=2)
-    process = t.process(python="", argv=("./app",), executable="/home/ana/build/app")
-    app, libc = t.module(process, "/home/ana/build/app", "aa", 0x555500000000), t.module(process, LIBC, "bb", 0x7F0000000000)
-    at = t.stack(0, libc, 0x27)
-    for offset in range(6):
-        at = t.stack(at, app, 0x1000 + offset)
-    t.on(t.new_thread(process))
-    t.alloc(t.stack(at, libc, 0x99), 5 * MIB)
-    t.time(10**9)
-    return t
 
 
 def test_a_program_without_python_shows_all_its_frames_and_is_its_own_holder(memreplay, tmp_path):
@@ -218,3 +128,35 @@ def test_an_earlier_version_with_a_nameless_module_is_still_read(memreplay):
         told = memreplay("export", "--format", "folded", "--totals", "--frames", "all", "-o", "-", golden / f"{version}.lz4").out
         assert "lo\u00e4d (job.py:12);libz.so.1+0x1234 8192" in told, told
     assert "app \u00e9+0x1139;lo\u00e4d (job.py:14);[jit];libblas.so.3+0x1234567890 4096" in told, told
+
+
+def a_build(fft_bytes, build_id, shift, folder="/home/ana/build/"):
+    """A program of its own with a library; `shift`: another build has its code elsewhere."""
+    t = Trace(command=("./app",), flags=2)
+    process = t.process(python="", argv=("./app",), executable=folder + "app")
+    app, fft = t.module(process, folder + "app", build_id, 0x555500000000), t.module(process, f"/usr/lib/libfft.so.3.{shift}", build_id, 0x7F0000000000)
+    inside = t.stack(t.stack(t.stack(0, app, 0x1000 + shift), app, 0x2000 + shift), fft, 0x10 + shift)
+    t.on(t.new_thread(process))
+    t.alloc(t.stack(inside, fft, 0x20 + shift), fft_bytes)
+    t.alloc(t.stack(0, app, 0x1000 + shift), MIB)
+    t.time(10**9)
+    return t
+
+
+def test_two_builds_are_compared_by_their_modules(memreplay, tmp_path):
+    """What has no name is its module's, whatever the addresses and folders; the program itself is who holds."""
+    before, after = made(tmp_path / "a.lz4", a_build(8 * MIB, "aa", 1)), made(tmp_path / "b.lz4", a_build(24 * MIB, "bb", 9, "/srv/new/"))
+    told = json.loads(memreplay("diff", "--json", before, after).out)
+    assert {(each["function"], each["delta_bytes"], each["self_delta_bytes"]) for each in told["functions"] if each["delta_bytes"]} == {
+        ("(machine code)", 16 * MIB, 0), ("(machine code)", 16 * MIB, 16 * MIB)}
+    assert [[frame["file"].rpartition("/")[2] for frame in stack["frames"]] for stack in told["stacks"] if stack["delta_bytes"]] == [["app", "libfft.so.3.9"]]
+    words = memreplay("diff", before, after).out
+    assert "libfft" in words and "app" in words
+
+
+def test_a_comparison_shows_the_frames_that_are_asked_for(memreplay, tmp_path):
+    one, two = made(tmp_path / "a.lz4", a_job()), made(tmp_path / "b.lz4", a_job(more=3 * MIB))
+    for choice, files in (("leaf", ["_umath.cpython-311-x86_64-linux-gnu.so", "libc.so.6"]), ("python", [])):
+        told = json.loads(memreplay("diff", "--json", "--frames", choice, one, two).out)
+        changed = [[frame["file"].rpartition("/")[2] for frame in stack["frames"]] for stack in told["stacks"] if stack["delta_bytes"]]
+        assert changed == [["job.py", "job.py"] + files], choice

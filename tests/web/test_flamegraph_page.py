@@ -9,6 +9,7 @@ import xml.dom.minidom
 import pytest
 
 from pages import browser, open_page  # fixtures, and where memreplay_traces is found
+from layered_traces import a_mixture
 from memreplay_traces import MALLOC, Trace
 from trees import wait_until
 
@@ -322,6 +323,52 @@ def test_library_internals_can_be_hidden_and_their_bytes_stay(page):
     opened.page.check("#library")
     held = holders(opened)
     assert held["read"] == 32 * MIB and "_parse" not in held and total(opened) == 44 * MIB + 1000
+
+
+def stacks(page):
+    """{names of a stack's frames, with their lines: bytes}, as the graph has it."""
+    found = page.run("""() => {
+        const { tree, model, words } = memreplay.page, found = {};
+        for (let i = 0; i < tree.parent.length; i++) {
+            if (!tree.owns[0][i]) continue;
+            const path = memreplay.tree.path(tree, i).map(node => tree.kind[node] === memreplay.tree.NO_STACK ? null
+                : words.name(tree, node) + "|" + (tree.kind[node] === memreplay.tree.FRAME ? model.frames.line[tree.frame[node]] : ""));
+            const key = path.filter(each => each !== null).join(";");
+            found[key] = (found[key] || 0) + tree.owns[0][i];
+        }
+        return found;
+    }""")
+    return found
+
+
+def reported(memreplay, trace, choice):
+    """The same by the report."""
+    found = {}
+    for stack in json.loads(memreplay("peak", "--json", "--at", "all", "--frames", choice, trace).out)["stacks"]:
+        key = ";".join(f"{frame['function']}|{frame['line']}" for frame in stack["frames"])
+        found[key] = found.get(key, 0) + stack["bytes"]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_native_frames_are_shown_as_they_are_asked_for(page, memreplay, tmp_path, seed):
+    trace = tmp_path / "mixture.lz4"
+    trace.write_bytes(a_mixture(seed)[0].finish())
+    opened = page(trace, "--at", "all", "--frames", "all")
+    for choice, name in (("all", None), ("python", "Python"), ("leaf", "native leaf"), ("all", "all")):
+        if name:
+            opened.page.get_by_role("radio", name=name, exact=True).click()
+        assert opened.page.get_attribute(f"[data-frames={choice}]", "aria-checked") == "true"
+        assert stacks(opened) == reported(memreplay, trace, choice), choice
+    opened.page.keyboard.press("n")
+    assert stacks(opened) == reported(memreplay, trace, "python")
+
+
+def test_a_page_without_native_frames_has_no_switch_for_them(page):
+    opened = page(job())
+    assert not opened.page.locator("#frames").is_visible()
+    opened.page.keyboard.press("n")
+    assert total(opened) == 44 * MIB + 1000
 
 
 def test_the_table_sorts_by_every_column(page):
