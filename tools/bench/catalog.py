@@ -38,6 +38,7 @@ WORKLOADS = {each.name: each for each in (
     Workload("storm", "C storm, 4 threads", heavy=True),
 )}
 OTHERS = {each.name: each for each in (Workload("randoms", "random sizes and places", heavy=True),
+                                       Workload("thirty", "depth 30", heavy=True),
                                        Workload("empty", "an empty script"))}
 BOTH = {**WORKLOADS, **OTHERS}
 
@@ -65,7 +66,7 @@ def possible(recorder, workload):
 
 
 def reports_of(recorder, views=False):
-    wanted = {title for pair in peers.VIEWS for title in pair} if views else {title for title, report in peers.REPORTS.items() if report.asks != "view"}
+    wanted = {title for pair in peers.VIEWS for title in pair} if views else {title for title, report in peers.REPORTS.items() if report.asks not in ("view", "native")}
     return tuple(title for title, report in peers.REPORTS.items() if report.of == recorder and title in wanted)
 
 
@@ -82,7 +83,7 @@ def main_part(names, recorders, scale):
     """Every workload with every recorder, and our reports."""
     for name in names:
         workload, group = WORKLOADS[name], []
-        for recorder in recorders:
+        for recorder in (each for each in recorders if not (peers.ALL[each].ours and peers.ALL[each].native)):
             share = (peers.ALL[recorder].share if workload.shared else 1.0) * scale
             group.append(Run("main", name, "", recorder, small(workload, share), share, reports=own_reports_of(recorder)))
         shares = {run.share for run in group} - {scale}
@@ -126,6 +127,18 @@ def views_part(names, recorders, scale):
         yield group_of("views", name, "", kept, small(WORKLOADS[name], share), share=share, views=True)
 
 
+FLAME_GRAPHS = ("memreplay flamegraph, native", "memray flamegraph, native")
+
+
+def native_part(names, recorders, scale):
+    """Native frames: beside our own modes without them, beside the peers that have them; flame graphs of two packages' runs."""
+    kept = [each for each in recorders if each == "bare" or peers.ALL[each].ours or each in peers.NATIVE_PEERS]
+    for name in (*names, "thirty"):
+        graphs = FLAME_GRAPHS if name in ("forest", "tables") else ()
+        yield [Run("native", name, "", recorder, (f"scale={scale}",), scale, reports=tuple(title for title in graphs if peers.REPORTS[title].of == recorder))
+               for recorder in kept if possible(recorder, name)]
+
+
 def beside_memray(recorders):
     return [each for each in recorders if each in ("bare", "memrec", "memray --trace-python-allocators")]
 
@@ -150,7 +163,7 @@ def threads_part(names, recorders, scale):
 
 def other_part(names, recorders, scale):
     """Random storms, an empty script, 3.15's watermark, and threads without an interpreter's lock."""
-    ours = [each for each in recorders if each == "bare" or peers.ALL[each].ours]
+    ours = [each for each in recorders if each == "bare" or peers.ALL[each].ours and peers.ALL[each].mode]
     with_memray = [each for each in recorders if each in ours or each.startswith("memray") and peers.ALL[each].mode]
     yield group_of("random", "randoms", "", with_memray, (f"scale={scale}",))
     found = setting.interpreters()
@@ -173,5 +186,5 @@ class Part(typing.NamedTuple):
     rounds: int  # at most
 
 
-PARTS = {"main": Part(main_part, 99), "one core": Part(one_core_part, 3), "reports": Part(reports_part, 1), "views": Part(views_part, 1),
+PARTS = {"main": Part(main_part, 99), "one core": Part(one_core_part, 3), "reports": Part(reports_part, 1), "views": Part(views_part, 1), "native": Part(native_part, 3),
          "start": Part(start_part, 15), "scaling": Part(scaling_part, 1), "threads": Part(threads_part, 3), "others": Part(other_part, 3)}

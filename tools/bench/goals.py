@@ -20,6 +20,8 @@ REPLAY_SPEED, REPLAY_SPEED_ONE_CORE = 20.0, 12.0  # million events a second
 REPLAY_BLOCK_BYTES, REPLAY_NODE_BYTES, REPLAY_BYTES = 100, 64, 30 * MB
 MILLION_SECONDS, MILLION_BYTES = 2.0, 200 * MB
 VIEW_TIME, VIEW_MEMORY = 1 / 5, 1 / 3  # of memray's
+NATIVE_RATIO = 1.3  # of the same mode without native frames
+NATIVE_GRAPHS = {"forest": (3.0, 300 * MB), "tables": (2.0, 300 * MB)}
 SAME_MODE = {"memrec": "memray --trace-python-allocators", "memrec --no-objects": "memray"}
 
 
@@ -75,7 +77,7 @@ def others(results):
     """The goals beside the table's rows."""
     return [peers_beaten(results), depth_on_315(results), program_memory(results), memory_growth(results), collector_memory(results),
             start(results), *trace_sizes(results), random_size(results), *replay_speeds(results), replay_memory(results),
-            *million_stacks(results), *linear(results), *ten_times(results), *views(results), *convoys(results)]
+            *million_stacks(results), *linear(results), *ten_times(results), *views(results), *convoys(results), *native(results)]
 
 
 def peers_beaten(results):
@@ -203,6 +205,29 @@ def views(results):
                 if one and other:
                     cells.append((one.median / other.median / most, name, one.median / other.median))
             yield worst(f"{what} of {ours} beside {theirs}", f"≤ 1/{1 / most:.0f}", cells, lambda share: "1/%.1f" % (1 / share))
+
+
+def native(results):
+    """Native frames: what they add to the same mode, beside the peers that have them, and the flame graphs."""
+    cells = []
+    for plain in ("memrec", "memrec --no-objects"):
+        mode = f"{plain} --native"
+        one, other = (results.ratio(each, "thirty", "native") for each in (mode, plain))
+        cells.append(one and other and (one.median / other.median / NATIVE_RATIO, mode, one.median / other.median))
+    yield worst("native frames at depth 30: body beside the same mode without", f"≤ {NATIVE_RATIO}", cells, "{:.2f}".format)
+    cells = []
+    for name in (*catalog.WORKLOADS, "thirty"):
+        ours = results.ratio("memrec --native", name, "native")
+        theirs = [(found.median, peer) for peer in peers.NATIVE_PEERS for found in [results.ratio(peer, name, "native")] if found]
+        if ours and theirs:
+            least, peer = min(theirs)
+            cells.append((ours.median / least, f"{name}, beside {peer}", (ours.median, least)))
+    yield worst("every object with native frames costs less than any peer's mallocs with them", "≤ best peer", cells, lambda two: "%.2f against %.2f" % two)
+    for name, (seconds, most) in NATIVE_GRAPHS.items():
+        wall, rss = (results.report("memreplay flamegraph, native", name, "native", figure=figure) for figure in ("wall_s", "rss_bytes"))
+        title = f"flame graph with native frames, {catalog.WORKLOADS[name].title}"
+        yield worst(title, f"≤ {seconds:.0f} s", [against(seconds, name, wall)], "{:.2f} s".format)
+        yield worst(f"its RSS, {catalog.WORKLOADS[name].title}", f"≤ {most / MB:.0f} MB", [against(most, name, rss)], lambda value: f"{value / MB:.0f} MB")
 
 
 def event_cpu(results, name, part, variant):

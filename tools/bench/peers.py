@@ -24,6 +24,7 @@ class Recorder(typing.NamedTuple):
     mode: str = ""
     ours: bool = False
     any_program: bool = False  # programs without Python too
+    native: bool = False  # with native frames, in a part of its own
     share: float = 1.0
 
 
@@ -49,6 +50,9 @@ ALL = {each.title: each for each in (
              mode=OBJECTS, ours=True, any_program=True),
     Recorder("memrec --no-objects", "only what reaches malloc and mmap; pymalloc's arenas stand for its objects", memrec("--no-objects"),
              mode=MALLOCS, ours=True, any_program=True),
+    Recorder("memrec --native", "every allocation and free, each with its native and Python frames", memrec("--native"), ours=True, any_program=True, native=True),
+    Recorder("memrec --no-objects --native", "what reaches malloc and mmap, with native and Python frames", memrec("--no-objects", "--native"),
+             ours=True, any_program=True, native=True),
     Recorder("memray", "what reaches malloc and mmap, written inside the process, compressed at exit", memray(), "memray", MALLOCS),
     Recorder("memray --trace-python-allocators", "every object", memray("--trace-python-allocators"), "memray", OBJECTS),
     Recorder("memray --native", "what reaches malloc and mmap, with native frames (unwound by libunwind)", memray("--native"), "memray"),
@@ -60,6 +64,9 @@ ALL = {each.title: each for each in (
     Recorder("tracemalloc", "every object, 25 frames, kept in the process; nothing is written", tracemalloc, share=0.05),
 )}
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "DISPLAY": "", "WAYLAND_DISPLAY": "", "MEMREC_BENCH_DATA": str(setting.FOLDER / "data")}
+
+
+NATIVE_PEERS = ("memray --native", "heaptrack")
 
 
 class Report(typing.NamedTuple):
@@ -88,6 +95,8 @@ REPORTS = {each.title: each for each in (
     Report("memreplay peak --table", "memrec", "view", memreplay("peak", "--table")),
     Report("memreplay sqlite", "memrec", "view", memreplay("sqlite")),
     Report("memreplay timeline", "memrec", "view", memreplay("timeline")),
+    Report("memreplay flamegraph, native", "memrec --native", "native", memreplay("flamegraph")),
+    Report("memray flamegraph, native", "memray --native", "native", memray_report("flamegraph", "--no-web")),
     Report("memray table", "memray --trace-python-allocators", "view", memray_report("table", "--no-web")),
     Report("memray flamegraph --temporal", "memray --trace-python-allocators", "view", memray_report("flamegraph", "--no-web", "--temporal")),
 )}

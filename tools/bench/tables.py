@@ -106,18 +106,26 @@ def one_core_table(results):
     yield from ["### Everything pinned to one core: body ÷ bare", "", *table(["", *titles], lines)]
 
 
+def native_tables(results):
+    names, titles = measured(results, "native")
+    lines = [[catalog.BOTH[name].title, *(ratio_of(results, title, name, "native") for title in titles)] for name in names]
+    yield from ["### With native frames: body ÷ bare", "", *table(["", *titles], lines)]
+    yield from ["### Flame graphs with native frames: seconds, million events a second, RSS in MB", "",
+                *report_table(results, "native", [(title, 0) for title in catalog.FLAME_GRAPHS])]
+
+
 def replay_tables(results):
     ours = [(title, cores) for title, report in peers.REPORTS.items() if peers.ALL[report.of].ours and report.asks in ("totals", "peak") for cores in (0, 1)]
     yield from ["### Reports of full traces: seconds, million events a second, RSS in MB", "", *report_table(results, "main", ours)]
     yield from ["### Reports beside memray's, every object, a quarter of the work: seconds, million events a second, RSS in MB", "",
-                *report_table(results, "reports", [(title, 0) for title, report in peers.REPORTS.items() if report.asks != "view"])]
+                *report_table(results, "reports", [(title, 0) for title, report in peers.REPORTS.items() if report.asks not in ("view", "native")])]
     yield from ["### Views beside memray's, every object, a quarter of the work: seconds, million events a second, RSS in MB", "",
                 *report_table(results, "views", [(title, 0) for title in dict.fromkeys(title for pair in peers.VIEWS for title in pair)])]
 
 
 def report_table(results, part, columns):
     names, _ = measured(results, part)
-    lines = [[catalog.WORKLOADS[name].title, events_of(results, name, part), *(report_of(results, title, name, part, cores) for title, cores in columns)]
+    lines = [[catalog.BOTH[name].title, events_of(results, name, part), *(report_of(results, title, name, part, cores) for title, cores in columns)]
              for name in names]
     return table(["", "M events", *(title + (", one core" if cores else "") for title, cores in columns)], lines)
 
@@ -198,7 +206,7 @@ def opening(results):
 
 
 def markdown(results):
-    parts = (opening, goal_tables, cost_tables, one_core_table, disk_table, replay_tables, scaling_tables, start_table, gap_list)
+    parts = (opening, goal_tables, cost_tables, one_core_table, disk_table, replay_tables, scaling_tables, native_tables, start_table, gap_list)
     lines = [line for part in parts for line in part(results)]
     return "\n".join(without_empty(lines)).rstrip() + "\n"
 

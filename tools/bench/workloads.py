@@ -65,6 +65,20 @@ def deep(scale, count):
     return body
 
 
+def thirty(scale, count):
+    """Blocks over 512 bytes thirty frames deep, from a line that calls C, which calls Python once more on the way."""
+    def churn():
+        for number in range(int(6_000_000 * scale)):
+            bytes(600 + number % 400)
+
+    def at(depth):
+        if depth > 2:
+            at(depth - 1)
+        else:
+            list(map(lambda _: churn(), [None]))
+    return lambda: at(30)
+
+
 def arrays(scale, count):
     """numpy temporaries: few events, large blocks."""
     import numpy
