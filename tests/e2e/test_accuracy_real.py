@@ -90,8 +90,8 @@ def test_pandas__read_csv_holds_resident_what_the_process_grew_by(record, tmp_pa
 
 @pytest.mark.slow
 def test_pytest__of_a_real_package_says_what_it_says_bare(record, python, tmp_path):
-    """joblib carries its tests in its wheel: several hundred of its hashing alone."""
-    argv = [python.path, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--pyargs", "joblib.test.test_hashing"]
+    """joblib carries its tests in its wheel: several hundred of its hashing alone. (One of them compares times, and fails by itself on a busy machine.)"""
+    argv = [python.path, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-k", "not performance", "--pyargs", "joblib.test.test_hashing"]
     bare = run(argv, cwd=tmp_path)
     recording = record(argv)
 
