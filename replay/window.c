@@ -116,7 +116,6 @@ static void open_window(struct replay *r, uint64_t time_ns)
         end_tick(r, time_ns);
     w->opened = true;
     w->from_ns = time_ns;
-    w->to_ns = UINT64_MAX;
     r->inside = true;
     r->totals_before = r->totals;
     part_sites(r, true);

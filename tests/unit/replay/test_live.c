@@ -148,6 +148,21 @@ static void test_live__a_block_comes_back_under_an_index_whose_page_is_gone(void
     live_release(&l);
 }
 
+/* It is the next block's: pages are not opened and closed for each of a loop's. */
+static void test_live__the_newest_page_stays_when_it_becomes_empty(void **state)
+{
+    (void)state;
+    struct live l;
+    live_init(&l);
+    for (uint64_t number = 0; number < 5; number++) {
+        insert(&l, number * LIVE_PAGE, 0);
+        remove_key(&l, number * LIVE_PAGE);
+        assert_non_null(live_page(&l, number * LIVE_PAGE));
+        assert_int_equal(l.page_count, 1); /* those before it are closed */
+    }
+    live_release(&l);
+}
+
 /* Indices that jump, as after lost blocks, up to the largest that a trace can have. */
 static void test_live__far_jumps_of_the_index_cost_little_memory(void **state)
 {
@@ -315,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_live__a_block_comes_back_to_a_packed_page),
         cmocka_unit_test(test_live__a_page_that_became_empty_is_used_again),
         cmocka_unit_test(test_live__a_block_comes_back_under_an_index_whose_page_is_gone),
+        cmocka_unit_test(test_live__the_newest_page_stays_when_it_becomes_empty),
         cmocka_unit_test(test_live__far_jumps_of_the_index_cost_little_memory),
         cmocka_unit_test(test_live__dense_blocks_stay_in_pages_however_many),
         cmocka_unit_test(test_live__an_old_page_makes_way_in_the_window),

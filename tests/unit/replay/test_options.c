@@ -11,7 +11,7 @@
 static int parse(struct options *o, const char *line)
 {
     static char words[500];
-    char *argv[20] = {"memreplay"};
+    char *argv[40] = {"memreplay"};
     int argc = 1;
     struct err err = {0};
     strcpy(words, line);
@@ -39,6 +39,118 @@ static void test_options__values_come_in_every_spelling(void **state)
     assert_int_equal(parse(&o, "leaks --from 80% --to end t.lz4"), 0);
     assert_int_equal(o.from.kind, WHEN_SHARE);
     assert_int_equal(o.to.kind, WHEN_END);
+}
+
+static void test_options__each_value_has_its_place(void **state)
+{
+    (void)state;
+    struct options o;
+    assert_int_equal(parse(&o, "check --max-peak 1 --max-rss 2 --max-leaks 3 --max-temporary 4 "
+                               "--max-growth 5 --limit a=6 --limit b=7 --limits f.toml "
+                               "--baseline old.lz4 t.lz4"),
+                     0);
+    assert_int_equal(o.max_peak.bytes, 1);
+    assert_int_equal(o.max_rss.bytes, 2);
+    assert_int_equal(o.max_leaks.bytes, 3);
+    assert_int_equal(o.max_temporary.bytes, 4);
+    assert_int_equal(o.max_growth.bytes, 5);
+    assert_int_equal(o.limits.count, 2);
+    assert_string_equal(o.limits.items[0], "a=6");
+    assert_string_equal(o.limits.items[1], "b=7");
+    assert_string_equal(o.limits_file, "f.toml");
+    assert_string_equal(o.baseline, "old.lz4");
+    assert_string_equal(o.trace, "t.lz4");
+    assert_false(o.noise.given || o.has_pid || o.thread);
+    assert_int_equal(parse(&o, "check --max-growth 5% t.lz4"), 0);
+    assert_int_equal(parse(&o, "check --max-peak 5% t.lz4"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "export --thread main --format csv --threshold 7 -o - t.lz4"), 0);
+    assert_string_equal(o.thread, "main");
+    assert_string_equal(o.format, "csv");
+    assert_string_equal(o.output, "-");
+    assert_int_equal(o.threshold, 7);
+    assert_int_equal(parse(&o, "export t.lz4"), 0);
+    assert_int_equal(o.threshold, 1);
+}
+
+static void test_options__each_word_sets_its_own_flag(void **state)
+{
+    (void)state;
+    struct options o;
+    assert_int_equal(parse(&o, "flamegraph --leaks --svg -f t.lz4"), 0);
+    assert_true(o.leaks && o.svg && o.force);
+    assert_false(o.temporary || o.inverted || o.no_source || o.totals || o.no_color || o.full);
+    assert_int_equal(parse(&o, "flamegraph --temporary --inverted --no-source t.lz4"), 0);
+    assert_true(o.temporary && o.inverted && o.no_source);
+    assert_false(o.leaks || o.svg || o.force || o.totals || o.no_color || o.full);
+    assert_int_equal(parse(&o, "diff --totals --full --html a b"), 0);
+    assert_true(o.totals && o.full && o.html);
+    assert_false(o.markdown || o.json || o.table || o.leaks || o.temporary);
+    assert_int_equal(parse(&o, "diff --markdown --no-color a b"), 0);
+    assert_true(o.markdown && o.no_color && !o.html);
+}
+
+static void test_options__two_sides_of_several_runs(void **state)
+{
+    (void)state;
+    struct options o;
+    assert_int_equal(parse(&o, "diff --before a b c --after d e"), 0);
+    assert_int_equal(o.before.count, 3);
+    assert_string_equal(o.before.items[2], "c");
+    assert_int_equal(o.after.count, 2);
+    assert_string_equal(o.after.items[0], "d");
+    assert_int_equal(o.traces.count, 0);
+    assert_int_equal(parse(&o, "diff --before a"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "diff --after a"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "diff x --before a --after b"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "diff a b"), 0);
+    assert_int_equal(o.traces.count, 2);
+    assert_int_equal(parse(&o, "diff a b c"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "diff a"), 0); /* two moments of one run */
+}
+
+static void test_options__a_moment_or_a_window(void **state)
+{
+    (void)state;
+    struct options o;
+    assert_int_equal(parse(&o, "peak --at end t"), 0);
+    assert_int_equal(o.at.kind, WHEN_END);
+    assert_int_equal(parse(&o, "peak --at end --from 1s t"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "peak --at end --to 1s t"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "peak --from 1s t"), 0);
+    assert_int_equal(o.to.kind, WHEN_NONE);
+    assert_int_equal(parse(&o, "peak --pid 2147483647 t"), 0);
+    assert_int_equal(parse(&o, "peak --pid 2147483648 t"), -ERR_USAGE);
+    assert_int_equal(parse(&o, "temporary --threshold 0 t"), -ERR_USAGE);
+}
+
+static char *help_of(const char *line)
+{
+    static char text[10000];
+    struct options o;
+    FILE *out = fmemopen(text, sizeof text, "w");
+    assert_int_equal(parse(&o, line), 0);
+    options_help(&o, out);
+    fclose(out);
+    return text;
+}
+
+/* A page tells what its command takes, and nothing else. */
+static void test_options__a_page_of_help_for_each_command(void **state)
+{
+    (void)state;
+    const char *page = help_of("--help");
+    assert_non_null(strstr(page, "  summary     what ran,"));
+    assert_non_null(strstr(page, "  check       a budget for CI"));
+    assert_null(strstr(page, "--threshold"));
+    page = help_of("temporary --help");
+    assert_ptr_equal(strstr(page, "memreplay temporary [options] TRACE\n  allocations freed"),
+                     page);
+    assert_non_null(strstr(page, "\n      --threshold N           freed within"));
+    assert_non_null(strstr(page, "\n  -h, --help                  this page\n"));
+    assert_non_null(strstr(page, "Example:\n  memreplay temporary --threshold 10 trace.lz4\n"));
+    assert_null(strstr(page, "--max-peak"));
+    page = help_of("verify --help");
+    assert_null(strstr(page, "--threshold"));
 }
 
 static void test_options__a_dash_is_stdin_and_two_end_the_options(void **state)
@@ -148,6 +260,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options__values_come_in_every_spelling),
+        cmocka_unit_test(test_options__each_value_has_its_place),
+        cmocka_unit_test(test_options__each_word_sets_its_own_flag),
+        cmocka_unit_test(test_options__two_sides_of_several_runs),
+        cmocka_unit_test(test_options__a_moment_or_a_window),
+        cmocka_unit_test(test_options__a_page_of_help_for_each_command),
         cmocka_unit_test(test_options__a_dash_is_stdin_and_two_end_the_options),
         cmocka_unit_test(test_options__what_a_command_does_not_take_is_wrong_usage),
         cmocka_unit_test(test_options__too_many_words_are_refused_with_their_name_and_number),
