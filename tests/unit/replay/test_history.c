@@ -175,6 +175,65 @@ static void test_history__what_a_site_holds_as_before_takes_no_row(void **state)
     player_free(p);
 }
 
+/* The most resident memory, too, wherever in a merged tick it was. */
+static void test_history__what_was_resident_at_most_survives_merging(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_free(&s.m, maker_alloc(&s.m, 0, s.b, MIB)); /* the peak is elsewhere */
+    for (uint64_t i = 1; i <= 1000; i++) {
+        maker_time(&s.m, i * MS);
+        maker_alloc(&s.m, 0, s.a, 10);
+        maker_rss(&s.m, s.process, i == 300 ? 9 * MIB : i == 700 ? 8 * MIB : MIB + i);
+    }
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS, .tick_limit = 32});
+    const struct history *h = &p->replay.history;
+    assert_int_equal(h->ticks[h->moment_tick].end_ns, 0);
+    for (uint32_t i = h->moment_tick + 2; i < h->tick_count; i++) {
+        uint64_t from = h->ticks[i - 1].end_ns / MS, to = h->ticks[i].end_ns / MS;
+        uint64_t most = from < 300 && to >= 300   ? 9 * MIB
+                        : from < 700 && to >= 700 ? 8 * MIB
+                                                  : MIB + to;
+        if (from == 300 || from == 700) /* it was so much as the tick began */
+            most = from == 300 ? 9 * MIB : 8 * MIB;
+        assert_int_equal(h->ticks[i].rss_high_bytes, most);
+    }
+    player_free(p);
+}
+
+static uint32_t edge_at(const struct history *h, uint64_t time_ns)
+{
+    uint32_t tick = history_tick_at(h, time_ns);
+    assert_int_not_equal(tick, HISTORY_NONE);
+    assert_int_equal(h->ticks[tick].end_ns, time_ns);
+    assert_true(h->ticks[tick].flags & HISTORY_EDGE);
+    return tick;
+}
+
+static void test_history__is_exact_at_the_ends_of_a_window(void **state)
+{
+    struct scene s;
+    (void)state;
+    struct replay_options options = player_peak();
+    options.history.resolution_ns = 1000 * MS;
+    options.moment.window.from.time_ns = 20 * MS + 3;
+    options.moment.window.to.time_ns = 50 * MS + 7;
+    scene_begin(&s);
+    for (uint64_t i = 1; i <= 99; i++) {
+        maker_time(&s.m, i * MS);
+        maker_alloc(&s.m, 0, s.a, 10);
+    }
+    struct player *p = scene_play(&s, &options);
+    const struct history *h = &p->replay.history;
+    assert_int_equal(held(p, s.a, edge_at(h, 20 * MS + 3), false), 200);
+    assert_int_equal(held(p, s.a, edge_at(h, 50 * MS + 7), false), 500);
+    assert_int_equal(p->replay.window.from_ns, 20 * MS + 3);
+    assert_int_equal(p->replay.window.to_ns, 50 * MS + 7);
+    assert_int_equal(h->ticks[h->tick_count - 1].flags, HISTORY_END); /* that is no edge */
+    player_free(p);
+}
+
 /* Ticks fill what is reserved for them: the sanitized build notices one too many. */
 static void test_history__a_window_at_the_very_end_has_its_moment_in_the_last_tick(void **state)
 {
@@ -239,6 +298,8 @@ int main(void)
         cmocka_unit_test(test_history__a_sample_counts_back_to_the_birth_of_its_block),
         cmocka_unit_test(test_history__quiet_time_takes_one_tick),
         cmocka_unit_test(test_history__what_a_site_holds_as_before_takes_no_row),
+        cmocka_unit_test(test_history__what_was_resident_at_most_survives_merging),
+        cmocka_unit_test(test_history__is_exact_at_the_ends_of_a_window),
         cmocka_unit_test(test_history__a_window_at_the_very_end_has_its_moment_in_the_last_tick),
         cmocka_unit_test(test_history__what_comes_behind_a_window_is_not_hidden_by_its_moment),
     };
