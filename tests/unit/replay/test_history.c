@@ -175,6 +175,62 @@ static void test_history__what_a_site_holds_as_before_takes_no_row(void **state)
     player_free(p);
 }
 
+/* A process's last row up to a tick. */
+static struct history_process_row process_at(const struct player *p, uint32_t process,
+                                             uint64_t time_ns)
+{
+    const struct history *h = &p->replay.history;
+    struct history_process_row row = {0};
+    uint32_t tick = history_tick_at(h, time_ns);
+    for (uint32_t i = 0; i < h->process_row_count && h->process_rows[i].tick <= tick; i++)
+        if (h->process_rows[i].process == process)
+            row = h->process_rows[i];
+    return row;
+}
+
+static void assert_sums(const struct player *p, const struct scene *s, uint64_t time_ns,
+                        struct sums expected)
+{
+    const struct history *h = &p->replay.history;
+    struct history_process_row row = process_at(p, s->process, time_ns);
+    const struct history_tick *t = &h->ticks[history_tick_at(h, time_ns)];
+    assert_int_equal(row.live_bytes, expected.live_bytes);
+    assert_int_equal(row.mapped_bytes, expected.mapped_bytes);
+    assert_int_equal(row.shared_bytes, expected.shared_bytes);
+    assert_int_equal(row.arena_bytes, expected.arena_bytes);
+    assert_int_equal(row.rss_bytes, expected.rss_bytes);
+    assert_int_equal(t->live_bytes, expected.live_bytes);
+    assert_int_equal(t->mapped_bytes, expected.mapped_bytes);
+    assert_int_equal(t->shared_bytes, expected.shared_bytes);
+    assert_int_equal(t->arena_bytes, expected.arena_bytes);
+}
+
+static void test_history__tells_what_stands_beside_the_sum(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s);
+    maker_time(&s.m, 2 * MS);
+    maker_alloc(&s.m, 0, s.a, 100);
+    maker_map(&s.m, 16 * MIB, PAGE, MAP_KIND_FILE, s.a);
+    maker_time(&s.m, 4 * MS);
+    maker_map(&s.m, 32 * MIB, 2 * PAGE, MAP_KIND_SHARED, s.a);
+    maker_rss(&s.m, s.process, 7 * PAGE);
+    maker_time(&s.m, 6 * MS);
+    maker_map(&s.m, 48 * MIB, 3 * PAGE, MAP_KIND_ARENA, s.a);
+    maker_alloc(&s.m, 0, s.a, 1000); /* the peak */
+    maker_time(&s.m, 8 * MS);
+    maker_unmap(&s.m, 16 * MIB, PAGE);
+    maker_time(&s.m, 9 * MS);
+    struct player *p = play(&s, (struct history_options){.resolution_ns = MS});
+    assert_sums(p, &s, MS, (struct sums){0});
+    assert_sums(p, &s, 3 * MS, (struct sums){100, PAGE, 0, 0, 0});
+    assert_sums(p, &s, 5 * MS, (struct sums){100, PAGE, 2 * PAGE, 0, 7 * PAGE});
+    assert_sums(p, &s, 7 * MS, (struct sums){1100, PAGE, 2 * PAGE, 3 * PAGE, 7 * PAGE});
+    assert_sums(p, &s, 9 * MS, (struct sums){1100, 0, 2 * PAGE, 3 * PAGE, 7 * PAGE});
+    player_free(p);
+}
+
 /* The most resident memory, too, wherever in a merged tick it was. */
 static void test_history__what_was_resident_at_most_survives_merging(void **state)
 {
@@ -298,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_history__a_sample_counts_back_to_the_birth_of_its_block),
         cmocka_unit_test(test_history__quiet_time_takes_one_tick),
         cmocka_unit_test(test_history__what_a_site_holds_as_before_takes_no_row),
+        cmocka_unit_test(test_history__tells_what_stands_beside_the_sum),
         cmocka_unit_test(test_history__what_was_resident_at_most_survives_merging),
         cmocka_unit_test(test_history__is_exact_at_the_ends_of_a_window),
         cmocka_unit_test(test_history__a_window_at_the_very_end_has_its_moment_in_the_last_tick),

@@ -1,4 +1,5 @@
-/* Ranges of indices that lost blocks held. */
+/* Ranges of indices that lost blocks held: what lies in one of them, at each of their edges, and
+ * what does not. Not here: what is done about lost blocks (test_reader.c). */
 #include "replay/lost.h"
 
 #include <setjmp.h>
