@@ -141,6 +141,9 @@ static void test_options__a_page_of_help_for_each_command(void **state)
     const char *page = help_of("--help");
     assert_non_null(strstr(page, "  summary     what ran,"));
     assert_non_null(strstr(page, "  check       a budget for CI"));
+    assert_non_null(
+        strstr(page, "\nExit status: 0 done, 1 a check that fails, 2 wrong usage, 3 a file that is "
+                     "no trace or "));
     assert_null(strstr(page, "--threshold"));
     page = help_of("temporary --help");
     assert_ptr_equal(strstr(page, "memreplay temporary [options] TRACE\n  allocations freed"),
