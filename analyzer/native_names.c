@@ -5,6 +5,8 @@
 #include "analyzer/frame.h"
 #include "analyzer/glyph.h"
 #include "analyzer/quantity.h"
+#include "format/part.h"
+#include "format/wire.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -49,6 +51,12 @@ static int read_to_the_end(struct recording *rec, struct err *err)
     return part;
 }
 
+static bool is_foreign(const struct naming_parts *parts, uint64_t trace_id)
+{
+    const uint8_t *part = parts->bytes + SKIPPABLE_BYTES;
+    return parts->length >= SKIPPABLE_BYTES + NAMES_PART_BYTES && get_u64(part + 8) != trace_id;
+}
+
 int native_names_parts(struct recording *rec, struct naming_options *options, uint8_t **beside,
                        struct err *err)
 {
@@ -60,6 +68,7 @@ int native_names_parts(struct recording *rec, struct naming_options *options, ui
     int length = snprintf(path, sizeof path, "%s" NATIVE_NAMES_SUFFIX, rec->name);
     if (rec->regular && length > 0 && (size_t)length < sizeof path)
         options->parts[1].bytes = *beside = read_file(path, &options->parts[1].length);
+    rec->foreign_names = is_foreign(&options->parts[1], options->header->trace_id);
     return rc;
 }
 
@@ -109,8 +118,8 @@ static uint8_t *leaf_frames(const struct replay *r, bool own)
 
 static bool shows_no_frame(const struct options *o)
 {
-    return o->command == COMMAND_summary || o->command == COMMAND_verify ||
-           o->command == COMMAND_timeline;
+    return o->command == COMMAND_summary || o->command == COMMAND_pack ||
+           o->command == COMMAND_verify || o->command == COMMAND_timeline;
 }
 
 int native_names_apply(struct recording *rec, const struct options *o, enum layers shown,
@@ -161,6 +170,9 @@ void native_names_notes(const struct recording *rec, const char *prefix, FILE *o
         [SYMBOLISE_NO_ELF] = "not a file that names can be read from",
         [SYMBOLISE_FAILED] = "its symbols could not be read to the end",
     };
+    if (rec->foreign_names)
+        fprintf(out, "%s%s" NATIVE_NAMES_SUFFIX " is of another recording and not used\n", prefix,
+                rec->name);
     for (int status = SYMBOLISE_MISSING; status < SYMBOLISE_STATUSES; status++) {
         char names[512];
         uint32_t count =

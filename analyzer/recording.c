@@ -174,8 +174,11 @@ static int replay_trace(struct recording *rec, const struct options *o,
     return 0;
 }
 
-/* A database keeps the frames as they were recorded. */
-static bool keeps_frames(const struct options *o) { return o->command == COMMAND_sqlite; }
+/* A database keeps the frames as they were recorded, and so does a packed trace. */
+static bool keeps_frames(const struct options *o)
+{
+    return o->command == COMMAND_sqlite || o->command == COMMAND_pack;
+}
 
 /* A limit may be about any function, and the page folds for itself. */
 static enum layers layers_of(const struct options *o)

@@ -37,6 +37,7 @@ struct recording {
     struct store *store;  /* of a database; NULL: it is a trace */
     struct replay replay;
     struct naming naming; /* of native frames: what came of looking them up */
+    bool foreign_names;   /* the names beside the trace are of another one */
 };
 
 typedef void recording_progress(void *context, uint64_t bytes, uint64_t of_bytes);

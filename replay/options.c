@@ -162,7 +162,7 @@ static void set_flag(struct options *o, enum option_id id)
         [OPTION_VERSION] = &o->version,     [OPTION_LEAKS] = &o->leaks,
         [OPTION_TEMPORARY] = &o->temporary, [OPTION_TOTALS] = &o->totals,
         [OPTION_INVERTED] = &o->inverted,   [OPTION_SVG] = &o->svg,
-        [OPTION_NO_SOURCE] = &o->no_source};
+        [OPTION_NO_SOURCE] = &o->no_source, [OPTION_BESIDE] = &o->beside};
     if (flags[id])
         *flags[id] = true;
 }

@@ -35,7 +35,7 @@ struct options {
     bool help, version; /* nothing else is to be done; with help, has_command tells which page */
     bool has_command;
     bool json, markdown, html, table, full, force, no_color, has_pid;
-    bool leaks, temporary, totals, inverted, svg, no_source;
+    bool leaks, temporary, totals, inverted, svg, no_source, beside;
     bool follow; /* never typed: a tool needs what sites held over time */
     uint32_t pid;
     uint64_t threshold;

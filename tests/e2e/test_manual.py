@@ -90,7 +90,7 @@ def bash(tmp_path):
 
 
 def test_bash_completes_commands_options_values_and_files(bash):
-    assert bash("memreplay p") == ["peak"]
+    assert bash("memreplay p") == ["pack", "peak"]
     assert bash("memrec ") == ["--help", "--version", "mark", "run"]
     assert bash("memreplay peak --ta") == ["--table"]
     assert bash("memreplay export --format p") == ["pprof"] == bash("memreplay export --format=p")

@@ -1,0 +1,203 @@
+"""memreplay pack: a trace takes the names of its machine code along, and is otherwise what it was."""
+import os
+import shutil
+import struct
+import subprocess
+import zlib
+
+import pytest
+
+from memreplay_traces import Trace
+from test_native_names import Program, make_trace
+
+pytestmark = pytest.mark.san
+REPORTS = (("peak", "--json", "--frames", "all"), ("peak", "--table"), ("leaks", "--json"), ("export", "--format", "folded"))
+
+
+@pytest.fixture
+def program(tmp_path):
+    return Program(tmp_path, language="cc", flags=("-O2", "-g"))
+
+
+def reports(memreplay, trace):
+    done = [memreplay(*report, trace) for report in REPORTS]
+    assert all(each.status == 0 for each in done), done
+    return [each.out for each in done], "".join(each.err for each in done)
+
+
+def parts(data):
+    """[(tag, offset, bytes)] of the skippable parts of a trace."""
+    found, at = [], 0
+    while at < len(data):
+        magic, size = struct.unpack_from("<II", data, at)
+        if magic == 0x184D2A5E:
+            found.append((data[at + 8:at + 12], at, data[at:at + 8 + size]))
+            if found[-1][0] == b"MRBK":
+                size += struct.unpack_from("<I", data, at + 8 + 12)[0]
+            at += 8 + size
+        else:
+            raise AssertionError(f"no part at {at}")
+    return found
+
+
+def test_a_packed_trace_says_the_same_without_the_binaries(program, tmp_path, memreplay):
+    trace, packed = program.trace(tmp_path / "t.lz4"), tmp_path / "packed.lz4"
+    before, _ = reports(memreplay, trace)
+    done = memreplay("pack", "-o", packed, trace)
+    assert done.status == 0 and f"names for {len(program.places)} of {len(program.places)} places in 1 of 1 modules" in done.err
+    os.remove(program.path)
+    after, words = reports(memreplay, packed)
+    assert after == before and words == ""
+    assert "innermost" in after[0] and "innermost" not in reports(memreplay, trace)[0][0]
+
+
+def test_names_beside_a_trace_are_found(program, tmp_path, memreplay):
+    trace = program.trace(tmp_path / "t.lz4")
+    whole = trace.read_bytes()
+    before, _ = reports(memreplay, trace)
+    assert memreplay("pack", "--beside", trace).status == 0
+    assert os.stat(f"{trace}.names").st_mode & 0o777 == 0o600 and trace.read_bytes() == whole
+    os.remove(program.path)
+    assert reports(memreplay, trace) == (before, "")
+    assert memreplay("pack", "--beside", trace).status == 2
+    assert memreplay("pack", "--beside", "-f", trace).status == 0
+    assert reports(memreplay, trace) == (before, "")
+
+
+def test_names_of_another_recording_are_said_and_not_used(program, tmp_path, memreplay):
+    trace = program.trace(tmp_path / "t.lz4")
+    assert memreplay("pack", "--beside", trace).status == 0
+    names = bytearray((tmp_path / "t.lz4.names").read_bytes())
+    names[8 + 8] ^= 1
+    names[-4:] = struct.pack("<I", zlib.crc32(names[8:-4]))
+    (tmp_path / "t.lz4.names").write_bytes(names)
+    os.remove(program.path)
+    done = memreplay("peak", trace)
+    assert "is of another recording" in done.err and "plain" not in done.out
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text", "endless"])
+def test_damaged_names_beside_a_trace_are_as_if_they_were_not_there(damage, program, tmp_path, memreplay):
+    trace, names = program.trace(tmp_path / "t.lz4"), tmp_path / "t.lz4.names"
+    assert memreplay("pack", "--beside", trace).status == 0
+    whole = bytearray(names.read_bytes())
+    if damage == "flipped":
+        whole[len(whole) // 2] ^= 4
+    names.write_bytes({"cut": whole[:-5], "flipped": whole, "empty": b"", "text": b"hello, this is no list of names at all\n",
+                       "endless": bytes(whole[:4]) + b"\xff" * 200}[damage])
+    os.remove(program.path)
+    done = memreplay("peak", trace)
+    assert done.status == 0 and "plain" not in done.out and "not on this machine" in done.err
+
+
+def test_what_was_there_stays_where_it_was_and_stock_tools_accept_it(program, tmp_path, memreplay, record):
+    """A real recording, with an index: every part but index and trailer stays at its place, and the index is where the trailer says."""
+    trace, packed = record("import json; x = [json.dumps(list(range(1000))) for _ in range(100)]").trace, tmp_path / "packed.lz4"
+    assert memreplay("pack", "-o", packed, trace).status == 0
+    old, new = parts(open(trace, "rb").read()), parts(packed.read_bytes())
+    kept = [part for part in new if part[0] != b"MRNM"]
+    assert [part[0] for part in kept] == [part[0] for part in old]
+    assert kept[:-2] == old[:-2] and [part[0] for part in kept[-2:]] == [b"MRIX", b"MREN"]
+    assert kept[-2][2] == old[-2][2]
+    assert struct.unpack_from("<Q", kept[-1][2], 16)[0] == kept[-2][1]
+    assert memreplay("verify", packed).status == 0
+
+
+def test_packing_twice_is_packing_once_and_later_answers_stay(program, tmp_path, memreplay):
+    trace, once, twice = program.trace(tmp_path / "t.lz4"), tmp_path / "once.lz4", tmp_path / "twice.lz4"
+    assert memreplay("pack", "-o", once, trace).status == 0
+    os.remove(program.path)
+    assert memreplay("pack", "-o", twice, once).status == 0
+    assert once.read_bytes() == twice.read_bytes()
+    assert [part[0] for part in parts(once.read_bytes())] == [b"MRTR", b"MRBK", b"MRNM", b"MREN"]
+    assert memreplay("pack", "-o", once, "-f", once).status == 0
+    assert once.read_bytes() == twice.read_bytes()
+
+
+def test_stock_lz4_accepts_a_packed_trace(program, tmp_path, memreplay):
+    trace, packed = program.trace(tmp_path / "t.lz4"), tmp_path / "packed.lz4"
+    assert memreplay("pack", "-o", packed, trace).status == 0
+    said = [subprocess.run(["lz4", "-dc", path], capture_output=True, check=True).stdout for path in (trace, packed)]
+    assert said[0] == said[1]
+
+
+def test_a_moment_before_the_end_has_its_names(program, tmp_path, memreplay):
+    """Names stand at the end of a file, behind what is read for a moment."""
+    t = Trace(("program",), flags=3, started_ns=4102444800 * 10**9)
+    t.on(t.new_thread(t.process(python="")))
+    module = t.function("program", program.path, 0, kind=2, build_id=program.build_id)
+    t.alloc(t.stack(0, module, sorted(program.places)[0]), 100)
+    for second in range(1, 50):
+        t.time(second * 10**9)
+        t.free(t.alloc(0, 10))
+        t.seal()
+    (tmp_path / "t.lz4").write_bytes(t.finish())
+    ask = ("leaks", "--at", "3s", "--json")
+    before = memreplay(*ask, tmp_path / "t.lz4").out
+    assert memreplay("pack", "-o", tmp_path / "p.lz4", tmp_path / "t.lz4").status == 0
+    os.remove(program.path)
+    assert memreplay(*ask, tmp_path / "p.lz4").out == before and program.places[sorted(program.places)[0]][0][0] in before
+
+
+def test_damaged_names_inside_a_trace_are_damage_and_cost_themselves_alone(program, tmp_path, memreplay):
+    trace, packed = program.trace(tmp_path / "t.lz4"), tmp_path / "packed.lz4"
+    assert memreplay("pack", "-o", packed, trace).status == 0
+    data = bytearray(packed.read_bytes())
+    at = next(part[1] for part in parts(bytes(data)) if part[0] == b"MRNM")
+    data[at + 40] ^= 1
+    packed.write_bytes(data)
+    os.remove(program.path)
+    done = memreplay("peak", "--json", packed)
+    assert done.status == 3 and f'"bytes": {100 * len(program.places)}' in done.out and "plain" not in done.out
+    assert "a list of names is damaged" in memreplay("verify", packed).out
+
+
+def test_incomplete_traces_get_their_names_beside(program, tmp_path, memreplay):
+    trace = program.trace(tmp_path / "t.lz4")
+    trace.write_bytes(trace.read_bytes()[:-10])
+    refused = memreplay("pack", "-o", tmp_path / "p.lz4", trace)
+    assert refused.status == 2 and "--beside" in refused.err and not (tmp_path / "p.lz4").exists()
+    assert memreplay("pack", "--beside", trace).status == 0
+    os.remove(program.path)
+    assert "plain" in memreplay("peak", trace).out
+
+
+def test_wrong_usage_is_refused_with_a_sentence(program, tmp_path, memreplay):
+    trace = program.trace(tmp_path / "t.lz4")
+    database = tmp_path / "run.db"
+    assert memreplay("sqlite", "-o", database, trace).status == 0
+    for arguments, word in (((trace,), "where to"), (("-o", "-", trace), "pipe"), (("--beside", "-o", "x", trace), "exclude"),
+                            (("-o", tmp_path / "p", database), "a trace that is a file"), (("--json", "-o", "x", trace), "--json")):
+        done = memreplay("pack", *arguments)
+        assert done.status == 2 and word in done.err, (arguments, done)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_database_keeps_names(program, tmp_path, memreplay):
+    trace = program.trace(tmp_path / "t.lz4")
+    before = memreplay("peak", trace).out
+    assert memreplay("sqlite", "-o", tmp_path / "run.db", trace).status == 0
+    os.remove(program.path)
+    assert memreplay("peak", tmp_path / "run.db").out == before
+
+
+def test_many_names_are_many_lists(tmp_path, memreplay):
+    """More than one list holds: 30,000 functions with long names."""
+    source = tmp_path / "many.c"
+    with open(source, "w") as file:
+        for i in range(30000):
+            file.write(f"void f_{i}_{'x' * 80}(void) {{}}\n")
+    library = tmp_path / "many.so"
+    subprocess.run(["gcc", "-O0", "-shared", "-fPIC", "-Wl,--build-id", "-o", library, source], check=True)
+    from test_native_names import build_id
+    lines = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout.splitlines()
+    names = {int(line.split()[0], 16): line.split()[2] for line in lines if " T f_" in line}
+    trace, packed = tmp_path / "t.lz4", tmp_path / "p.lz4"
+    make_trace(trace, str(library), build_id(library), sorted(names))
+    before = memreplay("export", "--format", "folded", trace).out
+    assert len(names) == 30000 and all(name in before for name in list(names.values())[::997])
+    assert memreplay("pack", "-o", packed, trace).status == 0
+    assert [part[0] for part in parts(packed.read_bytes())].count(b"MRNM") > 1
+    shutil.rmtree(library, ignore_errors=True)
+    os.remove(library)
+    assert memreplay("export", "--format", "folded", packed).out == before
