@@ -69,8 +69,8 @@ preload_flags := $(own_flags) -fPIC -fvisibility=hidden -ftls-model=initial-exec
 preload_ldflags := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -static-libgcc
 
 TOOL_LIBS ?= -llz4 -lz -lsqlite3 -lm -lpthread
-# Names of native functions, in memreplay alone; libiberty is an archive.
-NAME_LIBS ?= -ldw -lelf -liberty
+# Names of native functions, in memreplay alone; libiberty is an archive, libdw is opened when it is needed.
+NAME_LIBS ?= -liberty -ldl
 TEST_LIBS ?= -lcmocka
 
 # recorder/preload/preload.mk may set PRELOAD_CFLAGS and PRELOAD_LIBS.

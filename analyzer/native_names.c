@@ -168,6 +168,7 @@ void native_names_notes(const struct recording *rec, const char *prefix, FILE *o
         [SYMBOLISE_OTHER_BUILD] = "another build here than the one that was recorded",
         [SYMBOLISE_CHANGED] = "younger than the recording, and without a build id to compare",
         [SYMBOLISE_NO_ELF] = "not a file that names can be read from",
+        [SYMBOLISE_NO_LIBRARY] = "reading them needs libdw (apt-get install libdw1)",
         [SYMBOLISE_FAILED] = "its symbols could not be read to the end",
     };
     if (rec->foreign_names)

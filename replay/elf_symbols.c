@@ -4,6 +4,7 @@
 
 #include "format/error.h"
 #include "format/grow.h"
+#include "replay/libdw.h"
 #include <string.h>
 
 static bool is_function(const GElf_Sym *symbol)
@@ -74,11 +75,11 @@ static void arrange(struct elf_symbols *s)
 int elf_symbols_read(struct elf_symbols *s, Dwfl_Module *module)
 {
     *s = (struct elf_symbols){0};
-    int count = dwfl_module_getsymtab(module);
+    int count = libdw.dwfl_module_getsymtab(module);
     for (int i = 0; i < count; i++) {
         GElf_Sym symbol;
         GElf_Addr start;
-        const char *name = dwfl_module_getsym_info(module, i, &symbol, &start, 0, 0, 0);
+        const char *name = libdw.dwfl_module_getsym_info(module, i, &symbol, &start, 0, 0, 0);
         if (name && *name && is_function(&symbol) && add(s, &symbol, start, name))
             return -ERR_NOMEM;
     }

@@ -4,6 +4,7 @@
 
 #include "format/error.h"
 #include "format/grow.h"
+#include "replay/libdw.h"
 #include <dwarf.h>
 #include <stdbool.h>
 
@@ -36,18 +37,19 @@ static const char *name_of(Dwarf_Die *die)
 {
     Dwarf_Attribute attribute;
     const char *name = 0;
-    if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) ||
-        dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
-        name = dwarf_formstring(&attribute);
+    if (libdw.dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) ||
+        libdw.dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
+        name = libdw.dwarf_formstring(&attribute);
     /* Only what is mangled tells more than the plain name. */
-    return name && name[0] == '_' && (name[1] == 'Z' || name[1] == 'R') ? name : dwarf_diename(die);
+    return name && name[0] == '_' && (name[1] == 'Z' || name[1] == 'R') ? name
+                                                                        : libdw.dwarf_diename(die);
 }
 
 static uint64_t number_of(Dwarf_Die *die, unsigned name)
 {
     Dwarf_Attribute attribute;
     Dwarf_Word value = 0;
-    if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &value))
+    if (!libdw.dwarf_attr(die, name, &attribute) || libdw.dwarf_formudata(&attribute, &value))
         return 0;
     return value;
 }
@@ -56,9 +58,9 @@ static const char *call_file(const struct scope_walk *w, Dwarf_Die *die)
 {
     uint64_t number = number_of(die, DW_AT_call_file);
     Dwarf_Attribute attribute;
-    if (!w->files || !dwarf_attr(die, DW_AT_call_file, &attribute))
+    if (!w->files || !libdw.dwarf_attr(die, DW_AT_call_file, &attribute))
         return 0;
-    return dwarf_filesrc(w->files, number, 0, 0);
+    return libdw.dwarf_filesrc(w->files, number, 0, 0);
 }
 
 /* Puts a scope inside the ones that a place has, if it is the next level. */
@@ -86,7 +88,7 @@ static uint32_t enter_ranges(struct scope_walk *w, Dwarf_Die *die, const struct 
     Dwarf_Addr base, start, end;
     uint32_t met = 0;
     ptrdiff_t next = 0;
-    while ((next = dwarf_ranges(die, next, &base, &start, &end)) > 0)
+    while ((next = libdw.dwarf_ranges(die, next, &base, &start, &end)) > 0)
         for (uint32_t i = first_place(s, start); i < s->place_count; i++, met++) {
             if (s->places[i].address >= end)
                 break;
@@ -119,7 +121,7 @@ static void walk_children(struct scope_walk *w, Dwarf_Die *die, uint32_t level, 
 /* One DIE below `level` functions. */
 static void walk(struct scope_walk *w, Dwarf_Die *die, uint32_t level, int depth)
 {
-    int tag = dwarf_tag(die);
+    int tag = libdw.dwarf_tag(die);
     bool inlined = tag == DW_TAG_inlined_subroutine;
     if (is_function(tag)) {
         uint32_t own = inlined ? level : 0; /* one defined in another has frames of its own */
@@ -142,11 +144,11 @@ static void walk(struct scope_walk *w, Dwarf_Die *die, uint32_t level, int depth
 static void walk_children(struct scope_walk *w, Dwarf_Die *die, uint32_t level, int depth)
 {
     Dwarf_Die child;
-    if (depth >= TREE_MAX_DEPTH || !dwarf_haschildren(die) || dwarf_child(die, &child))
+    if (depth >= TREE_MAX_DEPTH || !libdw.dwarf_haschildren(die) || libdw.dwarf_child(die, &child))
         return;
     do {
         walk(w, &child, level, depth + 1);
-    } while (!w->result && !dwarf_siblingof(&child, &child));
+    } while (!w->result && !libdw.dwarf_siblingof(&child, &child));
 }
 
 /* How many places the unit has; *nameless: those of them without a function. */
@@ -157,7 +159,7 @@ static uint32_t count_places(const struct scope_walk *w, uint32_t *nameless)
     uint32_t count = 0;
     ptrdiff_t next = 0;
     *nameless = 0;
-    while ((next = dwarf_ranges((Dwarf_Die *)&w->unit, next, &base, &start, &end)) > 0)
+    while ((next = libdw.dwarf_ranges((Dwarf_Die *)&w->unit, next, &base, &start, &end)) > 0)
         for (uint32_t i = first_place(s, start); i < s->place_count; i++, count++) {
             if (s->places[i].address >= end)
                 break;
@@ -172,18 +174,19 @@ static void read_lines(struct scope_walk *w)
     struct scopes *s = w->scopes;
     Dwarf_Addr base, start, end;
     Dwarf_Attribute attribute;
-    const char *folder = dwarf_formstring(dwarf_attr(&w->unit, DW_AT_comp_dir, &attribute));
+    const char *folder =
+        libdw.dwarf_formstring(libdw.dwarf_attr(&w->unit, DW_AT_comp_dir, &attribute));
     ptrdiff_t next = 0;
-    while ((next = dwarf_ranges(&w->unit, next, &base, &start, &end)) > 0)
+    while ((next = libdw.dwarf_ranges(&w->unit, next, &base, &start, &end)) > 0)
         for (uint32_t i = first_place(s, start); i < s->place_count; i++) {
             struct scope_place *place = &s->places[i];
             int line = 0;
             if (place->address >= end)
                 break;
-            Dwarf_Line *found = place->file ? 0 : dwarf_getsrc_die(&w->unit, place->address);
-            if (!found || dwarf_lineno(found, &line) || line < 0)
+            Dwarf_Line *found = place->file ? 0 : libdw.dwarf_getsrc_die(&w->unit, place->address);
+            if (!found || libdw.dwarf_lineno(found, &line) || line < 0)
                 continue;
-            place->file = dwarf_linesrc(found, 0, 0);
+            place->file = libdw.dwarf_linesrc(found, 0, 0);
             place->folder = folder;
             place->line = (uint32_t)line;
         }
@@ -192,12 +195,12 @@ static void read_lines(struct scope_walk *w)
 /* split: where the unit's tree is, when it stands in a file of its own (.dwo). */
 static void read_unit(struct scope_walk *w, Dwarf_Die *split)
 {
-    Dwarf_Die *tree = split && dwarf_tag(split) > 0 ? split : &w->unit;
+    Dwarf_Die *tree = split && libdw.dwarf_tag(split) > 0 ? split : &w->unit;
     uint32_t nameless;
     size_t file_count;
     if (!count_places(w, &nameless))
         return;
-    if (dwarf_getsrcfiles(&w->unit, &w->files, &file_count))
+    if (libdw.dwarf_getsrcfiles(&w->unit, &w->files, &file_count))
         w->files = 0;
     w->nested = false;
     walk_children(w, tree, 0, 0);
@@ -214,7 +217,7 @@ int scopes_read(struct scopes *s, Dwarf *debug, struct scope_place *places, uint
     Dwarf_CU *unit = 0;
     Dwarf_Die split;
     uint8_t type;
-    while (!w.result && !dwarf_get_units(debug, unit, &unit, 0, &type, &w.unit, &split))
+    while (!w.result && !libdw.dwarf_get_units(debug, unit, &unit, 0, &type, &w.unit, &split))
         if (type == DW_UT_compile || type == DW_UT_skeleton)
             read_unit(&w, &split);
     return w.result;

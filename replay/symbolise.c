@@ -8,6 +8,7 @@
 #include "format/error.h"
 #include "replay/demangle.h"
 #include "replay/elf_symbols.h"
+#include "replay/libdw.h"
 #include "replay/scopes.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +64,7 @@ static bool id_is(Dwfl_Module *module, const char *wanted)
     const unsigned char *bytes;
     GElf_Addr at;
     char text[2 * BUILD_ID_MAX_BYTES + 1] = "";
-    int count = dwfl_module_build_id(module, &bytes, &at);
+    int count = libdw.dwfl_module_build_id(module, &bytes, &at);
     for (int i = 0; i < count && i < BUILD_ID_MAX_BYTES; i++)
         snprintf(text + 2 * i, 3, "%02x", bytes[i]);
     return count > 0 && !strcmp(text, wanted);
@@ -74,12 +75,12 @@ static bool find_first_address(struct module_file *m)
 {
     GElf_Addr bias;
     size_t count;
-    Elf *elf = dwfl_module_getelf(m->module, &bias);
-    if (!elf || elf_getphdrnum(elf, &count))
+    Elf *elf = libdw.dwfl_module_getelf(m->module, &bias);
+    if (!elf || libdw.elf_getphdrnum(elf, &count))
         return false;
     for (size_t i = 0; i < count && i < INT32_MAX; i++) {
         GElf_Phdr header;
-        if (gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_LOAD) {
+        if (libdw.gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_LOAD) {
             m->first_address = (header.p_vaddr & -PAGE_BYTES) + bias;
             return true;
         }
@@ -93,20 +94,20 @@ static void module_close(struct module_file *m)
     scopes_release(&m->scopes);
     free(m->places);
     if (m->session)
-        dwfl_end(m->session);
+        libdw.dwfl_end(m->session);
     *m = (struct module_file){0};
 }
 
 /* Gives the file to libdw. It takes the descriptor where it succeeds. */
 static bool report(struct module_file *m, const char *path, int fd)
 {
-    static const Dwfl_Callbacks callbacks = {.find_elf = no_file,
-                                             .find_debuginfo = dwfl_standard_find_debuginfo};
-    m->session = dwfl_begin(&callbacks);
+    static Dwfl_Callbacks callbacks = {.find_elf = no_file};
+    callbacks.find_debuginfo = libdw.dwfl_standard_find_debuginfo;
+    m->session = libdw.dwfl_begin(&callbacks);
     if (m->session) {
-        dwfl_report_begin(m->session);
-        m->module = dwfl_report_elf(m->session, path, path, fd, 0, true);
-        dwfl_report_end(m->session, 0, 0);
+        libdw.dwfl_report_begin(m->session);
+        m->module = libdw.dwfl_report_elf(m->session, path, path, fd, 0, true);
+        libdw.dwfl_report_end(m->session, 0, 0);
     }
     return m->module != 0;
 }
@@ -155,7 +156,7 @@ static int read_names(struct module_file *m, const struct symbolise_ask *ask)
     if (elf_symbols_read(&m->symbols, m->module) ||
         !(m->places = calloc(ask->count + 1ul, sizeof *m->places)))
         return -ERR_NOMEM;
-    Dwarf *debug = dwfl_module_getdwarf(m->module, &bias);
+    Dwarf *debug = libdw.dwfl_module_getdwarf(m->module, &bias);
     for (uint32_t i = 0; i < ask->count; i++)
         m->places[i].address = m->first_address + ask->offsets[i] - bias;
     return debug ? scopes_read(&m->scopes, debug, m->places, ask->count) : 0;
@@ -231,7 +232,7 @@ int symbolise_module(const struct symbolise_ask *ask, symbolise_take *take, void
                      enum symbolise_status *status)
 {
     struct module_file m = {0};
-    *status = module_open(&m, ask);
+    *status = libdw_open() ? module_open(&m, ask) : SYMBOLISE_NO_LIBRARY;
     int rc = *status == SYMBOLISE_READ ? read_names(&m, ask) : 0;
     if (!rc && *status == SYMBOLISE_READ)
         rc = answer(&m, ask, take, context);

@@ -18,6 +18,7 @@ enum symbolise_status {
     SYMBOLISE_CHANGED,     /* no build id to compare, and the file is younger than the recording */
     SYMBOLISE_NO_ELF,      /* not a file that names could be read from */
     SYMBOLISE_FAILED,      /* reading it crashed, took too long, or wanted too much memory */
+    SYMBOLISE_NO_LIBRARY,  /* libdw is not installed */
     SYMBOLISE_STATUSES
 };
 
