@@ -167,18 +167,60 @@ def test_coverage__measures_the_same_lines(both, python, tmp_path, core):
     assert '"executed_lines"' in told and told.split('"files"')[1] == recorded.split('"files"')[1]
 
 
+# A debugger's side of its protocol: stops in work() at a breakpoint, looks around, goes on. CLIENT PORT SCRIPT LINE
+DEBUGGER = """
+import json, socket, sys
+stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60).makefile("rwb")
+def send(command, **arguments):
+    send.number = getattr(send, "number", 0) + 1
+    text = json.dumps({"seq": send.number, "type": "request", "command": command, "arguments": arguments}).encode()
+    stream.write(b"Content-Length: %d\\r\\n\\r\\n" % len(text) + text)
+    stream.flush()
+def until(**wanted):
+    while True:
+        length = int(stream.readline().split()[1])
+        while stream.readline().strip():
+            pass
+        told = json.loads(stream.read(length))
+        if wanted.items() <= told.items():
+            return told.get("body")
+def ask(command, **arguments):
+    send(command, **arguments)
+    return until(type="response", command=command)
+ask("initialize", adapterID="test", pathFormat="path", linesStartAt1=True, columnsStartAt1=True)
+send("attach", justMyCode=False)
+until(type="event", event="initialized")
+ask("setBreakpoints", source={"path": sys.argv[2]}, breakpoints=[{"line": int(sys.argv[3])}])
+ask("configurationDone")
+stopped = until(type="event", event="stopped")
+frames = ask("stackTrace", threadId=stopped["threadId"])["stackFrames"]
+value = ask("evaluate", expression="total", frameId=frames[0]["id"], context="watch")["result"]
+print(stopped["reason"], [(each["name"], each["line"]) for each in frames[:2]], value)
+ask("continue", threadId=stopped["threadId"])
+ask("disconnect", terminateDebuggee=False)
+"""
+
+
 @pytest.mark.release_only
 @pytest.mark.fault("debugpy debugs the program", **UNHARMED)
-def test_debugpy__listens_and_traces(both, python):
+def test_debugpy__stops_at_a_breakpoint_and_goes_on(both, python, tmp_path):
     needs(python, "debugpy")
+    (tmp_path / "debugger.py").write_text(DEBUGGER)
     source = """
-        import debugpy, threading
+        import debugpy, subprocess, sys
+        debugpy.configure(subProcess=False)
         host, port = debugpy.listen(("127.0.0.1", 0))
-        debugpy.trace_this_thread(True)
-        def work(n): return [str(i) for i in range(n)]
-        print(len(work(1000)), debugpy.is_client_connected(), threading.current_thread().name)
+        debugger = subprocess.Popen([sys.executable, "-I", "debugger.py", str(port), __file__, "11"], stdout=subprocess.PIPE, text=True)
+        debugpy.wait_for_client()
+        def work(n):
+            total = sum(len(str(i)) for i in range(n))
+            return [total, bytes(n)]  # here
+        kept = work(1000)
+        print(len(kept), debugger.communicate()[0])
     """
-    bare, recording = both(source, python, before=["-Xfrozen_modules=off"])
+    patient = {"PYDEVD_WARN_EVALUATION_TIMEOUT": "600", "PYDEVD_WARN_SLOW_RESOLVE_TIMEOUT": "600"}
+    bare, recording = both(source, python, before=["-Xfrozen_modules=off"], env=patient)
+    assert "2 breakpoint [('work', 11), ('<module>', 12)] 2890\n" in bare.out, bare
     assert_same(bare, recording, python)
 
 
