@@ -18,17 +18,15 @@
 struct piece {
     struct piece *next;
     uint64_t capacity, used; /* words */
-    uint64_t words[];
+    uint64_t *words;         /* behind the piece itself, but for the first one's */
 };
 
-static struct {
-    struct piece head;
-    uint64_t words[FIRST_WORDS];
-} first = {.head.capacity = FIRST_WORDS};
+static uint64_t first_words[FIRST_WORDS];
+static struct piece first = {.capacity = FIRST_WORDS, .words = first_words};
 
 _Atomic bool early = true;
 static atomic_flag taken = ATOMIC_FLAG_INIT;
-static struct piece *last = &first.head;
+static struct piece *last = &first;
 static uint32_t piece_count;
 static uint32_t pid;  /* of the process whose events these are */
 static uint64_t lost; /* events without a place */
@@ -70,6 +68,7 @@ static bool add_piece(void)
     if (fresh == MAP_FAILED)
         return false;
     fresh->capacity = PIECE_WORDS;
+    fresh->words = (uint64_t *)(fresh + 1);
     last->next = fresh;
     last = fresh;
     piece_count++;
@@ -116,7 +115,7 @@ void early_write(void)
     if (pid != (uint32_t)syscall(SYS_getpid)) /* our parent's, which forked us before its own join
                                                */
         return;
-    for (const struct piece *piece = &first.head; piece; piece = piece->next)
+    for (const struct piece *piece = &first; piece; piece = piece->next)
         write_piece(piece);
     atomic_fetch_add_explicit(&process.slot->no_ring, lost, memory_order_relaxed);
 }
@@ -129,8 +128,8 @@ void early_end(void)
 
 void early_release(void)
 {
-    struct piece *piece = first.head.next;
-    first.head.next = NULL;
+    struct piece *piece = first.next;
+    first.next = NULL;
     while (piece) {
         struct piece *next = piece->next;
         syscall(SYS_munmap, piece, sizeof *piece + piece->capacity * sizeof(uint64_t));
