@@ -9,6 +9,7 @@
 #include "format/ranges.h"
 #include "recorder/collector/addresses.h"
 #include "recorder/collector/bigblocks.h"
+#include "recorder/collector/hidden.h"
 #include "recorder/collector/lines.h"
 #include "recorder/collector/names.h"
 #include "recorder/collector/nodes.h"
@@ -58,6 +59,7 @@ struct recorded {
     uint64_t coded_by_address; /* of these, alive */
     struct ranges ranges;
     struct bigblocks big;
+    struct hidden hidden;
     uint64_t ended_ns;
     uint64_t unknown_frees, live_addresses; /* counted, told at its end */
     uint64_t rss_bytes, rss_told_ns, sampled_ns;

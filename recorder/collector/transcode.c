@@ -167,17 +167,16 @@ static void no_change(void *context, const struct range *before, const struct ra
     (void)after;
 }
 
-static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, uint64_t address,
-                   uint64_t length, uint32_t node, uint64_t allocator)
+static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, const uint64_t *w)
 {
-    struct record record = {.type = RECORD_MAP};
-    if (kind >= MAP_KIND_COUNT || allocator >= ALLOCATOR_COUNT)
+    uint64_t address = w[0] & RING_LOW_MASK, length = w[1];
+    struct record record = {.type = RECORD_MAP,
+                            .map = {address, length, (uint8_t)kind, (uint8_t)w[3],
+                                    recorded_stack(s->process, (uint32_t)w[2])}};
+    if (kind >= MAP_KIND_COUNT || record.map.allocator >= ALLOCATOR_COUNT)
         return false;
-    record.map.address = address;
-    record.map.length = length;
-    record.map.kind = (uint8_t)kind;
-    record.map.allocator = (uint8_t)allocator;
-    record.map.stack = recorded_stack(s->process, node);
+    hidden_mark(&s->process->hidden, tc->output->names, s->process->pid, w[3] >> 8,
+                tc->output->now_ns, &record);
     if (!s->process->unwatched)
         ranges_map(&s->process->ranges, address, length, (enum map_kind)kind, 0, no_change, NULL);
     recorded_account(s->process);
@@ -377,7 +376,7 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
     case RING_FREE_NESTED: return on_free(tc, s, low, kind == RING_FREE_NESTED);
     case RING_UNDO_FREE: return on_undo_free(tc, s, low);
     case RING_FAILED: return on_failed(tc, s, w);
-    case RING_MAP: return on_map(tc, s, aux, low, w[1], (uint32_t)w[2], w[3]);
+    case RING_MAP: return on_map(tc, s, aux, w);
     case RING_UNMAP: return on_unmap(tc, s, low, w[1]);
     case RING_REMAP: return on_remap(tc, s, w);
     case RING_PROTECT: return on_protect(tc, s, aux, low, w[1]);

@@ -64,10 +64,10 @@ static enum map_kind map_kind(int protection, int flags, int fd, bool beneath)
 }
 
 static void emit_map(struct thread *t, const void *address, uint64_t length, enum map_kind kind,
-                     unsigned allocator)
+                     unsigned allocator, const void *caller)
 {
     uint64_t words[] = {RING_WORD(RING_MAP, kind, (uintptr_t)address), length,
-                        hook_node_anywhere(t), allocator};
+                        hook_node_anywhere(t), allocator | (uint64_t)(uintptr_t)caller << 8};
     emit_words(t, words, 4);
 }
 
@@ -105,7 +105,8 @@ void map_early_are_arenas(void)
     }
 }
 
-static void *map_outcome(void *address, size_t length, int protection, int flags, int fd)
+static void *map_outcome(void *address, size_t length, int protection, int flags, int fd,
+                         const void *caller)
 {
     struct thread *t = &thread_self;
     uint8_t before;
@@ -115,7 +116,7 @@ static void *map_outcome(void *address, size_t length, int protection, int flags
         hook_failed(t, length, ALLOCATOR_MMAP, errno);
     else
         emit_map(t, address, length, map_kind(protection, flags, fd, before == BUSY_ALLOCATOR),
-                 ALLOCATOR_MMAP);
+                 ALLOCATOR_MMAP, caller);
     if (address != MAP_FAILED && flags & MAP_ANONYMOUS && before == BUSY_NO)
         remember_early(address, length);
     map_leave(t, before);
@@ -129,7 +130,7 @@ static ALWAYS_INLINE void *map(void *hint, size_t length, int protection, int fl
 {
     void *address = real.mmap(hint, length, protection, flags, fd, offset);
     return real_is_allocators(caller) ? address
-                                      : map_outcome(address, length, protection, flags, fd);
+                                      : map_outcome(address, length, protection, flags, fd, caller);
 }
 
 EXPORT void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
@@ -222,7 +223,7 @@ static void break_moved(uintptr_t from, uintptr_t to)
     if (from == to || !map_enter(t, &before))
         return;
     if (to > from)
-        emit_map(t, (void *)from, to - from, MAP_KIND_BRK, ALLOCATOR_BRK);
+        emit_map(t, (void *)from, to - from, MAP_KIND_BRK, ALLOCATOR_BRK, NULL);
     else
         emit2(t, RING_WORD(RING_UNMAP, 0, to), from - to);
     map_leave(t, before);

@@ -28,11 +28,11 @@ KINDS = {"memrec, before": "Failpoints: memrec and the collector, before the pro
 HANG_SECONDS = 120  # a bound for hangs, not for time
 
 # What a row needs of it: more than 8 threads at once (a second chunk of rings), a block of 20 MB that is held and blocks of 4 MB
-# that are freed, more than 512 functions and stacks (tables that grow), enough calls for several blocks of the trace.
+# that are freed, a mapping made with MAP_NORESERVE, more than 512 functions and stacks (tables that grow), enough calls for several blocks of the trace.
 JOB = """
-import os, sys, threading
+import mmap, os, sys, threading
 def hold(): return bytes(20_000_000)
-held = hold()
+held, reserved = hold(), mmap.mmap(-1, 1 << 20, 0x4022)
 def work(n): return sum(len(str(i)) for i in range(n))
 def deep(n): return deep(n - 1) if n else work(200)
 kept = [str(i) * 3 for i in range(5_000)]
@@ -158,6 +158,9 @@ ROWS = {
     "pagemap_scan": Row("whole"),
     "pagemap_read": Row("whole", "pagemap_scan,pagemap_read"),
     "others_maps": Row("whole"),
+    "hidden_maps": Row("whole"),
+    "hidden_open": Row("whole"),
+    "signature_read": Row("whole"),
     "trace_write": Row("cut", "trace_write:3+"),
     "trace_short": Row("whole"),
     "disk_tell": Row("whole"),
