@@ -67,6 +67,14 @@ static const char *base_name(const struct name *path)
     return slash ? slash + 1 : path->bytes;
 }
 
+uint32_t frame_untagged(struct text base)
+{
+    static const char tag[] = ".cpython-";
+    const char *found = memmem(base.bytes, base.length, tag, sizeof tag - 1);
+    bool ends = base.length > 3 && !memcmp(base.bytes + base.length - 3, ".so", 3);
+    return found && ends ? (uint32_t)(found - base.bytes) : base.length;
+}
+
 /* Where a function comes from: a source file, as short as it stays readable. Machine code without
  * known source says its module, and where that lies if the module stands in its name. */
 static struct text place_of(const struct function *f, const struct frame_style *style)
@@ -88,7 +96,10 @@ void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t i
     if (!f || !f->file->length)
         return;
     struct text place = place_of(f, style);
-    glyph_append(out, capacity, &used, place.bytes, place.length, style->ascii);
+    uint32_t length = f->kind == FUNCTION_PYTHON ? place.length : frame_untagged(place);
+    glyph_append(out, capacity, &used, place.bytes, length, style->ascii);
+    if (length < place.length)
+        glyph_append(out, capacity, &used, ".so", 3, style->ascii);
     if (f->kind != FUNCTION_MODULE && line)
         snprintf(out + used, capacity - used, ":%" PRIu64, line);
 }

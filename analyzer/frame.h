@@ -23,6 +23,10 @@ void frame_place(char *out, size_t capacity, const struct symbols *s, uint32_t i
 /* Does the function belong to the standard library, an installed package, the interpreter, or a
  * library of machine code? */
 bool frame_library(const struct symbols *s, uint32_t id);
+/* Bytes of a module's base name before what says for which Python it was built, which is long and
+ * tells no reader anything (_umath.cpython-311-x86_64-linux-gnu.so); all of them where it does not.
+ */
+uint32_t frame_untagged(struct text base);
 /* Is it machine code? */
 bool frame_native(const struct symbols *s, uint32_t id);
 /* Is the path one of the standard library or of an installed package? */

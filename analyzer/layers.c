@@ -43,23 +43,13 @@ static struct text base_of(const struct function *f)
     return f->name->length ? text_of(f->name) : (struct text){from, left};
 }
 
-/* Bytes of a base name before what says for which Python it was built, which is long and tells no
- * reader anything: _umath.cpython-311-x86_64-linux-gnu.so. */
-static uint32_t before_tag(struct text base)
-{
-    static const char tag[] = ".cpython-";
-    const char *found = memmem(base.bytes, base.length, tag, sizeof tag - 1);
-    bool ends = base.length > 3 && !memcmp(base.bytes + base.length - 3, ".so", 3);
-    return found && ends ? (uint32_t)(found - base.bytes) : base.length;
-}
-
 /* A function for one address of a module. */
 static int name_address(struct symbols *s, struct frame *frame)
 {
     const struct function *f = symbols_function(s, frame->function);
     char name[BASE_BYTES + 32];
     struct text base = base_of(f);
-    uint32_t id = s->functions.limit, length = before_tag(base);
+    uint32_t id = s->functions.limit, length = frame_untagged(base);
     const char *end = length < base.length ? ".so" : "";
     length = length < BASE_BYTES ? length : BASE_BYTES;
     memcpy(name, base.bytes, length);

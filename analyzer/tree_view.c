@@ -156,18 +156,33 @@ static uint32_t run_length(const struct view *v, uint32_t at, uint32_t *last)
     return length;
 }
 
-static void print_fold(const struct view *v, int depth, uint32_t frames, uint32_t first)
+/* Whose code a frame is: its package, or at least its function. */
+static void owner_of(const struct view *v, const struct node *n, char *out, size_t capacity)
 {
-    char package[256], text[400];
+    const struct symbols *s = &v->report->rec->replay.model.symbols;
+    frame_package(out, capacity, s, n->function, &v->report->frames);
+    if (!out[0])
+        frame_function(out, capacity, s, n->function, n->line, &v->report->frames);
+}
+
+/* last: below what is folded. A run into machine code says where it ends. */
+static void print_fold(const struct view *v, int depth, uint32_t frames, uint32_t first,
+                       uint32_t last)
+{
+    char package[256], end[256] = "", text[600];
     struct row row;
-    const struct node *n = &v->tree.nodes[first];
-    frame_package(package, sizeof package, &v->report->rec->replay.model.symbols, n->function,
-                  &v->report->frames);
-    if (!package[0])
-        frame_function(package, sizeof package, &v->report->rec->replay.model.symbols, n->function,
-                       n->line, &v->report->frames);
-    snprintf(text, sizeof text, "%s %s more in %s", v->t->utf8 ? "⋮" : ":",
-             quantity_count(frames).text, package);
+    const struct node *nodes = v->tree.nodes, *n = &nodes[first],
+                      *until = &nodes[nodes[last].parent];
+    owner_of(v, n, package, sizeof package);
+    if (frame_native(&v->report->rec->replay.model.symbols, until->function))
+        owner_of(v, until, end, sizeof end);
+    bool other = end[0] && strcmp(end, package) != 0;
+    snprintf(text, sizeof text, "%s %s more in %s%s%s%s", v->t->utf8 ? "⋮" : ":",
+             quantity_count(frames).text, package, other ? " " : "",
+             !other       ? ""
+             : v->t->utf8 ? "… "
+                          : "... ",
+             other ? end : "");
     row_begin(&row, v->t);
     put_branch(&row, v, depth, false);
     row_put(&row, STYLE_DIM, text, row_left(&row));
@@ -231,7 +246,7 @@ static uint32_t print_chain(const struct view *v, uint32_t at, int depth)
         uint32_t last = at, run = run_length(v, at, &last);
         print_chain_frame(v, at, depth, head);
         if (run >= RUN_LEAST) {
-            print_fold(v, depth, run - 2, at);
+            print_fold(v, depth, run - 2, at, last);
             print_chain_frame(v, last, depth, false);
             at = last;
         }

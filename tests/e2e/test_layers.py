@@ -160,3 +160,21 @@ def test_a_comparison_shows_the_frames_that_are_asked_for(memreplay, tmp_path):
         told = json.loads(memreplay("diff", "--json", "--frames", choice, one, two).out)
         changed = [[frame["file"].rpartition("/")[2] for frame in stack["frames"]] for stack in told["stacks"] if stack["delta_bytes"]]
         assert changed == [["job.py", "job.py"] + files], choice
+
+
+def test_a_fold_into_machine_code_says_where_it_ends(memreplay, tmp_path):
+    t = Trace(flags=7)
+    process = t.process()
+    umath, blas = t.module(process, UMATH, "dd"), t.module(process, "/v/lib/libblas.so.3", "ee")
+    at = t.stack(t.stack(0, t.function("<module>", "/home/ana/work/job.py"), 3), t.function("ones", UMATH.rpartition("/")[0] + "/numeric.py"), 9)
+    for module, count in ((umath, 3), (blas, 4)):
+        for offset in range(count):
+            at = t.stack(at, module, 0x100 + offset)
+    t.on(t.new_thread(process))
+    t.alloc(at, MIB)
+    t.time(10**9)
+    path = made(tmp_path / "t.lz4", t)
+    told = memreplay("peak", path, env={"COLUMNS": "80", "LC_ALL": "C.UTF-8"}).out
+    assert "ones numpy/core/numeric.py:9" in told and "⋮ 6 more in numpy … libblas" in told and "libblas.so.3+0x103" in told, told
+    assert all(len(line) <= 80 for line in told.splitlines())
+    assert "more in" not in memreplay("peak", "--full", path).out

@@ -50,6 +50,11 @@ static const char *const table[][WORDS] = {
     {"diff", "--leaks", "--full", "--from", "10%", TRACE},
     {"check", "--max-peak", "1", "--max-leaks", "1", "--max-rss", "1", "--limit", "main=1", TRACE},
     {"check", "--json", "--max-temporary", "1", "--baseline", WHOLE, "--max-growth", "1%", TRACE},
+    {"peak", "--frames", "python", TRACE},
+    {"leaks", "--json", "--frames", "all", TRACE},
+    {"flamegraph", "--svg", "--frames", "all", "-o", "-", TRACE},
+    {"export", "--format", "pprof", "--frames", "all", "-o", "-", TRACE},
+    {"diff", "--frames", "python", TRACE, TRACE},
 };
 
 static const char *const check_limits[WORDS] = {"check", "--limits", TRACE, WHOLE};

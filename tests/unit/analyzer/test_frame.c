@@ -98,6 +98,51 @@ static void test_frame__what_has_no_name_is_told_so(void **state)
     assert_string_equal(out, "/usr/lib/libfoo.so");
 }
 
+#define NUMPY  "/v/lib/python3.11/site-packages/numpy/_core/"
+#define TAGGED "_umath.cpython-311-x86_64-linux-gnu.so"
+
+static struct text words(const char *text) { return (struct text){text, (uint32_t)strlen(text)}; }
+
+/* A function of the module; file NULL: the module is all that is known of its place. */
+static uint32_t define_native(const char *file, const char *module, bool is_address)
+{
+    static uint32_t id = 5000;
+    struct native_function f = {.kind = FUNCTION_NATIVE,
+                                .name = words("f"),
+                                .file = words(file ? file : module),
+                                .module = words(module),
+                                .is_address = is_address};
+    symbols_define_native(&symbols, ++id, &f);
+    return id;
+}
+
+static void placed(uint32_t id, uint64_t line, const char *expected)
+{
+    struct frame_style style = {false, 0};
+    char out[300];
+    frame_place(out, sizeof out, &symbols, id, line, &style);
+    assert_string_equal(out, expected);
+}
+
+static void test_frame__machine_code_says_its_source_its_module_or_where_that_lies(void **state)
+{
+    (void)state;
+    struct frame_style style = {false, 0};
+    char package[50];
+    placed(define_native("/src/umath.c", NUMPY TAGGED, false), 7, "/src/umath.c:7");
+    placed(define_native(NULL, NUMPY TAGGED, false), 0, "_umath.so");
+    placed(define_native(NULL, NUMPY TAGGED, true), 0, "numpy/_core/");
+    placed(define_native(NULL, "/usr/lib/libz.so.1.2", false), 0, "libz.so.1.2");
+    placed(define_native(NULL, "/usr/lib/libz.so.1.2", true), 0, "/usr/lib/");
+    placed(define_native(NULL, "/opt/x.cpython-311-tag", false), 0, "x.cpython-311-tag");
+    placed(define_native(NULL, "[vdso]", true), 0, "");
+    uint32_t id = define_native("/src/umath.c", NUMPY TAGGED, false);
+    frame_package(package, sizeof package, &symbols, id, &style);
+    assert_string_equal(package, "_umath");
+    assert_true(frame_native(&symbols, id) && frame_library(&symbols, id));
+    assert_false(frame_native(&symbols, define(FUNCTION_PYTHON, "f", "/home/a/job.py")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +152,8 @@ int main(void)
                                         start, stop),
         cmocka_unit_test_setup_teardown(test_frame__libraries_and_their_packages, start, stop),
         cmocka_unit_test_setup_teardown(test_frame__what_has_no_name_is_told_so, start, stop),
+        cmocka_unit_test_setup_teardown(
+            test_frame__machine_code_says_its_source_its_module_or_where_that_lies, start, stop),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }
