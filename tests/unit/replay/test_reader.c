@@ -1,4 +1,6 @@
 /* A trace as one stream: what lost and misplaced blocks do to it. */
+#include "format/part.h"
+#include "format/wire.h"
 #include "tests/unit/replay/scene.h"
 
 #include <setjmp.h>
@@ -115,6 +117,27 @@ static void test_reader__a_block_that_stands_twice_counts_once(void **state)
     player_free(p);
 }
 
+/* A block that claims to be the 2,001st, and the ids of the first one for its own: so many may have
+ * been defined between them that a jump of any length forward is possible. */
+static void test_reader__ids_never_go_back_however_much_is_missing(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    uint8_t *table = c.s.m.bytes + c.at[1] + SKIPPABLE_BYTES;
+    assert_true(get_u32(table + 56) > FUNCTION_FIRST);
+    put_u32(table + 8, 2000);            /* its sequence (FORMAT.md 1) */
+    put_u32(table + 56, FUNCTION_FIRST); /* and its first function */
+    put_u32(table + 92, crc32_update(0, table, 92));
+    struct player *p = play(&c);
+    bool told = false;
+    for (size_t i = 0; i < p->reader.damage_count; i++)
+        told = told || strstr(p->reader.damage[i].what, "its ids do not follow");
+    assert_true(told);
+    assert_int_equal(p->replay.moment.bytes, 1);
+    player_free(p);
+}
+
 static uint64_t line_of(const struct symbols *s, uint32_t stack)
 {
     return symbols_frame(s, symbols_stack(s, stack))->line;
@@ -208,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_reader__a_block_cut_out_is_noticed_by_its_number),
         cmocka_unit_test(test_reader__blocks_missing_before_the_trailer_are_noticed),
         cmocka_unit_test(test_reader__a_block_that_stands_twice_counts_once),
+        cmocka_unit_test(test_reader__ids_never_go_back_however_much_is_missing),
         cmocka_unit_test(test_reader__what_a_lost_block_defined_is_unknown),
         cmocka_unit_test(test_reader__what_a_block_held_behind_a_wrong_op_is_lost),
         cmocka_unit_test(test_reader__an_unfinished_trace_is_no_damage),
