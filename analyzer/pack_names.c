@@ -225,7 +225,7 @@ static int pack(const struct options *o, struct work *work, struct recording *re
     struct packing p = {0};
     uint8_t *beside = 0;
     int rc = recording_open(rec, o->trace, err);
-    if (!rc && (rec->store || !rec->regular))
+    if (!rc && (rec->store || !rec->regular || !strcmp(o->trace, "-")))
         rc = err_set(err, ERR_USAGE, "names are put into a trace that is a file");
     rc = rc ? rc : recording_replay(rec, o, work->progress, work->context, err);
     rc = rc ? rc : native_names_parts(rec, &options, &beside, err);

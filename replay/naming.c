@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STACK_LIMIT UINT32_C(0x7FFFFFFF) /* of ids: sites keep 31 bits */
+#define STACK_LIMIT   UINT32_C(0x7FFFFFFF) /* of ids: sites keep 31 bits */
+#define GROWTH_FACTOR 8u                   /* so many nodes for one, and beyond that some more */
+#define GROWTH_NODES  1000000u
 
 /* A pass at work. */
 struct naming_work {
@@ -212,6 +214,12 @@ static uint32_t append(struct sparse *stacks, uint32_t parent, uint32_t frame)
     return id;
 }
 
+/* May stacks still grow by inlined functions? A few bytes of a hostile file are 64 nodes. */
+static bool may_grow(const struct naming_work *w, const struct sparse *stacks)
+{
+    return stacks->limit < GROWTH_FACTOR * (uint64_t)w->symbols->stacks.limit + GROWTH_NODES;
+}
+
 /* The nodes that stand for an old one. Returns the innermost, or 0 when out of memory. */
 static uint32_t expand(const struct naming_work *w, struct sparse *stacks, uint32_t parent,
                        uint32_t frame)
@@ -220,7 +228,7 @@ static uint32_t expand(const struct naming_work *w, struct sparse *stacks, uint3
     const struct asked_offset *item = at ? &w->asked.items[at - 1] : 0;
     if (!item || !item->count)
         return append(stacks, parent, frame);
-    for (uint32_t i = 0; i < item->count; i++)
+    for (uint32_t i = may_grow(w, stacks) ? 0 : item->count - 1; i < item->count; i++)
         if (!(parent = append(stacks, parent, w->asked.frames[item->first + i])))
             return 0;
     return parent;

@@ -53,6 +53,31 @@ def frame(payload):
     return struct.pack("<I", 0x184D2204) + descriptor + bytes([xxh32(descriptor) >> 8 & 0xFF]) + block + bytes(4)
 
 
+def lz4_literals(data):
+    """One LZ4 block that compresses nothing."""
+    rest = len(data) - 15
+    length = bytes([255]) * (rest // 255) + bytes([rest % 255]) if rest >= 0 else b""
+    return bytes([min(len(data), 15) << 4]) + length + data
+
+
+def names_list(path, build_id, answers):
+    """What offsets stand for (FORMAT.md 1.4): answers is {offset: [(function, file, line), …]}, outermost first."""
+    words = list(dict.fromkeys(word for frames in answers.values() for function, file, _ in frames for word in (function, file)))
+    out, last = text(path) + text(build_id) + varint(len(words)) + b"".join(map(text, words)) + varint(len(answers)), 0
+    for offset, frames in sorted(answers.items()):
+        out += varint(offset - last) + varint(len(frames))
+        for function, file, line in frames:
+            out += varint(words.index(function)) + varint(words.index(file)) + varint(line)
+        last = offset
+    return out
+
+
+def names_part(listed, trace_id=TRACE_ID):
+    packed = lz4_literals(listed)
+    head = struct.pack("<4sHHQII", b"MRNM", 24, 0, trace_id, len(listed), len(packed)) + packed
+    return piece(head + struct.pack("<I", zlib.crc32(head)))
+
+
 class Trace:
     """Events in, bytes() out. Every allocation spells out its stack and size; every free its index."""
 
@@ -90,6 +115,11 @@ class Trace:
         self.sequence += 1
         self._open()
         return self.parts[-1]
+
+    def names(self, path, build_id, answers):
+        """Puts names in, wherever it stands."""
+        self.seal()
+        self.parts.append(names_part(names_list(path, build_id, answers)))
 
     def finish(self, trailer=True):
         """The whole file; nothing may be added afterwards."""

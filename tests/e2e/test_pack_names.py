@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from memreplay_traces import Trace
+from memreplay_traces import Trace, names_list, names_part
 from test_native_names import Program, make_trace
 
 pytestmark = pytest.mark.san
@@ -179,6 +179,60 @@ def test_a_database_keeps_names(program, tmp_path, memreplay):
     assert memreplay("sqlite", "-o", tmp_path / "run.db", trace).status == 0
     os.remove(program.path)
     assert memreplay("peak", tmp_path / "run.db").out == before
+
+
+def by_hand(answers, build_id="cd" * 20, listed_id=None, listed_path="/gone/x.so", trace_id=None):
+    """A trace with one allocation of 100 B at 0x10 and one of 7 B at 0x20 of a module, and these names."""
+    t = Trace(("program",), flags=3)
+    t.on(t.new_thread(t.process(python="")))
+    module = t.function("x.so", "/gone/x.so", 0, kind=2, build_id=build_id)
+    t.alloc(t.stack(0, module, 0x10), 100)
+    t.alloc(t.stack(0, module, 0x20), 7)
+    t.seal()
+    listed = names_list(listed_path, build_id if listed_id is None else listed_id, answers)
+    t.parts.append(names_part(listed) if trace_id is None else names_part(listed, trace_id))
+    return t.finish()
+
+
+NAMES = {0x10: [("outer", "/src/a.c", 3), ("inner", "/src/b.h", 9)], 0x20: [("plain", "", 0)]}
+
+
+def folded(memreplay, path):
+    done = memreplay("export", "--format", "folded", "--frames", "all", path)
+    return done.out.splitlines(), done.err, done.status
+
+
+def test_names_as_the_format_says_them(tmp_path, memreplay):
+    """Bytes made from FORMAT.md alone; the middle of the file will do for a part."""
+    (tmp_path / "t.lz4").write_bytes(by_hand(NAMES))
+    lines, words, status = folded(memreplay, tmp_path / "t.lz4")
+    assert status == 0 and words == ""
+    assert sorted(line.rsplit(" ", 1)[1] for line in lines) == ["100", "7"]
+    assert any("outer" in line and "inner" in line and line.index("outer") < line.index("inner") for line in lines)
+    assert any("plain" in line and line.endswith(" 7") for line in lines)
+
+
+@pytest.mark.parametrize("how", [{"listed_id": "ab" * 20}, {"trace_id": 1}, {"build_id": "", "listed_path": "/gone/y.so"},
+                                 {"build_id": "", "listed_id": "cd" * 20}], ids=str)
+def test_names_of_something_else_are_not_used(how, tmp_path, memreplay):
+    (tmp_path / "t.lz4").write_bytes(by_hand(NAMES, **how))
+    lines, words, status = folded(memreplay, tmp_path / "t.lz4")
+    assert status == 0 and "not on this machine" in words and not any("plain" in line or "outer" in line for line in lines)
+    (tmp_path / "t.lz4").write_bytes(by_hand(NAMES, build_id="", listed_path="/gone/x.so"))
+    assert any("plain" in line for line in folded(memreplay, tmp_path / "t.lz4")[0])
+
+
+def test_hostile_names_are_escaped_and_bounded(tmp_path, memreplay):
+    """Names that steer a terminal, none at all, 64 frames at a place and 65, which are too many."""
+    steering = {0x10: [("\x1b]0;owned\x07", "\u202ereversed", 1)], 0x20: [("", "", 2**64 - 1)]}
+    (tmp_path / "t.lz4").write_bytes(by_hand(steering))
+    for report in (*REPORTS, ("peak", "--full"), ("flamegraph", "-o", "-"), ("export", "--format", "csv")):
+        done = memreplay(*report, tmp_path / "t.lz4")
+        assert done.status == 0 and "\x1b" not in done.out + done.err and "\x07" not in done.out and "\u202e" not in done.out, report
+    for count in (64, 65):
+        (tmp_path / "t.lz4").write_bytes(by_hand({0x10: [(f"f{i}", "", 0) for i in range(count)]}))
+        lines, _, status = folded(memreplay, tmp_path / "t.lz4")
+        assert status == 0 and any("f63" in line for line in lines) == (count == 64)
 
 
 def test_many_names_are_many_lists(tmp_path, memreplay):

@@ -55,6 +55,9 @@ static const char *const table[][WORDS] = {
     {"flamegraph", "--svg", "--frames", "all", "-o", "-", TRACE},
     {"export", "--format", "pprof", "--frames", "all", "-o", "-", TRACE},
     {"diff", "--frames", "python", TRACE, TRACE},
+    {"pack", "-f", "-o", OUTPUT, TRACE},
+    {"peak", "--frames", "all", TRACE},
+    {"export", "--format", "folded", "--frames", "all", "-o", "-", TRACE},
 };
 
 static const char *const check_limits[WORDS] = {"check", "--limits", TRACE, WHOLE};
@@ -138,7 +141,8 @@ void command_run(unsigned which, const char *path)
 {
     const char *const *words = table[which % command_count()];
     int status = run_words(words, path);
-    if (!strcmp(words[0], "sqlite") && status != 2 && access(output_path(), F_OK) == 0) {
+    bool writes = !strcmp(words[0], "sqlite") || !strcmp(words[0], "pack");
+    if (writes && status != 2 && access(output_path(), F_OK) == 0) {
         run_words(read_database, path);
         unlink(database);
     }

@@ -33,6 +33,13 @@ void must(bool good)
         abort();
 }
 
+static void mend_names(uint8_t *part, uint32_t size, size_t left)
+{
+    if (size > left || size < TAG_BYTES + 4)
+        return;
+    put_u32(part + size - 4, crc32_update(0, part, size - 4));
+}
+
 void mend_checksums(uint8_t *bytes, size_t size)
 {
     for (size_t at = 0; at + TRAILER_TABLE_BYTES <= size; at++) {
@@ -51,6 +58,8 @@ void mend_checksums(uint8_t *bytes, size_t size)
             put_u32(bytes + at + 92, crc32_update(0, bytes + at, 92));
         if (tag == TAG_TRAILER)
             put_u32(bytes + at + 44, crc32_update(0, bytes + at, 44));
+        if (tag == TAG_NAMES && at >= 4)
+            mend_names(bytes + at, get_u32(bytes + at - 4), left);
     }
 }
 
