@@ -103,7 +103,8 @@ void output_stamp(struct output *o)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_sec -= FAILPOINT(clock_back, 0, 1);
-    o->now_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec - o->started_mono_ns;
+    uint64_t now_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    o->now_ns = now_ns > o->started_mono_ns ? now_ns - o->started_mono_ns : 0;
     o->now_ns -= o->now_ns % TIME_COARSE_NS; /* finer than a drain can tell, and short in the trace
                                               */
     struct event ev = {.kind = EVENT_TIME, .time_ns = o->now_ns};

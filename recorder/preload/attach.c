@@ -114,14 +114,18 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* A signal ends a wait that has a time limit, and so do Ctrl-Z and fg: no reason to give up. */
+/* A signal ends a wait that has a time limit, and so do Ctrl-Z and fg: no reason to give up, but
+ * the next wait has only what is left of the time. */
 static long receive(int fd, struct msghdr *message)
 {
-    uint64_t start = now_ms();
+    uint64_t end = now_ms() + ASK_LIMIT_MS, now;
     long got;
-    do {
-        got = syscall(SYS_recvmsg, fd, message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR && now_ms() - start < ASK_LIMIT_MS);
+    while ((got = syscall(SYS_recvmsg, fd, message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR &&
+           (now = now_ms()) < end) {
+        struct timeval left = {.tv_sec = (long)(end - now) / 1000,
+                               .tv_usec = (long)(end - now) % 1000 * 1000};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof left);
+    }
     return got;
 }
 
