@@ -75,6 +75,15 @@ uint32_t frame_untagged(struct text base)
     return found && ends ? (uint32_t)(found - base.bytes) : base.length;
 }
 
+/* The last part of a path and its folder: where a source lay when it was compiled says nothing. */
+static const char *with_folder(const struct name *path)
+{
+    const char *base = base_name(path), *from = base;
+    while (from > path->bytes && (from == base || from[-1] != '/'))
+        from--;
+    return from[0] == '.' || from[0] == '/' ? base : from;
+}
+
 /* Where a function comes from: a source file, as short as it stays readable. Machine code without
  * known source says its module, and where that lies if the module stands in its name. */
 static struct text place_of(const struct function *f, const struct frame_style *style)
@@ -82,8 +91,10 @@ static struct text place_of(const struct function *f, const struct frame_style *
     const char *path = short_path(f->file->bytes, style), *base = base_name(f->file);
     if (f->is_address)
         return (struct text){path, path < base ? (uint32_t)(base - path) : 0};
-    if (f->kind == FUNCTION_NATIVE && !f->is_address && f->file == f->module)
+    if (f->kind == FUNCTION_NATIVE && f->file == f->module)
         path = base;
+    else if (f->kind == FUNCTION_NATIVE && path == f->file->bytes)
+        path = with_folder(f->file);
     return (struct text){path, f->file->length - (uint32_t)(path - f->file->bytes)};
 }
 

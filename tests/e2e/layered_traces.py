@@ -4,7 +4,7 @@ import random
 from memreplay_traces import CALLOC, MALLOC, Trace
 
 MIB = 1 << 20
-LIBC, PYTHON = "/usr/lib/libc.so.6", "/usr/bin/python3.11"
+LIBC, PYTHON = "/gone/lib/libc.so.6", "/gone/bin/python3.11"  # nowhere: nobody finds names in them
 UMATH = "/v/lib/python3.11/site-packages/numpy/core/_umath.cpython-311-x86_64-linux-gnu.so"
 JOB = "/home/ana/work/job.py"
 CHOICES = ("leaf", "python", "all")
@@ -26,7 +26,7 @@ def a_mixture(seed):
     t = Trace(flags=7)
     process = t.process()
     modules = [(t.module(process, path, build_id, 0x7F0000000000 + at * MIB), path) for at, (path, build_id) in
-               enumerate([(LIBC, "aa"), ("/opt/libc.so.6", "aa"), (PYTHON, ""), (UMATH, "cc")])]
+               enumerate([(LIBC, "aa"), ("/gone/opt/libc.so.6", "aa"), (PYTHON, ""), (UMATH, "cc")])]
     functions = [(t.function(name, JOB), name) for name in ("<module>", "load", "fit")]
     nodes = {0: []}  # id: frames, outermost first
     for _ in range(choose.randrange(5, 80)):

@@ -8,6 +8,7 @@ import pathlib
 import re
 
 import pytest
+from layered_traces import a_job
 from memreplay_traces import MMAP, OBJECT_POOLED, Trace
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden" / "reports"
@@ -72,6 +73,8 @@ REPORTS = {name: line.split() for name, line in {
     "check.txt": "check --max-peak 20MiB --max-leaks 1KiB --limit job.work=64MB before.lz4",
     "check.json": "check --json --max-peak 20MiB --baseline before.lz4 --max-growth 2% after.lz4",
     "verify.txt": "verify before.lz4", "verify.json": "verify --json before.lz4", "closing.txt": "closing before.lz4",
+    "native.txt": "peak native.lz4", "native-all.txt": "peak --frames all native.lz4", "native-python.txt": "peak --frames python native.lz4",
+    "native.folded": "export --format folded --frames all -o - native.lz4", "native.json": "leaks --json native.lz4",
 }.items()}
 
 
@@ -80,6 +83,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("golden")
     (folder / "before.lz4").write_bytes(a_run(5 * MIB, 3))
     (folder / "after.lz4").write_bytes(a_run(4 * MIB, 1, renamed=True))
+    (folder / "native.lz4").write_bytes(a_job().finish())
     return folder
 
 

@@ -4,6 +4,7 @@ kind of mixture, and in each form that a report has. Names of addresses are test
 import gzip
 import json
 import pathlib
+import re
 
 import pytest
 from layered_traces import CHOICES, LIBC, MIB, PYTHON, UMATH, a_job, a_mixture, a_program
@@ -126,7 +127,7 @@ def test_an_earlier_version_with_a_nameless_module_is_still_read(memreplay):
     golden = pathlib.Path(__file__).resolve().parents[1] / "golden"
     for version in ("v1", "v2", "v3"):
         told = memreplay("export", "--format", "folded", "--totals", "--frames", "all", "-o", "-", golden / f"{version}.lz4").out
-        assert "lo\u00e4d (job.py:12);libz.so.1+0x1234 8192" in told, told
+        assert re.search(r"lo\u00e4d \(job.py:12\);libz.so.1(\+0x1234|!.*) 8192", told), told
     assert "app \u00e9+0x1139;lo\u00e4d (job.py:14);[jit];libblas.so.3+0x1234567890 4096" in told, told
 
 
@@ -134,7 +135,7 @@ def a_build(fft_bytes, build_id, shift, folder="/home/ana/build/"):
     """A program of its own with a library; `shift`: another build has its code elsewhere."""
     t = Trace(command=("./app",), flags=2)
     process = t.process(python="", argv=("./app",), executable=folder + "app")
-    app, fft = t.module(process, folder + "app", build_id, 0x555500000000), t.module(process, f"/usr/lib/libfft.so.3.{shift}", build_id, 0x7F0000000000)
+    app, fft = t.module(process, folder + "app", build_id, 0x555500000000), t.module(process, f"/gone/lib/libfft.so.3.{shift}", build_id, 0x7F0000000000)
     inside = t.stack(t.stack(t.stack(0, app, 0x1000 + shift), app, 0x2000 + shift), fft, 0x10 + shift)
     t.on(t.new_thread(process))
     t.alloc(t.stack(inside, fft, 0x20 + shift), fft_bytes)

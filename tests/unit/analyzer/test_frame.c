@@ -129,7 +129,13 @@ static void test_frame__machine_code_says_its_source_its_module_or_where_that_li
     (void)state;
     struct frame_style style = {false, 0};
     char package[50];
-    placed(define_native("/src/umath.c", NUMPY TAGGED, false), 7, "/src/umath.c:7");
+    placed(define_native("/tmp/build/src/umath.c", NUMPY TAGGED, false), 7, "src/umath.c:7");
+    placed(define_native("../umath.c", NUMPY TAGGED, false), 7, "umath.c:7");
+    placed(define_native("./umath.c", NUMPY TAGGED, false), 7, "umath.c:7");
+    placed(define_native("/umath.c", NUMPY TAGGED, false), 7, "umath.c:7");
+    placed(define_native("umath.c", NUMPY TAGGED, false), 7, "umath.c:7");
+    placed(define_native("a/umath.c", NUMPY TAGGED, false), 7, "a/umath.c:7");
+    placed(define_native(NUMPY "src/umath.c", NUMPY TAGGED, false), 7, "numpy/_core/src/umath.c:7");
     placed(define_native(NULL, NUMPY TAGGED, false), 0, "_umath.so");
     placed(define_native(NULL, NUMPY TAGGED, true), 0, "numpy/_core/");
     placed(define_native(NULL, "/usr/lib/libz.so.1.2", false), 0, "libz.so.1.2");
