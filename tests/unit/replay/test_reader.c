@@ -117,6 +117,23 @@ static void test_reader__a_block_that_stands_twice_counts_once(void **state)
     player_free(p);
 }
 
+static bool is_told(const struct reader *r, const char *what)
+{
+    bool told = false;
+    for (size_t i = 0; i < r->damage_count; i++)
+        told = told || strstr(r->damage[i].what, what);
+    return told;
+}
+
+/* Sets the number of a block, and that of the first function that it defines (FORMAT.md 1). */
+static void renumber(struct chain *c, int block, uint32_t sequence, uint32_t function)
+{
+    uint8_t *table = c->s.m.bytes + c->at[block] + SKIPPABLE_BYTES;
+    put_u32(table + 8, sequence);
+    put_u32(table + 56, function);
+    put_u32(table + 92, crc32_update(0, table, 92));
+}
+
 /* A block that claims to be the 2,001st, and the ids of the first one for its own: so many may have
  * been defined between them that a jump of any length forward is possible. */
 static void test_reader__ids_never_go_back_however_much_is_missing(void **state)
@@ -124,17 +141,26 @@ static void test_reader__ids_never_go_back_however_much_is_missing(void **state)
     (void)state;
     struct chain c;
     make_chain(&c);
-    uint8_t *table = c.s.m.bytes + c.at[1] + SKIPPABLE_BYTES;
-    assert_true(get_u32(table + 56) > FUNCTION_FIRST);
-    put_u32(table + 8, 2000);            /* its sequence (FORMAT.md 1) */
-    put_u32(table + 56, FUNCTION_FIRST); /* and its first function */
-    put_u32(table + 92, crc32_update(0, table, 92));
+    assert_true(get_u32(c.s.m.bytes + c.at[1] + SKIPPABLE_BYTES + 56) > FUNCTION_FIRST);
+    renumber(&c, 1, 2000, FUNCTION_FIRST);
     struct player *p = play(&c);
-    bool told = false;
-    for (size_t i = 0; i < p->reader.damage_count; i++)
-        told = told || strstr(p->reader.damage[i].what, "its ids do not follow");
-    assert_true(told);
+    assert_true(is_told(&p->reader, "its ids do not follow"));
     assert_int_equal(p->replay.moment.bytes, 1);
+    player_free(p);
+}
+
+/* What is missing takes memory: 2^24 ids at most, all gaps together. */
+static void test_reader__gaps_together_cannot_hold_more_than_one_may(void **state)
+{
+    (void)state;
+    struct chain c;
+    make_chain(&c);
+    renumber(&c, 1, 5, 9000000);
+    renumber(&c, 2, 10, 16777000);
+    renumber(&c, 3, 15, 16777000 + 300);
+    struct player *p = play(&c);
+    assert_int_equal(p->replay.moment.bytes, 111);
+    assert_true(is_told(&p->reader, "more is missing"));
     player_free(p);
 }
 
@@ -232,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_reader__blocks_missing_before_the_trailer_are_noticed),
         cmocka_unit_test(test_reader__a_block_that_stands_twice_counts_once),
         cmocka_unit_test(test_reader__ids_never_go_back_however_much_is_missing),
+        cmocka_unit_test(test_reader__gaps_together_cannot_hold_more_than_one_may),
         cmocka_unit_test(test_reader__what_a_lost_block_defined_is_unknown),
         cmocka_unit_test(test_reader__what_a_block_held_behind_a_wrong_op_is_lost),
         cmocka_unit_test(test_reader__an_unfinished_trace_is_no_damage),
