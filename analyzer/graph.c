@@ -261,27 +261,37 @@ static int make_entries(struct build *b)
     return g->entries ? 0 : -ERR_NOMEM;
 }
 
-static int allocate(struct build *b)
+/* By any measure. The sums are gone before the lists need room. */
+static int score_all(struct build *b)
 {
     size_t count = b->merged.count;
     b->totals = calloc(count, sizeof *b->totals);
     b->scores = calloc(count, sizeof *b->scores);
     b->first_scores = calloc(count, sizeof *b->first_scores);
+    if (!b->totals || !b->scores || !b->first_scores)
+        return -ERR_NOMEM;
+    for (unsigned i = 0; i < b->limits->measure_count; i++)
+        score_measure(b, b->limits->measures[i], i == 0);
+    score_highest(b);
+    free(b->totals);
+    b->totals = 0;
+    return 0;
+}
+
+static int allocate_lists(struct build *b)
+{
+    size_t count = b->merged.count;
     b->nodes = calloc(count, sizeof *b->nodes);
     b->children = calloc(count, sizeof *b->children);
     b->siblings = calloc(count, sizeof *b->siblings);
     b->folded = calloc(count, sizeof *b->folded);
-    return b->totals && b->scores && b->first_scores && b->nodes && b->children && b->siblings &&
-                   b->folded
-               ? 0
-               : -ERR_NOMEM;
+    return b->nodes && b->children && b->siblings && b->folded ? 0 : -ERR_NOMEM;
 }
 
 static int make_nodes(struct build *b)
 {
-    for (unsigned i = 0; i < b->limits->measure_count; i++)
-        score_measure(b, b->limits->measures[i], i == 0);
-    score_highest(b);
+    if (score_all(b) || allocate_lists(b))
+        return -ERR_NOMEM;
     if (choose(b))
         return -ERR_NOMEM;
     count_folded(b);
@@ -293,7 +303,6 @@ int graph_build(struct graph *g, const struct report *report, const struct graph
     struct build b = {.g = g, .report = report, .limits = limits};
     *g = (struct graph){0};
     int rc = merged_init(&b.merged, &report->rec->replay.model.symbols, limits->skip_imports);
-    rc = rc ? rc : allocate(&b);
     rc = rc ? rc : make_nodes(&b);
     rc = rc ? rc : make_entries(&b);
     merged_release(&b.merged);

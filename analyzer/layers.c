@@ -222,7 +222,7 @@ int layers_apply(struct replay *r, enum layers shown, bool *folded)
     if (name_addresses(&r->model.symbols))
         return -ERR_NOMEM;
     find_own(&r->model);
-    if (shown != LAYERS_ALL && fold(r, shown, folded))
-        return -ERR_NOMEM;
-    return chain_sites(r);
+    return shown == LAYERS_ALL ? 0 : fold(r, shown, folded);
 }
+
+int layers_chain(struct replay *r) { return has_native(&r->model.symbols) ? chain_sites(r) : 0; }

@@ -9,9 +9,8 @@
  *
  * Why on the replayed state and not in each report: all of them then see ordinary stacks. A stack
  * without any Python frame is shown whole by `leaf`, and as no stack by `python`.
- * Invariants: no byte is lost: what a site holds stays, and sites whose stacks now read the same
- * are chained (struct sites, same); a node's parent stays smaller. Not here: names of machine code
- * (replay/), the page's own switch (web/tree.js). Not thread-safe. */
+ * Invariants: no byte is lost: what a site holds stays; a node's parent stays smaller. Not here:
+ * names of machine code (replay/), the page's own switch (web/tree.js). Not thread-safe. */
 #ifndef ANALYZER_LAYERS_H
 #define ANALYZER_LAYERS_H
 
@@ -23,5 +22,8 @@
  * *folded: are some frames outside the innermost Python frame no longer shown? Returns 0 or
  * -ERR_NOMEM. */
 int layers_apply(struct replay *r, enum layers shown, bool *folded);
+/* Chains sites whose stacks now read the same (struct sites, same), for what lists stacks one by
+ * one: trees don't need it, and it takes as long as they do. Returns 0 or -ERR_NOMEM. */
+int layers_chain(struct replay *r);
 
 #endif

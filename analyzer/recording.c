@@ -187,6 +187,22 @@ static enum layers layers_of(const struct options *o)
     return page || keeps_frames(o) || o->command == COMMAND_check ? LAYERS_ALL : o->layers;
 }
 
+/* Is each stack listed by itself, so that none may stand there twice? */
+static bool lists_stacks(const struct options *o)
+{
+    return o->json || (o->command == COMMAND_export && strcmp(o->format, "folded") != 0);
+}
+
+static int show_layers(struct recording *rec, const struct options *o, struct err *err)
+{
+    if (keeps_frames(o))
+        return 0;
+    if (layers_apply(&rec->replay, layers_of(o), &rec->folded) ||
+        (lists_stacks(o) && layers_chain(&rec->replay)))
+        return err_set(err, ERR_NOMEM, "out of memory");
+    return 0;
+}
+
 int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
                      void *context, struct err *err)
 {
@@ -195,9 +211,7 @@ int recording_replay(struct recording *rec, const struct options *o, recording_p
     rc = rc ? rc : check_pid(rec, o, err);
     rc = rc ? rc : check_thread(rec, o, err);
     rc = rc || rec->store ? rc : native_names_apply(rec, o, layers_of(o), err);
-    if (!rc && !keeps_frames(o) && layers_apply(&rec->replay, layers_of(o), &rec->folded))
-        return err_set(err, ERR_NOMEM, "out of memory");
-    return rc;
+    return rc ? rc : show_layers(rec, o, err);
 }
 
 uint64_t recording_lost_events(const struct recording *rec)
