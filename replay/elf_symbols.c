@@ -29,18 +29,16 @@ static int add(struct elf_symbols *s, const GElf_Sym *symbol, uint64_t start, co
 
 static unsigned underscores(const char *name) { return (unsigned)strspn(name, "_"); }
 
-/* Of several names for the same bytes: what a program calls (global before weak before local), with
- * fewer underscores, the shorter one. */
+/* Of several names for the same bytes: one that others can call, as programs call it ("fputs",
+ * which libc has as a weak alias of "_IO_fputs"). */
 static int better(const struct elf_symbol *a, const struct elf_symbol *b)
 {
-    static const uint8_t ranks[16] = {[STB_LOCAL] = 3, [STB_GLOBAL] = 1, [STB_WEAK] = 2};
-    int rank = ranks[a->binding & 15] - ranks[b->binding & 15];
-    if (rank)
-        return rank;
+    int local = (a->binding == STB_LOCAL) - (b->binding == STB_LOCAL);
     int more = (int)underscores(a->name) - (int)underscores(b->name);
-    if (more)
-        return more;
+    int weak = (a->binding == STB_WEAK) - (b->binding == STB_WEAK);
     size_t left = strlen(a->name), right = strlen(b->name);
+    if (local || more || weak)
+        return local ? local : more ? more : weak;
     return left != right ? (left < right ? -1 : 1) : strcmp(a->name, b->name);
 }
 

@@ -212,6 +212,19 @@ def test_exported_functions_of_a_stripped_library_are_named_and_what_lies_betwee
     assert sorted(names) == sorted(["loud"] + [f"lib.so+{offset:#x}" for offset in outside])
 
 
+@pytest.mark.parametrize("flags", [("-O1",), ("-O1", "-g")], ids=" ".join)
+def test_of_several_names_the_one_that_programs_call_is_told(flags, tmp_path, memreplay):
+    source, library = tmp_path / "lib.c", tmp_path / "lib.so"
+    source.write_text("void _IO_thing(void) {}\nvoid thing(void) __attribute__((weak, alias(\"_IO_thing\")));\n"
+                      "static void a(void) {}\nvoid both(void) __attribute__((alias(\"a\")));\n"
+                      "void strong(void) {}\nvoid frail(void) __attribute__((weak, alias(\"strong\")));\n")
+    subprocess.run(["gcc", *flags, "-fPIC", "-shared", "-Wl,--build-id", "-o", library, source], check=True)
+    said = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout
+    offsets = {line.split()[2]: int(line.split()[0], 16) for line in said.splitlines() if len(line.split()) == 3}
+    make_trace(tmp_path / "t.lz4", str(library), build_id(library), [offsets[name] for name in ("thing", "both", "strong")])
+    assert {stack[0]["function"] for stack in shown(memreplay, tmp_path / "t.lz4")[0]} == {"thing", "both", "strong"}
+
+
 def separated(program, folder):
     debug = os.path.join(folder, os.path.basename(program.path) + ".debug")
     subprocess.run(["objcopy", "--only-keep-debug", program.path, debug], check=True)
