@@ -219,10 +219,42 @@ def test_of_several_names_the_one_that_programs_call_is_told(flags, tmp_path, me
                       "static void a(void) {}\nvoid both(void) __attribute__((alias(\"a\")));\n"
                       "void strong(void) {}\nvoid frail(void) __attribute__((weak, alias(\"strong\")));\n")
     subprocess.run(["gcc", *flags, "-fPIC", "-shared", "-Wl,--build-id", "-o", library, source], check=True)
-    said = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout
-    offsets = {line.split()[2]: int(line.split()[0], 16) for line in said.splitlines() if len(line.split()) == 3}
+    offsets = symbol_offsets(library)
     make_trace(tmp_path / "t.lz4", str(library), build_id(library), [offsets[name] for name in ("thing", "both", "strong")])
     assert {stack[0]["function"] for stack in shown(memreplay, tmp_path / "t.lz4")[0]} == {"thing", "both", "strong"}
+
+
+def symbol_offsets(library):
+    said = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout
+    return {line.split()[2]: int(line.split()[0], 16) for line in said.splitlines() if len(line.split()) == 3}
+
+
+def test_a_function_inside_another_is_told_where_it_is_and_nowhere_else(tmp_path, memreplay):
+    source, library = tmp_path / "lib.s", tmp_path / "lib.so"
+    source.write_text(".text\n.globl outer\n.type outer,@function\nouter: .skip 16,0x90\n.globl inner\n.type inner,@function\ninner: .skip 8,0x90\n"
+                      ".size inner,8\n.skip 8,0x90\n.size outer,32\n.globl sizeless\n.type sizeless,@function\nsizeless: .skip 16,0x90\n")
+    subprocess.run(["gcc", "-shared", "-nostdlib", "-Wl,--build-id", "-o", library, source], check=True)
+    outer = symbol_offsets(library)["outer"]
+    wanted = {outer: "outer", outer + 15: "outer", outer + 16: "inner", outer + 23: "inner", outer + 24: "outer", outer + 31: "outer",
+              outer + 32: f"lib.so+{outer + 32:#x}", outer + 40: f"lib.so+{outer + 40:#x}"}
+    for offset, name in wanted.items():
+        make_trace(tmp_path / "t.lz4", str(library), build_id(library), [offset])
+        assert [stack[0]["function"] for stack in shown(memreplay, tmp_path / "t.lz4")[0]] == [name], hex(offset - outer)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_part_of_a_function_has_the_functions_name_where_that_is_known(debug, tmp_path, memreplay):
+    source, library = tmp_path / "lib.c", tmp_path / "lib.so"
+    source.write_text("#include <stdlib.h>\nvolatile int sink;\n"
+                      "static __attribute__((noinline)) int many(int a, int b) { for (int i = 0; i < a; i++) sink += b * i; return sink; }\n"
+                      "int one(int a) { return many(a, 7); }\nint two(int a) { return many(a + 1, 7); }\n")
+    subprocess.run(["gcc", "-O3", *(["-g"] if debug else []), "-fPIC", "-shared", "-Wl,--build-id", "-o", library, source], check=True)
+    parts = {name: offset for name, offset in symbol_offsets(library).items() if name.startswith("many.")}
+    if not parts:
+        pytest.skip("this compiler makes no part of it")
+    for name, offset in parts.items():
+        make_trace(tmp_path / "t.lz4", str(library), build_id(library), [offset])
+        assert shown(memreplay, tmp_path / "t.lz4")[0][0][0]["function"] == ("many" if debug else name)
 
 
 def separated(program, folder):

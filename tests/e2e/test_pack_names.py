@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from memreplay_traces import Trace, names_list, names_part
+from memreplay_traces import Trace, names_list, names_part, piece
 from test_native_names import Program, make_trace
 
 pytestmark = pytest.mark.san
@@ -101,6 +101,25 @@ def test_what_was_there_stays_where_it_was_and_stock_tools_accept_it(program, tm
     assert kept[-2][2] == old[-2][2]
     assert struct.unpack_from("<Q", kept[-1][2], 16)[0] == kept[-2][1]
     assert memreplay("verify", packed).status == 0
+
+
+def test_the_index_is_where_the_trailer_says(program, tmp_path, memreplay):
+    """An index moves behind the names; packed again without the binaries, it stays."""
+    whole = program.trace(tmp_path / "t.lz4").read_bytes()
+    body, trailer = whole[:-56], bytearray(whole[-48:])
+    index = b"MRIX" + bytes(4)
+    trailer[8:16] = struct.pack("<Q", len(body))
+    trailer[44:48] = struct.pack("<I", zlib.crc32(trailer[:44]))
+    (tmp_path / "t.lz4").write_bytes(body + piece(index + struct.pack("<I", zlib.crc32(index))) + piece(bytes(trailer)))
+    assert memreplay("verify", tmp_path / "t.lz4").status == 0
+    for packed, trace in (("once.lz4", "t.lz4"), ("twice.lz4", "once.lz4")):
+        assert memreplay("pack", "-o", tmp_path / packed, tmp_path / trace).status == 0
+        found = parts((tmp_path / packed).read_bytes())
+        assert [part[0] for part in found] == [b"MRTR", b"MRBK", b"MRNM", b"MRIX", b"MREN"]
+        assert struct.unpack_from("<Q", found[-1][2], 16)[0] == found[-2][1] > len(body)
+        assert memreplay("verify", tmp_path / packed).status == 0
+        if os.path.exists(program.path):
+            os.remove(program.path)
 
 
 def test_packing_twice_is_packing_once_and_later_answers_stay(program, tmp_path, memreplay):
