@@ -9,6 +9,7 @@
 #include "recorder/preload/emit.h"
 #include "recorder/preload/hooks_python.h"
 #include "recorder/preload/interp.h"
+#include "recorder/preload/others.h"
 #include "recorder/preload/real.h"
 #include "recorder/preload/unwind.h"
 #include "recorder/rendezvous.h"
@@ -305,6 +306,7 @@ __attribute__((constructor)) static void library_loaded(void)
     thread_self.busy = BUSY_HOOK;
     early_end();
     real_resolve();
+    others_hide();
     if (read_invitation())
         join();
     early_release();

@@ -6,7 +6,7 @@
  * never given to a real free. */
 #define _GNU_SOURCE
 #include "recorder/preload/real.h"
-#include "recorder/preload/process.h"
+#include "recorder/preload/others.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -137,11 +137,20 @@ static void resolve_into(struct real *found)
 #undef OPTIONAL
 }
 
-static uintptr_t allocator_from, allocator_bytes; /* its code; empty where it is libc's */
+#define MAPPERS 8u
+
+/* The code of allocators other than libc's, whose blocks are told one by one. */
+static struct {
+    uintptr_t from, bytes;
+} mappers[MAPPERS];
+static unsigned mapper_count;
 
 bool real_is_allocators(const void *code)
 {
-    return (uintptr_t)code - allocator_from < allocator_bytes;
+    for (unsigned i = 0; i < mapper_count; i++)
+        if ((uintptr_t)code - mappers[i].from < mappers[i].bytes)
+            return true;
+    return false;
 }
 
 /* The first byte of the library that an address lies in; NULL: not told. */
@@ -152,21 +161,29 @@ static const void *library_of(uintptr_t code)
     return told ? info.dli_fbase : NULL;
 }
 
-/* Where the library of real.malloc lies, by its program headers. */
-static void find_allocator(const struct real *found)
+/* Where the library lies that a function of an allocator is in, by its program headers. */
+static void add_mapper(const void *function)
 {
-    const void *of_malloc = library_of((uintptr_t)found->malloc);
-    if (!of_malloc || of_malloc == library_of((uintptr_t)found->waitpid))
+    const void *library = library_of((uintptr_t)function);
+    uintptr_t bytes = 0;
+    if (!library || mapper_count == MAPPERS)
         return;
-    const char *base = of_malloc;
-    const Elf64_Ehdr *head = of_malloc;
+    const char *base = library;
+    const Elf64_Ehdr *head = library;
     const Elf64_Phdr *parts = (const Elf64_Phdr *)(base + head->e_phoff);
     for (unsigned i = 0; i < head->e_phnum; i++) {
         uintptr_t end = parts[i].p_vaddr + parts[i].p_memsz;
-        if (parts[i].p_type == PT_LOAD && end > allocator_bytes)
-            allocator_bytes = end;
+        if (parts[i].p_type == PT_LOAD && end > bytes)
+            bytes = end;
     }
-    allocator_from = (uintptr_t)base;
+    mappers[mapper_count].from = (uintptr_t)base;
+    mappers[mapper_count++].bytes = bytes;
+}
+
+static void find_allocator(const struct real *found)
+{
+    if (library_of((uintptr_t)found->malloc) != library_of((uintptr_t)found->waitpid))
+        add_mapper((const void *)(uintptr_t)found->malloc);
 }
 
 void real_resolve(void)
@@ -181,6 +198,7 @@ void real_resolve(void)
     bootstrap.resolving = true;
     resolve_into(&found);
     find_allocator(&found);
+    others_resolve(add_mapper);
     dlerror();
     bootstrap.resolving = false;
     real = found;

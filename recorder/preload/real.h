@@ -31,9 +31,9 @@ extern struct real real __attribute__((visibility("hidden")));
  * errno, leaves dlerror clear. */
 void real_resolve(void);
 
-/* Does this address of code lie in the library that real.malloc is of, where that is another one
- * than libc? What such an allocator maps holds blocks that are told one by one, so it is no event,
- * as what libc maps for its own. */
+/* Does this address of code lie in a library whose allocator is hooked: that of real.malloc, where
+ * it is another one than libc, or one of others.h? What such an allocator maps holds blocks that
+ * are told one by one, so it is no event, as what libc maps for its own. */
 bool real_is_allocators(const void *code);
 
 #define REAL_BOOTSTRAP_BYTES 8192
