@@ -53,7 +53,7 @@ NOINLINE uint32_t far_slot(const struct recorded *p, const struct encoder *e, ui
                            uint32_t expected, struct known_node *place)
 {
     uint32_t stack = 0, slot = expected;
-    if (node && !(stack = nodes_stack(&p->nodes, node)))
+    if (node && !(stack = recorded_known_stack(p, node)))
         return PREDICTOR_UNKNOWN;
     if (e->predictor.slots[expected].stack != stack)
         slot = encoder_run_slot(e, stack);

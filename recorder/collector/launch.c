@@ -81,6 +81,23 @@ static int open_listener(char *name)
     return -1;
 }
 
+/* Will there be native frames? Not known for sure before the program runs. */
+static bool native_expected(const struct launch *l)
+{
+    const char *slash = strrchr(l->target->path, '/');
+    return l->options->native == NATIVE_ALL ||
+           (l->options->native == NATIVE_OTHERS && l->options->form == RUN_PROGRAM &&
+            strncmp(slash ? slash + 1 : l->target->path, "python", 6) != 0);
+}
+
+static uint32_t shared_flags(const struct options *o)
+{
+    static const uint32_t native[] = {
+        [NATIVE_OTHERS] = SHM_NATIVE_OTHERS, [NATIVE_ALL] = SHM_NATIVE, [NATIVE_NO] = 0};
+    return (o->objects ? SHM_OBJECTS : 0u) | (o->stacks ? SHM_STACKS : 0u) |
+           (o->children == 'n' ? SHM_ROOT_ONLY : 0u) | native[o->native];
+}
+
 static void fill_header(const struct launch *l, struct trace_header *header, struct text *words)
 {
     uint32_t count = 0;
@@ -90,7 +107,8 @@ static void fill_header(const struct launch *l, struct trace_header *header, str
     }
     *header = (struct trace_header){.version = TRACE_VERSION,
                                     .flags = (l->options->objects ? TRACE_OBJECTS : 0) |
-                                             (l->options->stacks ? TRACE_STACKS : 0),
+                                             (l->options->stacks ? TRACE_STACKS : 0) |
+                                             (native_expected(l) ? TRACE_NATIVE : 0),
                                     .started_unix_ns = clock_ns(CLOCK_REALTIME),
                                     .started_mono_ns = clock_ns(CLOCK_MONOTONIC),
                                     .page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
@@ -226,8 +244,7 @@ static int start_collector(struct launch *l, int trace, struct err *err)
         return err_set(err, ERR_SYSTEM, "no socket can be made for the recording: %s",
                        strerror(errno));
     fill_header(l, &c.header, words);
-    c.flags = (l->options->objects ? SHM_OBJECTS : 0) | (l->options->stacks ? SHM_STACKS : 0) |
-              (l->options->children == 'n' ? SHM_ROOT_ONLY : 0);
+    c.flags = shared_flags(l->options);
     l->control = above_standard(pair[0]);
     c.control = above_standard(pair[1]);
     l->collector = FAILPOINT(collector_fork, fork(), -1);

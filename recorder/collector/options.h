@@ -16,9 +16,11 @@ enum option_letter {
     OPTION_NO_OOM,
     OPTION_OOM_RESERVE,
     OPTION_NATIVE,
+    OPTION_NO_NATIVE,
     OPTION_SAMPLE
 };
 
+enum native_frames { NATIVE_OTHERS /* in programs without Python */, NATIVE_ALL, NATIVE_NO };
 enum run_form { RUN_SCRIPT, RUN_MODULE, RUN_CODE, RUN_PROGRAM };
 
 struct options {
@@ -28,6 +30,7 @@ struct options {
     const char *output; /* NULL: the default name */
     bool force, objects, stacks, quiet, help;
     char children; /* a, p, n: rendezvous.h */
+    enum native_frames native;
     uint64_t max_bytes;
     uint64_t oom_reserve_bytes; /* as guard_open takes it (guard.h) */
 };

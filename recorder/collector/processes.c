@@ -298,6 +298,9 @@ static bool add(struct processes *all, uint32_t index, struct process_slot *slot
     p->allowance = &all->allowance;
     p->slot_index = index;
     const struct introduction *intro = identify(all, p, slot, &said) ? &said : NULL;
+    uint32_t flags = all->shared->control->header.flags;
+    p->chained =
+        flags & SHM_NATIVE || (flags & SHM_NATIVE_OTHERS && intro && intro->verdict == PYTHON_NONE);
     enum process_how how = origin_of(all, p, intro, &parent);
     if (how == PROCESS_EXEC && !parent->ended)
         ((struct recorded *)parent)->dying = true;
@@ -392,6 +395,8 @@ static void tell_losses(struct processes *all, struct recorded *p)
              no_ring = atomic_load(&slot->no_ring);
     tell_loss(all, p, REASON_STACK_UNKNOWN, lost);
     tell_loss(all, p, REASON_DEEP_STACK, atomic_load(&slot->deep_stacks));
+    tell_loss(all, p, REASON_NATIVE_CUT, atomic_load(&slot->native_cut));
+    tell_loss(all, p, REASON_NATIVE_UNKNOWN, atomic_load(&slot->native_lost));
     tell_loss(all, p, REASON_REENTERED, reentered);
     tell_loss(all, p, REASON_NO_RING, no_ring);
     tell_loss(all, p, REASON_UNKNOWN_FREE, p->unknown_frees);

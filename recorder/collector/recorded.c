@@ -2,6 +2,7 @@
  * and codes from 1 on without gaps. */
 #include "recorder/collector/recorded.h"
 #include "recorder/failpoint.h"
+#include "recorder/ring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,9 @@ static void charge(struct recorded *p, size_t *account, size_t bytes)
 
 static void account_definitions(struct recorded *p)
 {
-    charge(p, &p->charged_bytes, nodes_bytes(&p->nodes) + p->code_capacity * sizeof *p->codes);
+    charge(p, &p->charged_bytes,
+           nodes_bytes(&p->nodes) + chains_bytes(&p->chains) + p->code_capacity * sizeof *p->codes +
+               p->module_count * sizeof *p->modules);
 }
 
 void recorded_account(struct recorded *p)
@@ -107,6 +110,10 @@ static void drop_definitions(struct recorded *p)
         drop_lines(p, p->codes[i].lines);
     free(p->codes);
     nodes_release(&p->nodes);
+    chains_release(&p->chains);
+    free(p->modules);
+    p->modules = NULL;
+    p->module_count = 0;
     p->codes = NULL;
     p->code_count = p->code_capacity = 0;
     account_definitions(p);
@@ -164,10 +171,18 @@ bool recorded_inherit(struct recorded *child, const struct recorded *parent)
         return false;
     struct known_code *codes =
         FAILPOINT(inherit_memory, malloc((size_t)parent->code_count * sizeof *codes + 1), NULL);
-    if (!codes || !nodes_copy(&child->nodes, &parent->nodes)) {
+    struct known_module *modules = malloc(parent->module_count * sizeof *modules + 1);
+    if (!codes || !modules || !nodes_copy(&child->nodes, &parent->nodes) ||
+        !chains_copy(&child->chains, &parent->chains)) {
         free(codes);
+        free(modules);
         return false;
     }
+    if (parent->module_count)
+        memcpy(modules, parent->modules, parent->module_count * sizeof *modules);
+    child->modules = modules;
+    child->module_count = parent->module_count;
+    child->chained = parent->chained;
     for (uint32_t i = 0; i < parent->code_count; i++) {
         codes[i] = parent->codes[i];
         if (codes[i].lines)
@@ -202,11 +217,73 @@ bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
     return true;
 }
 
+bool recorded_define_module(struct recorded *p, uint32_t module, uint32_t function, uint64_t start)
+{
+    if (is_refused(p, p->module_count * sizeof *p->modules))
+        return true;
+    if (!module || module > p->module_count + NODES_JUMP || module >= CODE_NATIVE >> 7)
+        return false;
+    if (module >= p->module_count) {
+        uint32_t count = (module | 63) + 1;
+        struct known_module *more = realloc(p->modules, count * sizeof *more);
+        if (!more)
+            return false;
+        memset(more + p->module_count, 0, (count - p->module_count) * sizeof *more);
+        p->modules = more;
+        p->module_count = count;
+    }
+    p->modules[module] = (struct known_module){function, start};
+    account_definitions(p);
+    return true;
+}
+
+/* A frame in a module, or in code that was made at run time. */
+static uint32_t native_function(const struct recorded *p, struct names *names, uint32_t module)
+{
+    static const char jit[] = "[jit]";
+    if (!module)
+        return names_function(names, FUNCTION_NATIVE, (struct text){jit, sizeof jit - 1},
+                              (struct text){"", 0}, 0);
+    return module < p->module_count ? p->modules[module].function : FUNCTION_UNKNOWN;
+}
+
+/* A node of a process whose native frames are recorded; no stack is made of it before it is used.
+ */
+static bool define_chained(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
+                           uint32_t code, int32_t lasti)
+{
+    struct chain_node as = {.parent = parent, .outermost = recorded_outermost(p, parent)};
+    as.line = (uint32_t)lasti;
+    if (code & CODE_NATIVE) {
+        as.function = native_function(p, names, code & ~CODE_NATIVE);
+    } else if (code & CODE_PAIR) {
+        as.function = CHAIN_PAIR + (code - CODE_PAIR);
+        if (code > CODE_ENTRY)
+            return false;
+    } else {
+        const struct known_code *known =
+            code < p->code_count && p->codes[code].lines ? &p->codes[code] : NULL;
+        const struct shared_lines *lines = known ? known->lines : NULL;
+        as.function = known ? known->function : FUNCTION_UNKNOWN;
+        as.line =
+            lines ? (uint32_t)lines_find_run(lines->runs, lines->count, lines->first_line, lasti)
+                  : 0;
+        if (!as.outermost)
+            as.outermost = code;
+    }
+    return chains_define(&p->chains, node, &as);
+}
+
 bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
                           uint32_t code, int32_t lasti)
 {
-    if (is_refused(p, nodes_bytes(&p->nodes) / 2))
+    if (is_refused(p, nodes_bytes(&p->nodes) / 2 + chains_bytes(&p->chains)))
         return true;
+    if (p->chained) {
+        bool chained = define_chained(p, names, node, parent, code, lasti);
+        account_definitions(p);
+        return chained;
+    }
     if (!nodes_may_define(&p->nodes, node))
         return false;
     const struct known_code *known =
@@ -214,7 +291,7 @@ bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node
     const struct shared_lines *lines = known ? known->lines : NULL;
     int32_t line = lines ? lines_find_run(lines->runs, lines->count, lines->first_line, lasti) : 0;
     uint32_t outermost = recorded_outermost(p, parent);
-    uint32_t stack = names_stack(names, recorded_stack(p, parent),
+    uint32_t stack = names_stack(names, recorded_stack(p, names, parent),
                                  known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
     bool defined = nodes_define(&p->nodes, node, stack, outermost ? outermost : code);
     account_definitions(p);

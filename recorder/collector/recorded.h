@@ -9,6 +9,7 @@
 #include "format/ranges.h"
 #include "recorder/collector/addresses.h"
 #include "recorder/collector/bigblocks.h"
+#include "recorder/collector/chains.h"
 #include "recorder/collector/hidden.h"
 #include "recorder/collector/lines.h"
 #include "recorder/collector/names.h"
@@ -33,6 +34,12 @@ struct known_code {
     struct shared_lines *lines; /* NULL: not defined */
 };
 
+/* A module that the process has met. */
+struct known_module {
+    uint32_t function; /* trace-wide; 0: not defined */
+    uint64_t start;
+};
+
 struct recorded {
     struct recorded *next;
     uint32_t id; /* in the trace */
@@ -52,7 +59,11 @@ struct recorded {
     size_t watched_bytes;
     uint64_t refused;   /* definitions that were beyond it; told at its end */
     bool unwatched;     /* too many mappings to follow: none is sampled any more */
-    struct nodes nodes; /* by the process's own numbers, as codes are */
+    struct nodes nodes; /* by the process's own numbers, as codes and modules are */
+    bool chained;       /* native frames are recorded: nodes stand in `chains` instead */
+    struct chains chains;
+    struct known_module *modules;
+    uint32_t module_count;
     struct known_code *codes;
     uint32_t code_count, code_capacity;
     struct addresses addresses;
@@ -84,6 +95,8 @@ bool recorded_inherit(struct recorded *child, const struct recorded *parent);
  * absurd, or out of memory. Beyond the allowance nothing is defined, and counted. */
 bool recorded_define_code(struct recorded *p, uint32_t code, uint32_t function,
                           const struct line_table *table);
+/* The process met a module. Returns false as above. */
+bool recorded_define_module(struct recorded *p, uint32_t module, uint32_t function, uint64_t start);
 /* The process defined a node. Returns false as above. */
 bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
                           uint32_t code, int32_t lasti);
@@ -97,12 +110,20 @@ void recorded_add_big(struct recorded *p, const struct bigblock *block);
 /* The code of its stack's outermost frame; 0: none. */
 static inline uint32_t recorded_outermost(const struct recorded *p, uint32_t node)
 {
-    return nodes_outermost(&p->nodes, node);
+    return p->chained ? chains_outermost(&p->chains, node) : nodes_outermost(&p->nodes, node);
+}
+
+/* The trace-wide id of a node, where it is to be had at once; 0: it isn't, or there is none. */
+static inline uint32_t recorded_known_stack(const struct recorded *p, uint32_t node)
+{
+    return p->chained ? chains_known(&p->chains, node) : nodes_stack(&p->nodes, node);
 }
 
 /* The trace-wide id of a node. */
-static inline uint32_t recorded_stack(const struct recorded *p, uint32_t node)
+static inline uint32_t recorded_stack(struct recorded *p, struct names *names, uint32_t node)
 {
+    if (p->chained)
+        return chains_stack(&p->chains, names, node);
     uint32_t stack = nodes_stack(&p->nodes, node);
     return stack || !node ? stack : STACK_UNKNOWN;
 }

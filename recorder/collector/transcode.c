@@ -71,7 +71,7 @@ static bool on_alloc(struct transcoder *tc, struct stream *s, unsigned allocator
 {
     struct recorded *p = s->process;
     uint64_t index = encoder_next_alloc(tc->output->encoder);
-    uint32_t stack = recorded_stack(p, node), before = 0,
+    uint32_t stack = recorded_stack(p, tc->output->names, node), before = 0,
              big = size >= BIG_BLOCK_BYTES ? ADDRESS_FLAG : 0;
     if (allocator >= ALLOCATOR_COUNT)
         return false;
@@ -153,7 +153,7 @@ static bool on_failed(struct transcoder *tc, struct stream *s, const uint64_t *w
         return false;
     record.failed.allocator = (uint8_t)allocator;
     record.failed.size_bytes = w[1];
-    record.failed.stack = recorded_stack(s->process, (uint32_t)w[2]);
+    record.failed.stack = recorded_stack(s->process, tc->output->names, (uint32_t)w[2]);
     if ((w[0] & RING_LOW_MASK) == ENOMEM)
         note_failure(s->process, (uint32_t)w[2]);
     output_record(tc->output, &record, NULL);
@@ -172,7 +172,7 @@ static bool on_map(struct transcoder *tc, struct stream *s, unsigned kind, const
     uint64_t address = w[0] & RING_LOW_MASK, length = w[1];
     struct record record = {.type = RECORD_MAP,
                             .map = {address, length, (uint8_t)kind, (uint8_t)w[3],
-                                    recorded_stack(s->process, (uint32_t)w[2])}};
+                                    recorded_stack(s->process, tc->output->names, (uint32_t)w[2])}};
     if (kind >= MAP_KIND_COUNT || record.map.allocator >= ALLOCATOR_COUNT)
         return false;
     hidden_mark(&s->process->hidden, tc->output->names, s->process->pid, w[3] >> 8,
@@ -200,7 +200,7 @@ static bool on_remap(struct transcoder *tc, struct stream *s, const uint64_t *w)
     record.remap.old_length = w[1];
     record.remap.new_address = w[2];
     record.remap.new_length = w[3];
-    record.remap.stack = recorded_stack(s->process, (uint32_t)w[4]);
+    record.remap.stack = recorded_stack(s->process, tc->output->names, (uint32_t)w[4]);
     record.remap.flags = w[0] >> 48 & 1;
     ranges_remap(&s->process->ranges, record.remap.old_address, w[1], w[2], w[3], 0,
                  record.remap.flags, no_change, NULL);
@@ -258,8 +258,47 @@ static bool on_discard(struct transcoder *tc, struct stream *s, uint64_t address
     return true;
 }
 
+/* A module's path and build id are there. */
+static void finish_module(struct transcoder *tc, struct stream *s)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct partial_code *c = &s->code;
+    char hex[2 * MODULE_ID_LIMIT];
+    struct text path = {(const char *)c->bytes, c->name_bytes}, id = {hex, 2 * c->file_bytes};
+    for (uint32_t i = 0; i < c->file_bytes; i++) {
+        hex[2 * i] = digits[c->bytes[c->name_bytes + i] >> 4];
+        hex[2 * i + 1] = digits[c->bytes[c->name_bytes + i] & 15];
+    }
+    struct record record = {.type = RECORD_MODULE};
+    record.module.process = s->process->id;
+    record.module.path = path;
+    record.module.build_id = id;
+    record.module.address = c->address;
+    record.module.length = c->length;
+    record.module.function = names_module(tc->output->names, path, id);
+    output_record(tc->output, &record, NULL);
+    if (!recorded_define_module(s->process, c->code, record.module.function, c->address))
+        s->process->corrupt = true;
+    stream_release(s);
+}
+
+static bool on_module_gone(struct transcoder *tc, const struct stream *s, uint32_t module)
+{
+    struct recorded *p = s->process;
+    if (module >= p->module_count || !p->modules[module].function)
+        return true;
+    struct record record = {.type = RECORD_MODULE_GONE,
+                            .module_gone = {p->id, p->modules[module].start}};
+    output_record(tc->output, &record, NULL);
+    return true;
+}
+
 static void finish_code(struct transcoder *tc, struct stream *s)
 {
+    if (s->code.is_module) {
+        finish_module(tc, s);
+        return;
+    }
     struct partial_code *c = &s->code;
     const char *texts = (const char *)c->bytes;
     struct text name = {texts, c->name_bytes}, file = {texts + c->name_bytes, c->file_bytes};
@@ -274,19 +313,13 @@ static void finish_code(struct transcoder *tc, struct stream *s)
     stream_release(s);
 }
 
-static bool on_code(struct transcoder *tc, struct stream *s, const uint64_t *w)
+/* The bytes of what was announced follow: room for them, as far as it may be taken. */
+static bool begin_code(struct transcoder *tc, struct stream *s, const struct partial_code *as)
 {
     struct partial_code *c = &s->code;
-    if (w[2] > CODE_TEXT_LIMIT || w[3] > CODE_TEXT_LIMIT || w[4] > CODE_TABLE_LIMIT)
-        return false;
     stream_release(s);
-    *c = (struct partial_code){.code = (uint32_t)w[0],
-                               .first_line = (uint32_t)w[1],
-                               .table_kind = (uint8_t)(w[0] >> 48),
-                               .name_bytes = (uint32_t)w[2],
-                               .file_bytes = (uint32_t)w[3],
-                               .table_bytes = (uint32_t)w[4]};
-    size_t total = (size_t)w[2] + w[3] + w[4];
+    *c = *as;
+    size_t total = (size_t)c->name_bytes + c->file_bytes + c->table_bytes;
     if (!recorded_may_take(s->process, total)) {
         c->skip_bytes = (uint32_t)total;
         s->process->refused++;
@@ -301,6 +334,35 @@ static bool on_code(struct transcoder *tc, struct stream *s, const uint64_t *w)
     if (total == 0)
         finish_code(tc, s);
     return true;
+}
+
+static bool on_code(struct transcoder *tc, struct stream *s, const uint64_t *w)
+{
+    if (w[2] > CODE_TEXT_LIMIT || w[3] > CODE_TEXT_LIMIT || w[4] > CODE_TABLE_LIMIT)
+        return false;
+    uint32_t minor = (uint32_t)(w[1] >> 32);
+    s->process->chains.each_is_entry = minor <= 10;
+    s->process->chains.may_be_ahead = minor <= 9;
+    return begin_code(tc, s,
+                      &(struct partial_code){.code = (uint32_t)w[0],
+                                             .first_line = (uint32_t)w[1],
+                                             .table_kind = (uint8_t)(w[0] >> 48),
+                                             .name_bytes = (uint32_t)w[2],
+                                             .file_bytes = (uint32_t)w[3],
+                                             .table_bytes = (uint32_t)w[4]});
+}
+
+static bool on_module(struct transcoder *tc, struct stream *s, const uint64_t *w)
+{
+    if ((uint32_t)w[3] > CODE_TEXT_LIMIT || w[3] >> 32 > MODULE_ID_LIMIT)
+        return false;
+    return begin_code(tc, s,
+                      &(struct partial_code){.code = (uint32_t)w[0],
+                                             .is_module = true,
+                                             .address = w[1],
+                                             .length = w[2],
+                                             .name_bytes = (uint32_t)w[3],
+                                             .file_bytes = (uint32_t)(w[3] >> 32)});
 }
 
 static bool on_data(struct transcoder *tc, struct stream *s, uint64_t at, uint32_t count)
@@ -349,7 +411,7 @@ static bool on_thread(struct transcoder *tc, struct stream *s, uint32_t tid, uin
     struct record record = {.type = RECORD_THREAD};
     record.thread.process = s->process->id;
     record.thread.tid = tid;
-    record.thread.origin_stack = recorded_stack(s->process, origin);
+    record.thread.origin_stack = recorded_stack(s->process, tc->output->names, origin);
     record.thread.name.bytes = name;
     record.thread.name.length = (uint32_t)proc_thread_name(s->process->pid, tid, name, sizeof name);
     s->tid = tid;
@@ -384,10 +446,13 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
     case RING_RESIDENT_RANGE: return on_resident_range(tc, s, low, w[1], w[2]);
     case RING_DISCARD: return on_discard(tc, s, low, w[1]);
     case RING_NODE:
-        tc->known.valid &= (uint32_t)low >= s->process->nodes.count; /* defined once more */
+        tc->known.valid &= (uint32_t)low >= s->process->nodes.count && /* defined once more */
+                           (uint32_t)low >= s->process->chains.count;
         return recorded_define_node(s->process, tc->output->names, (uint32_t)low, (uint32_t)w[1],
                                     (uint32_t)(w[1] >> 32), (int32_t)w[2]);
     case RING_CODE: return on_code(tc, s, w);
+    case RING_MODULE: return on_module(tc, s, w);
+    case RING_MODULE_GONE: return on_module_gone(tc, s, (uint32_t)low);
     case RING_DATA: return on_data(tc, s, at + 8, (uint32_t)low);
     case RING_MARK: return on_mark(tc, s, at + 8, (uint32_t)low);
     case RING_WAITED: s->waited = (uint32_t)low; return true;

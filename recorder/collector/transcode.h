@@ -12,12 +12,17 @@
 #define CODE_TABLE_LIMIT (1u << 24)
 #define CODE_TEXT_LIMIT  4096u
 
-/* A code object on its way through DATA events. */
+#define MODULE_ID_LIMIT 32u
+
+/* A code object on its way through DATA events; or a module, whose path and build id stand in place
+ * of name and file. */
 struct partial_code {
     uint32_t code, first_line;
     uint8_t table_kind;
     uint32_t name_bytes, file_bytes, table_bytes; /* announced */
     uint32_t got_bytes;
+    bool is_module;
+    uint64_t address, length;    /* of a module */
     uint32_t skip_bytes;         /* DATA to pass over: it was beyond the allowance */
     uint8_t *bytes;              /* NULL: none is under way */
     struct allowance *allowance; /* that its bytes are charged to; NULL: none */

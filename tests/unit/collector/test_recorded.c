@@ -59,7 +59,7 @@ static void test_recorded__a_node_has_the_line_of_its_instruction(void **state)
     assert_int_equal(last_line, 40);
     assert_true(recorded_define_node(p, w->names, 3, 2, 1, 8));
     assert_int_equal(last_line, 41);
-    assert_int_not_equal(recorded_stack(p, 2), recorded_stack(p, 3));
+    assert_int_not_equal(recorded_stack(p, w->names, 2), recorded_stack(p, w->names, 3));
     recorded_free(p);
 }
 
@@ -72,7 +72,7 @@ static void test_recorded__instructions_of_one_line_are_one_stack(void **state)
     assert_true(recorded_define_code(p, 1, 9, &t));
     assert_true(recorded_define_node(p, w->names, 2, 0, 1, 0));
     assert_true(recorded_define_node(p, w->names, 3, 0, 1, 4));
-    assert_int_equal(recorded_stack(p, 2), recorded_stack(p, 3));
+    assert_int_equal(recorded_stack(p, w->names, 2), recorded_stack(p, w->names, 3));
     recorded_free(p);
 }
 
@@ -80,12 +80,12 @@ static void test_recorded__numbers_that_were_never_defined_are_unknown(void **st
 {
     struct world *w = *state;
     struct recorded *p = recorded_new(&w->pool);
-    assert_int_equal(recorded_stack(p, 0), STACK_EMPTY);
-    assert_int_equal(recorded_stack(p, 1), STACK_UNKNOWN);
-    assert_int_equal(recorded_stack(p, UINT32_MAX), STACK_UNKNOWN);
+    assert_int_equal(recorded_stack(p, w->names, 0), STACK_EMPTY);
+    assert_int_equal(recorded_stack(p, w->names, 1), STACK_UNKNOWN);
+    assert_int_equal(recorded_stack(p, w->names, UINT32_MAX), STACK_UNKNOWN);
     assert_true(recorded_define_node(p, w->names, 10, 0, 77, 0)); /* code 77 is unknown */
-    assert_int_equal(recorded_stack(p, 9), STACK_UNKNOWN);
-    assert_int_not_equal(recorded_stack(p, 10), STACK_UNKNOWN);
+    assert_int_equal(recorded_stack(p, w->names, 9), STACK_UNKNOWN);
+    assert_int_not_equal(recorded_stack(p, w->names, 10), STACK_UNKNOWN);
     recorded_free(p);
 }
 
@@ -113,13 +113,13 @@ static void test_recorded__a_child_inherits_and_goes_its_own_way(void **state)
     assert_true(recorded_define_code(parent, 1, 9, &t));
     assert_true(recorded_define_node(parent, w->names, 2, 0, 1, 0));
     assert_true(recorded_inherit(child, parent));
-    uint32_t stack = recorded_stack(parent, 2);
-    assert_int_equal(recorded_stack(child, 2), stack);
+    uint32_t stack = recorded_stack(parent, w->names, 2);
+    assert_int_equal(recorded_stack(child, w->names, 2), stack);
     assert_true(recorded_define_code(parent, 1, 10, &other));
     recorded_free(parent);
     assert_true(recorded_define_node(child, w->names, 3, 0, 1, 8));
     assert_int_equal(last_line, 41); /* by the table as it was */
-    assert_int_equal(recorded_stack(child, 2), stack);
+    assert_int_equal(recorded_stack(child, w->names, 2), stack);
     recorded_free(child);
 }
 
@@ -132,9 +132,9 @@ static void test_recorded__an_ended_parent_keeps_definitions_where_asked(void **
     assert_true(recorded_define_node(parent, w->names, 2, 0, 1, 0));
     recorded_end(parent, true);
     assert_true(recorded_inherit(late, parent));
-    assert_int_not_equal(recorded_stack(late, 2), STACK_UNKNOWN);
+    assert_int_not_equal(recorded_stack(late, w->names, 2), STACK_UNKNOWN);
     recorded_end(parent, false);
-    assert_int_equal(recorded_stack(parent, 2), STACK_UNKNOWN);
+    assert_int_equal(recorded_stack(parent, w->names, 2), STACK_UNKNOWN);
     recorded_free(parent);
     recorded_free(late);
     recorded_free(NULL);
