@@ -41,7 +41,7 @@ enum {
     OPTION_CHILDREN,
     OPTION_NO_STACKS
 };
-enum { OPTION_NO_OOM = 300, OPTION_OOM_RESERVE, OPTION_NATIVE, OPTION_SAMPLE };
+enum { OPTION_NO_OOM = 300, OPTION_OOM_RESERVE, OPTION_NATIVE, OPTION_NO_NATIVE, OPTION_SAMPLE };
 
 static const struct manual_option run_options[] = {
 #define OPTION(name, letter, argument, text) {name, LETTER(letter), argument, text, false},
