@@ -101,6 +101,16 @@ static void print_thread_state(void)
     OFFSET(tstate_frame, PyThreadState, frame);
     word("cframe_frame", "NONE");
 #endif
+#if V(13) || !V(10)
+    word("tstate_cframe", "NONE");
+    word("cframe_previous", "NONE");
+#elif V(11)
+    OFFSET(tstate_cframe, PyThreadState, cframe);
+    OFFSET(cframe_previous, _PyCFrame, previous);
+#else
+    OFFSET(tstate_cframe, PyThreadState, cframe);
+    OFFSET(cframe_previous, CFrame, previous);
+#endif
 #if V(15)
     OFFSET(tstate_mark, PyThreadState, last_profiled_frame);
     OFFSET(tstate_mark_pops, PyThreadState, last_profiled_frame_seq);
@@ -135,6 +145,11 @@ static void print_frame(void)
     word("frame_owner_shim", "NONE");
 #    endif
     fact("frame_owner_generator", FRAME_OWNED_BY_GENERATOR);
+#    if V(12)
+    word("frame_entry", "NONE");
+#    else
+    OFFSET(frame_entry, _PyInterpreterFrame, is_entry);
+#    endif
     fact("frame_type_size",
          offsetof(PyFrameObject, _f_frame_data) + offsetof(_PyInterpreterFrame, localsplus));
 #    if V(14) && FREE_THREADED
@@ -155,6 +170,7 @@ static void print_frame(void)
     fact("frame_code_tags", 0);
     word("frame_owner_shim", "NONE");
     word("frame_owner_generator", "NONE");
+    word("frame_entry", "NONE");
     fact("frame_type_size", sizeof(PyFrameObject));
     word("frame_tlbc", "NONE");
 }

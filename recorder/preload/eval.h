@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Finds the loop by its symbol, and what its jumps lead to. named_from: where
- * _PyEval_EvalFrameDefault begins; named_bytes: as its symbol says, 0: unknown. At start, once. */
-void eval_find(uintptr_t named_from, uint64_t named_bytes);
+/* Finds the loop, from where its function begins (0: nothing is found), and what its jumps lead to.
+ * At start, once. */
+void eval_find(uintptr_t function);
 
 /* Is an address of code in the loop? False before eval_find. Any thread. */
 bool eval_holds(uintptr_t address);

@@ -84,10 +84,16 @@ FRAMES_INLINE bool ip_tells_code(const struct layout *l)
     return l->ip_kind == IP_POINTER && l->frame_tlbc == LAYOUT_NONE;
 }
 
+/* In frame_ip, where that is told: a loop of its own began with the frame. Instructions have even
+ * addresses. */
+enum { FRAME_ENTRY = 1 };
+
 /* The frame's instruction: an address or a number. */
 FRAMES_INLINE uintptr_t frame_ip(uintptr_t frame, const struct layout *l)
 {
     uintptr_t at = frame + (uintptr_t)l->frame_ip;
+    if (l->frame_entry != LAYOUT_NONE)
+        return memory_word(at) | (memory_u8(frame + (uintptr_t)l->frame_entry) ? FRAME_ENTRY : 0);
     return l->ip_kind == IP_POINTER ? memory_word(at) : memory_u32(at);
 }
 

@@ -236,6 +236,7 @@ static enum interp_verdict compare(void *handle, struct sentence *s)
         sentence_add(s, "this version's layout is not known");
         return INTERP_UNKNOWN_VERSION;
     }
+    interp.layout.frame_entry = LAYOUT_NONE; /* of no use without native frames */
     if (!FAILPOINT(interp_symbols, find_symbols(handle), false)) {
         sentence_add(s, "it doesn't export what stacks are read by");
         return INTERP_LAYOUT_MISMATCH;

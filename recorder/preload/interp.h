@@ -41,6 +41,7 @@ struct interp {
     uintptr_t (*remembered)(void); /* PyGILState_GetThisThreadState: also while it is detached */
     int minor;
     bool free_threaded;
+    bool native; /* native frames are recorded: Python nodes tell where loops begin (pair.h) */
 };
 extern struct interp interp;
 

@@ -45,11 +45,13 @@ struct layout {
     int32_t tstate_thread, tstate_frame;
     int32_t tstate_mark, tstate_mark_pops; /* last_profiled_frame and its sequence (3.15) */
     int32_t cframe_frame;
-    int32_t ip_kind; /* enum ip_kind */
+    int32_t tstate_cframe, cframe_previous; /* the chain of entry records (3.10 to 3.12) */
+    int32_t ip_kind;                        /* enum ip_kind */
     int32_t frame_previous, frame_owner, frame_code, frame_ip;
     int32_t frame_code_tags;       /* bits of the code pointer that aren't address */
     int32_t frame_owner_shim;      /* owners from this value on are no Python frames */
     int32_t frame_owner_generator; /* the value of an owner */
+    int32_t frame_entry;           /* a byte: a loop of its own began with the frame (3.11) */
     int32_t frame_type_size;
     int32_t frame_tlbc;        /* index of the thread's own bytecode */
     int32_t frame_trace_lines; /* only to be compared: it stands beside f_lasti (<= 3.10) */

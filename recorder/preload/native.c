@@ -54,6 +54,7 @@ struct native_list {
     struct native_word *words;
     struct step *steps;
     uintptr_t *entries; /* that the marks stand for, innermost first */
+    uintptr_t *asked;   /* those of the walk under way */
     uint32_t capacity, depth;
     uint32_t entry_count;
     uint32_t recent; /* the node that was asked for last (intern.h) */
@@ -73,7 +74,7 @@ static size_t list_bytes(uint32_t capacity)
 {
     return sizeof(struct native_list) + (capacity + 1) * sizeof(struct native_frame) +
            (size_t)capacity * (WORDS_A_FRAME * sizeof(struct native_word) + sizeof(struct step) +
-                               sizeof(uintptr_t));
+                               2 * sizeof(uintptr_t));
 }
 
 /* A list with twice the room that forgets what it knew of the stack. */
@@ -88,14 +89,25 @@ static bool list_grow(struct native_list **list)
     l->steps = (struct step *)(l->frames + capacity + 1);
     l->words = (struct native_word *)(l->steps + capacity);
     l->entries = (uintptr_t *)(l->words + (size_t)WORDS_A_FRAME * capacity);
+    l->asked = l->entries + capacity;
     l->capacity = capacity;
     l->mapped_bytes = list_bytes(capacity);
     if (old) {
         l->recent = old->recent;
+        memcpy(l->asked, old->asked, old->capacity * sizeof *l->asked);
         pages_unmap(old, old->mapped_bytes);
     }
     *list = l;
     return true;
+}
+
+uintptr_t *native_entries(struct native_list **list, uint32_t *capacity)
+{
+    int saved = errno;
+    bool there = *list || list_grow(list);
+    errno = saved;
+    *capacity = there ? (*list)->capacity : 0;
+    return there ? (*list)->asked : NULL;
 }
 
 void native_list_release(struct native_list **list)
@@ -364,8 +376,11 @@ static uint32_t walk_changed(struct native_list **list, const struct state *s,
     struct native_list *l = *list;
     uint32_t kept, count;
     enum outcome outcome;
+    struct native_marks moved = *marks;
     while ((outcome = step_out(l, *s, &kept, &count)) == TOO_DEEP && list_grow(list)) {
         l = *list;
+        if (moved.count)
+            moved.entries = l->asked;
         list_forget(l, modules_epoch());
     }
     if (outcome != WALKED) {
@@ -374,7 +389,7 @@ static uint32_t walk_changed(struct native_list **list, const struct state *s,
         return NODE_LOST;
     }
     append_all(l, kept, count);
-    return name_frames(l, mark(l, marks, kept));
+    return name_frames(l, mark(l, &moved, kept));
 }
 
 static uint32_t walk(struct native_list **list, const struct state *s,

@@ -52,6 +52,10 @@ struct native_marks {
  * Waits LOCK_WAIT_NS at most. Keeps errno. Not re-entrant on one list. */
 uint32_t native_walk(struct native_list **list, const struct native_marks *marks);
 
+/* Where the entries for the next walk may be written, *capacity of them; NULL: no memory. The walk
+ * itself may move the list. Keeps errno. */
+uintptr_t *native_entries(struct native_list **list, uint32_t *capacity);
+
 /* Give back a thread's list at its end. Keeps errno. */
 void native_list_release(struct native_list **list);
 

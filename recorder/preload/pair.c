@@ -21,12 +21,11 @@ static uint32_t intern_pair(struct walker *w, uint32_t outer, uint32_t code, uin
 
 uint32_t pair_of(struct walker *w, uint32_t python)
 {
-    uintptr_t entries[ENTRIES_MAX];
-    struct native_marks marks = {.entries = entries};
+    struct native_marks marks = {0};
     if (w->closed)
         return python;
     if (python >= NODE_FIRST)
-        entries_collect(w, &marks, entries);
+        entries_collect(w, &marks);
     uint32_t native = native_walk(&w->native, &marks);
     if (native < NODE_FIRST || python == NODE_LOST)
         return python;

@@ -35,7 +35,8 @@ struct differences {
 /* Are link and instruction neighbours, and tell all? Then they are compared as one. */
 FRAMES_INLINE bool one_vector(const struct layout *l)
 {
-    return ip_tells_code(l) && l->frame_ip == l->frame_previous + 8;
+    return ip_tells_code(l) && l->frame_ip == l->frame_previous + 8 &&
+           l->frame_entry == LAYOUT_NONE;
 }
 
 /* The code that an entry's frame had. */
@@ -410,47 +411,56 @@ FRAMES_INLINE uint32_t walk_marked(struct walker *w, const struct layout *l, str
 }
 
 #define NOINLINE static __attribute__((noinline)) uint32_t
-#define WALK(column)                                                                               \
+/* A version's row, as it is compared where native frames are not recorded. */
+static inline __attribute__((always_inline)) struct layout plain_row(enum layout_column column)
+{
+    struct layout l = layout_row(column);
+    l.frame_entry = LAYOUT_NONE;
+    return l;
+}
+
+#define WALK(column, row)                                                                          \
     NOINLINE moved_##column(struct walker *w, uintptr_t top)                                       \
     {                                                                                              \
-        const struct layout l = layout_row(column);                                                \
+        const struct layout l = row;                                                               \
         return walk_moved(w, top, &l);                                                             \
     }                                                                                              \
     NOINLINE other_##column(struct walker *w)                                                      \
     {                                                                                              \
-        const struct layout l = layout_row(column);                                                \
+        const struct layout l = row;                                                               \
         return walk_other(w, &l);                                                                  \
     }                                                                                              \
     NOINLINE pushed_##column(struct walker *w, const uintptr_t *pushed, uint32_t n, uint32_t node) \
     {                                                                                              \
-        const struct layout l = layout_row(column);                                                \
+        const struct layout l = row;                                                               \
         return push_all(w, pushed, n, node, &l);                                                   \
     }                                                                                              \
     NOINLINE stepped_##column(struct walker *w, uintptr_t top)                                     \
     {                                                                                              \
-        const struct layout l = layout_row(column);                                                \
+        const struct layout l = row;                                                               \
         return walk_stepped(w, top, &l,                                                            \
                             (struct rest){.moved = moved_##column, .pushed = pushed_##column});    \
     }                                                                                              \
     NOINLINE walk_##column(struct walker *w)                                                       \
     {                                                                                              \
-        const struct layout l = layout_row(column);                                                \
+        const struct layout l = row;                                                               \
         return walk(w, &l, (struct rest){other_##column, stepped_##column, moved_##column, 0});    \
     }
-WALK(v9)
-WALK(v10)
-WALK(v11)
-WALK(v12)
-WALK(v13)
-WALK(v13t)
-WALK(v14)
-WALK(v14t)
-WALK(v15)
-WALK(v15t)
+WALK(v9, plain_row(v9))
+WALK(v10, plain_row(v10))
+WALK(v11, plain_row(v11))
+WALK(v12, plain_row(v12))
+WALK(v13, plain_row(v13))
+WALK(v13t, plain_row(v13t))
+WALK(v14, plain_row(v14))
+WALK(v14t, plain_row(v14t))
+WALK(v15, plain_row(v15))
+WALK(v15t, plain_row(v15t))
+WALK(v11_native, layout_row(v11))
 
 static uint32_t walk_v15_marked(struct walker *w)
 {
-    const struct layout l = layout_row(v15);
+    const struct layout l = plain_row(v15);
     return walk_marked(w, &l, (struct rest){other_v15, stepped_v15, moved_v15, 0});
 }
 
@@ -470,6 +480,8 @@ walk_function *quick_find(int minor, bool free_threaded)
     };
     _Static_assert(sizeof walks == LAYOUT_COLUMN_COUNT * sizeof *walks, "a walk for each version");
     int column = layout_column(minor, free_threaded);
+    if (column == v11 && interp.native)
+        return walk_v11_native;
     if (column == v15 && !marks_off())
         return walk_v15_marked;
     return column < 0 ? (walk_function *)0 : walks[column];

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "recorder/preload/entries.h"
 #include "recorder/preload/native.h"
 #include "recorder/preload/pages.h"
 #include "recorder/preload/recall.h"
@@ -58,6 +59,7 @@ void walker_release(struct walker *w)
     if (w->recalls)
         pages_unmap(w->recalls, sizeof *w->recalls);
     native_list_release(&w->native);
+    entries_release(w);
     *w = (struct walker){0};
     errno = saved_errno;
 }

@@ -235,6 +235,19 @@ static unw_addr_space_t address_space(void)
     return space;
 }
 
+bool unwind_range(uintptr_t ip, uintptr_t *from, uintptr_t *to)
+{
+    unw_addr_space_t space = address_space();
+    unw_proc_info_t found;
+    unw_dyn_info_t table;
+    if (!space || !table_of(ip, &table) ||
+        _Ux86_64_dwarf_search_unwind_table(space, ip, &table, &found, 0, NULL) < 0)
+        return false;
+    *from = found.start_ip;
+    *to = found.end_ip;
+    return true;
+}
+
 /* ---- the answer as a rule */
 
 enum { OFFSET_MAX = (1 << 23) - 1, WIDE_MAX = 4096 };
@@ -406,6 +419,14 @@ uint64_t unwind_learn(uintptr_t ip, bool exact)
     (void)ip;
     (void)exact;
     return RULE_NONE;
+}
+
+bool unwind_range(uintptr_t ip, uintptr_t *from, uintptr_t *to)
+{
+    (void)ip;
+    (void)from;
+    (void)to;
+    return false;
 }
 
 const struct wide_rule *unwind_wide(uint64_t rule)

@@ -60,6 +60,10 @@ bool unwind_possible(void);
  * May change errno. */
 uint64_t unwind_learn(uintptr_t ip, bool exact);
 
+/* The stretch of code that has its unwind information in common with an address: a function, or a
+ * part of one. At start, with nobody learning. Returns false where there is none. */
+bool unwind_range(uintptr_t ip, uintptr_t *from, uintptr_t *to);
+
 /* What a RULE_WIDE stands for; for ever. Any thread. */
 const struct wide_rule *unwind_wide(uint64_t rule);
 

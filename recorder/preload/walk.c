@@ -11,6 +11,7 @@
 
 #include "recorder/preload/code.h"
 #include "recorder/preload/define.h"
+#include "recorder/preload/entries.h"
 #include "recorder/preload/frames.h"
 #include "recorder/preload/native.h"
 #include "recorder/preload/pair.h"
@@ -45,7 +46,8 @@ static uint32_t walk_both(struct walker *w) { return pair_of(w, walk_python(w));
 
 void walk_native(void)
 {
-    with_native = true;
+    with_native = interp.native = true;
+    entries_start();
     walk_now = walk_both;
 }
 

@@ -41,6 +41,7 @@ struct walker {
     bool closed;      /* the thread has ended: it has no stack any more */
     uint32_t origin;  /* node of the stack that created the thread, for pair.c; NODE_NONE: none */
     struct native_list *native;       /* native.c's; NULL before the first native stack */
+    struct entry_shims *shims;        /* entries.c's; NULL before the first */
     uint32_t pair_outer, pair_native; /* the pair that was asked for last, and its node */
     uint32_t pair, recent_pair;
 };

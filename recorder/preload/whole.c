@@ -4,8 +4,10 @@
 #include <stdatomic.h>
 
 #include "recorder/preload/code.h"
+#include "recorder/preload/entries.h"
 #include "recorder/preload/frames.h"
 #include "recorder/preload/recall.h"
+#include "recorder/ring.h"
 
 static _Atomic uint64_t lost_count, truncated_count;
 
@@ -49,21 +51,38 @@ static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t
                                                                    : FRAME_COUNTS;
 }
 
+/* The node that the frame of entry i stands on: its caller's, and where native frames are recorded
+ * and a loop begins here, the loop's entry. A state's own base frame (3.15) is none. */
+static uint32_t parent_of(struct walker *w, uint32_t i, uintptr_t frame, uintptr_t ip)
+{
+    uint32_t parent = shadow_parent(w, i);
+    bool begins = layout->frame_entry != LAYOUT_NONE && ip & FRAME_ENTRY;
+    if (interp.native && frame_is_shim(frame, layout) &&
+        (frame_previous(frame, layout) || interp.minor < 15)) {
+        begins = true;
+        entries_note(w, i, frame);
+    }
+    return begins ? intern_node(parent, CODE_ENTRY, 0, &w->recent) : parent;
+}
+
 uint32_t whole_node(struct walker *w, uint32_t i, uintptr_t frame)
 {
     if (i >= WALK_DEPTH_MAX)
         return shadow_parent(w, i);
     uintptr_t ip = frame_ip(frame, layout), code = frame_code(frame, layout);
-    uintptr_t untagged = code & ~(uintptr_t)layout->frame_code_tags;
-    uint32_t parent = shadow_parent(w, i);
-    int32_t lasti;
-    enum frame_kind kind = frame_classify(frame, untagged, ip, &lasti);
+    uintptr_t untagged = code & ~(uintptr_t)layout->frame_code_tags, at = ip;
+    int32_t lasti = -1;
+    if (layout->frame_entry != LAYOUT_NONE)
+        at &= ~(uintptr_t)FRAME_ENTRY;
+    enum frame_kind kind = frame_classify(frame, untagged, at, &lasti);
     if (kind == FRAME_STRANGE)
         return NODE_LOST;
-    if (kind == FRAME_SKIPPED)
+    uint32_t parent = parent_of(w, i, frame, ip);
+    if (kind == FRAME_SKIPPED || parent == NODE_LOST)
         return parent;
     uint32_t code_id = code_intern(untagged);
     uint32_t node = code_id ? intern_node(parent, code_id, lasti, &w->recent) : NODE_LOST;
+    parent = shadow_parent(w, i);
     if (kind == FRAME_COUNTS_ALWAYS && node != NODE_LOST)
         recall_keep(w->recalls, parent, ip, code, node);
     return node;
