@@ -7,7 +7,9 @@
  * moved. Not here: what counts (format/ranges.h), residency (the collector samples it). */
 #define _GNU_SOURCE
 #include "recorder/preload/hooks_map.h"
+#include "recorder/preload/ground.h"
 #include "recorder/preload/hooks.h"
+#include "recorder/preload/interp.h"
 #include "recorder/preload/real.h"
 
 #include <errno.h>
@@ -123,6 +125,13 @@ static void *map_outcome(void *address, size_t length, int protection, int flags
     return address;
 }
 
+/* Memory has gone or may not be read any more: what is known of stacks is void. */
+static void memory_went(void)
+{
+    if (interp.native)
+        ground_unmapped();
+}
+
 #define CALLER __builtin_return_address(0)
 
 static ALWAYS_INLINE void *map(void *hint, size_t length, int protection, int flags, int fd,
@@ -156,7 +165,9 @@ EXPORT int munmap(void *address, size_t length)
         emit2(t, RING_WORD(RING_UNMAP, 0, (uintptr_t)address), length);
         map_leave(t, before);
     }
-    return real.munmap(address, length);
+    int status = real.munmap(address, length);
+    memory_went();
+    return status;
 }
 
 static void remap_outcome(void *old, size_t old_length, void *fresh, size_t length, int flags)
@@ -185,6 +196,7 @@ EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
         va_end(rest);
     }
     void *fresh = real.mremap(old, old_length, length, flags, target);
+    memory_went();
     if (!real_is_allocators(CALLER))
         remap_outcome(old, old_length, fresh, length, flags);
     return fresh;
@@ -195,6 +207,7 @@ EXPORT int mprotect(void *address, size_t length, int protection)
     struct thread *t = &thread_self;
     uint8_t before;
     int status = real.mprotect(address, length, protection);
+    memory_went();
     if (status == 0 && protection & PROT_WRITE && map_enter(t, &before)) {
         emit2(t, RING_WORD(RING_PROTECT, 1, (uintptr_t)address), length);
         map_leave(t, before);
