@@ -1,4 +1,5 @@
 """Native stacks: the walk against libgcc's unwinder on hostile code, and what a recording tells of C programs."""
+import json
 import re
 import shutil
 
@@ -55,3 +56,106 @@ def test_native__frames_are_right_where_a_signal_interrupts(tmp_path):
     told = counts(run([adversary(tmp_path, COMPILERS[0], "-O2"), "40000", "prof"]).out)
     assert (told["wrong"], told["disagreeing"], told["lost"]) == (0, 0, 0)
     assert told["checks"] >= 10 and 2 * told["shorter"] <= told["cut"] <= 2 * told["checks"]
+
+
+def names(stack):
+    return [frame["function"] for frame in stack["frames"]]
+
+
+def of_size(report, bytes):
+    """The frames of the one stack whose blocks have that size each."""
+    stacks = [stack for stack in report["stacks"] if stack["bytes"] == bytes * stack["allocations"]]
+    assert len(stacks) == 1, [(stack["bytes"], names(stack)) for stack in stacks]
+    return names(stacks[0])
+
+
+def chain(folder, compilers, flags):
+    return compiled(folder, compilers, flags, NATIVE / "chain.c", libraries=["-ldl", "-pthread"])
+
+
+def everything(recording):
+    """All that each process held at its end, with all frames."""
+    return recording.leaks("--frames", "all")
+
+
+BELOW = ["main", "outer", "middle", "leaf"]
+
+
+@needs_unwinder
+@pytest.mark.parametrize("flags", LEVELS)
+@pytest.mark.parametrize("compilers", COMPILERS, ids=lambda pair: pair[0])
+def test_native__chains_are_those_of_the_source(tmp_path, record, compilers, flags):
+    recording = record([chain(tmp_path, compilers, flags)])
+    report = everything(recording)
+    assert of_size(report, 100001)[-4:] == BELOW
+    assert of_size(report, 200002)[-3:] == ["main", "middle", "leaf"]
+    sorting = of_size(report, 300003)
+    assert "main" in sorting and sorting[-2:] == ["compare", "leaf"] and any("sort" in name for name in sorting[:-2])
+    threaded = of_size(report, 500005)
+    assert "main" in threaded and threaded[-3:] == ["on_thread", "middle", "leaf"]  # under the stack that created it
+    assert of_size(report, 600006)[-4:] == BELOW  # in the forked child
+    assert recording.summary()["losses"] == []
+
+
+@needs_unwinder
+def test_native__without_symbols_a_frame_is_its_offset_in_the_module(tmp_path, record):
+    program = chain(tmp_path, COMPILERS[0], "-O2 -fomit-frame-pointer")
+    assert run(["strip", program]).status == 0
+    told = of_size(everything(record([program])), 100001)
+    assert all(re.fullmatch(r"program\+0x[0-9a-f]+", name) for name in told[-4:]), told
+    assert len(set(told[-4:])) == 4
+
+
+@needs_unwinder
+def test_native__what_is_loaded_where_another_library_stood_is_another_one(tmp_path, record):
+    libraries = []
+    for i in range(200):
+        if i < 5:
+            source = tmp_path / f"work{i}.c"
+            source.write_text(f"#include <stdlib.h>\nvoid *kept{i}; void work(size_t n) {{ kept{i} = malloc(n); __asm__ volatile(\"\" ::: \"memory\"); }}\n")
+            assert run(["gcc", "-O1", "-shared", "-fPIC", "-o", tmp_path / f"work{i}.so", source]).status == 0
+        libraries.append(tmp_path / f"work{i % 5}.so")
+    recording = record([chain(tmp_path, COMPILERS[0], "-O1")], args=libraries)
+    held = {stack["frames"][-1]["module"]: stack for stack in everything(recording)["stacks"] if stack["frames"][-1]["function"] == "work"}
+    for i in range(5):
+        expected = [400000 + at for at in range(i, 200, 5)]
+        stack = held[str(tmp_path / f"work{i}.so")]
+        assert (stack["allocations"], stack["bytes"]) == (len(expected), sum(expected))
+
+
+@needs_unwinder
+def test_native__counts_are_those_without_native_stacks(tmp_path, record):
+    program = chain(tmp_path, COMPILERS[0], "-O2")
+    def events(recording):
+        return recording.summary()["events"]
+    assert events(record([program])) == events(record([program], options=["--no-native"]))
+
+
+@needs_unwinder
+def test_native__python_frames_stand_where_their_loop_does(record, interpreter):
+    """Whichever way one function came into another: all Python frames, in order, none of the interpreter's loops left over, and C code
+    between two frames exactly where C code called."""
+    recording = record(NATIVE / "ways.py", python=interpreter, options=["--native"])
+    told = json.loads(recording.finished.out)
+    seen = set()
+    for stack in recording.peak("--frames", "all")["stacks"]:
+        size = stack["bytes"] // 100 * 100  # without what a bytearray adds
+        expected = told.get(str(size))
+        if stack["allocations"] != 1 or not expected:
+            continue
+        seen.add(size)
+        frames = stack["frames"]
+        python = [frame["function"].rsplit(".", 1)[-1] for frame in frames if frame["kind"] == "python"]
+        assert python == expected, names(stack)
+        assert not [name for name in names(stack) if name.startswith("_PyEval_EvalFrameDefault")], names(stack)
+        assert frames[0]["kind"] == "native" and frames[-1]["kind"] == "native", names(stack)
+        kinds = [frame["kind"] == "python" for frame in frames]
+        last = len(kinds) - 1 - kinds[::-1].index(True)
+        if python[-2:] == ["recursive", "leaf"] and interpreter.minor >= (3, 11):
+            assert kinds[last - 1], names(stack)  # called in the same loop
+        if python[-3:] == ["<lambda>", "<lambda>", "leaf"]:
+            inner = [i for i, is_python in enumerate(kinds) if is_python][-2]
+            assert not kinds[inner - 1], names(stack)  # called by sorted, map, reduce or filter
+    assert len(seen) == len(told)
+    losses = [loss for loss in recording.summary()["losses"] if "native" in str(loss)]
+    assert not losses
