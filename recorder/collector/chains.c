@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "recorder/collector/nodes.h"
+#include "recorder/failpoint.h"
 
 enum { FIRST_NODES = 1024, MEMO_PLACES = 1 << 14, CREATORS_MAX = 64 };
 
@@ -34,7 +35,8 @@ bool chains_define(struct chains *c, uint32_t node, const struct chain_node *as)
         uint32_t capacity = c->capacity ? c->capacity : FIRST_NODES;
         while (capacity <= node)
             capacity *= 2;
-        struct chain_node *more = realloc(c->nodes, capacity * sizeof *more);
+        struct chain_node *more =
+            FAILPOINT(chain_nodes, realloc(c->nodes, capacity * sizeof *more), NULL);
         if (!more)
             return false;
         memset(more + c->capacity, 0, (capacity - c->capacity) * sizeof *more);
@@ -58,7 +60,8 @@ static uint32_t append(struct chains *c, struct names *names, uint32_t stack, ui
     for (; node && node != end && node < c->count; node = c->nodes[node].parent) {
         if (n == c->frame_capacity) {
             uint32_t capacity = n ? 2 * n : FIRST_NODES;
-            uint32_t *more = realloc(c->frames, capacity * sizeof *more);
+            uint32_t *more =
+                FAILPOINT(chain_frames, realloc(c->frames, capacity * sizeof *more), NULL);
             if (!more)
                 return STACK_UNKNOWN;
             c->frames = more;
@@ -142,7 +145,7 @@ static void memo_keep(struct chains *c, uint32_t python, uint32_t native, uint32
 {
     uint32_t place = memo_place(python, native);
     if (!c->memo)
-        c->memo = calloc(1, sizeof *c->memo);
+        c->memo = FAILPOINT(chain_memo, calloc(1, sizeof *c->memo), NULL);
     if (!c->memo)
         return;
     c->memo->places[place].python = python;
@@ -154,7 +157,8 @@ static bool push_level(struct chains *c, uint32_t at, const struct chain_level *
 {
     if (at == c->level_capacity) {
         uint32_t capacity = at ? 2 * at : 256;
-        struct chain_level *more = realloc(c->levels, capacity * sizeof *more);
+        struct chain_level *more =
+            FAILPOINT(chain_levels, realloc(c->levels, capacity * sizeof *more), NULL);
         if (!more)
             return false;
         c->levels = more;
@@ -217,7 +221,7 @@ uint32_t chains_stack(struct chains *c, struct names *names, uint32_t node)
 
 bool chains_copy(struct chains *to, const struct chains *from)
 {
-    struct chain_node *nodes = malloc(from->count * sizeof *nodes + 1);
+    struct chain_node *nodes = FAILPOINT(chain_copy, malloc(from->count * sizeof *nodes + 1), NULL);
     *to = (struct chains){0};
     if (!nodes)
         return false;

@@ -171,7 +171,8 @@ bool recorded_inherit(struct recorded *child, const struct recorded *parent)
         return false;
     struct known_code *codes =
         FAILPOINT(inherit_memory, malloc((size_t)parent->code_count * sizeof *codes + 1), NULL);
-    struct known_module *modules = malloc(parent->module_count * sizeof *modules + 1);
+    struct known_module *modules =
+        FAILPOINT(module_copy, malloc(parent->module_count * sizeof *modules + 1), NULL);
     if (!codes || !modules || !nodes_copy(&child->nodes, &parent->nodes) ||
         !chains_copy(&child->chains, &parent->chains)) {
         free(codes);
@@ -225,7 +226,8 @@ bool recorded_define_module(struct recorded *p, uint32_t module, uint32_t functi
         return false;
     if (module >= p->module_count) {
         uint32_t count = (module | 63) + 1;
-        struct known_module *more = realloc(p->modules, count * sizeof *more);
+        struct known_module *more =
+            FAILPOINT(module_places, realloc(p->modules, count * sizeof *more), NULL);
         if (!more)
             return false;
         memset(more + p->module_count, 0, (count - p->module_count) * sizeof *more);

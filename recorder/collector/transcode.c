@@ -3,6 +3,7 @@
 #include "recorder/collector/transcode.h"
 
 #include "recorder/collector/blocks.h"
+#include "recorder/collector/definitions.h"
 #include "recorder/failpoint.h"
 
 #include <errno.h>
@@ -24,18 +25,13 @@ static const uint8_t kind_words[RING_KIND_COUNT] = {
 #undef RING_EVENT
 };
 
-static uint64_t word_at(const struct stream *s, uint64_t at)
-{
-    return __atomic_load_n(&s->ring->words[(at >> 3) & (RING_WORDS - 1)], __ATOMIC_RELAXED);
-}
-
-static bool at_turn(const struct stream *s) { return word_at(s, s->tail) >> 56 == RING_TURN; }
+static bool at_turn(const struct stream *s) { return stream_word(s, s->tail) >> 56 == RING_TURN; }
 
 uint64_t stream_next_turn(const struct stream *s)
 {
     if (s->tail == s->head)
         return TURN_NONE;
-    uint64_t word = word_at(s, s->tail);
+    uint64_t word = stream_word(s, s->tail);
     return word >> 56 == RING_TURN ? word & RING_LOW_MASK : s->turn;
 }
 
@@ -258,139 +254,12 @@ static bool on_discard(struct transcoder *tc, struct stream *s, uint64_t address
     return true;
 }
 
-/* A module's path and build id are there. */
-static void finish_module(struct transcoder *tc, struct stream *s)
-{
-    static const char digits[] = "0123456789abcdef";
-    struct partial_code *c = &s->code;
-    char hex[2 * MODULE_ID_LIMIT];
-    struct text path = {(const char *)c->bytes, c->name_bytes}, id = {hex, 2 * c->file_bytes};
-    for (uint32_t i = 0; i < c->file_bytes; i++) {
-        hex[2 * i] = digits[c->bytes[c->name_bytes + i] >> 4];
-        hex[2 * i + 1] = digits[c->bytes[c->name_bytes + i] & 15];
-    }
-    struct record record = {.type = RECORD_MODULE};
-    record.module.process = s->process->id;
-    record.module.path = path;
-    record.module.build_id = id;
-    record.module.address = c->address;
-    record.module.length = c->length;
-    record.module.function = names_module(tc->output->names, path, id);
-    output_record(tc->output, &record, NULL);
-    if (!recorded_define_module(s->process, c->code, record.module.function, c->address))
-        s->process->corrupt = true;
-    stream_release(s);
-}
-
-static bool on_module_gone(struct transcoder *tc, const struct stream *s, uint32_t module)
-{
-    struct recorded *p = s->process;
-    if (module >= p->module_count || !p->modules[module].function)
-        return true;
-    struct record record = {.type = RECORD_MODULE_GONE,
-                            .module_gone = {p->id, p->modules[module].start}};
-    output_record(tc->output, &record, NULL);
-    return true;
-}
-
-static void finish_code(struct transcoder *tc, struct stream *s)
-{
-    if (s->code.is_module) {
-        finish_module(tc, s);
-        return;
-    }
-    struct partial_code *c = &s->code;
-    const char *texts = (const char *)c->bytes;
-    struct text name = {texts, c->name_bytes}, file = {texts + c->name_bytes, c->file_bytes};
-    struct line_table table = {.bytes = c->bytes + c->name_bytes + c->file_bytes,
-                               .size_bytes = c->table_bytes,
-                               .first_line = (int32_t)c->first_line,
-                               .kind = (enum line_table_kind)c->table_kind};
-    uint32_t function =
-        names_function(tc->output->names, FUNCTION_PYTHON, name, file, c->first_line);
-    if (!recorded_define_code(s->process, c->code, function, &table))
-        s->process->corrupt = true;
-    stream_release(s);
-}
-
-/* The bytes of what was announced follow: room for them, as far as it may be taken. */
-static bool begin_code(struct transcoder *tc, struct stream *s, const struct partial_code *as)
-{
-    struct partial_code *c = &s->code;
-    stream_release(s);
-    *c = *as;
-    size_t total = (size_t)c->name_bytes + c->file_bytes + c->table_bytes;
-    if (!recorded_may_take(s->process, total)) {
-        c->skip_bytes = (uint32_t)total;
-        s->process->refused++;
-        return true;
-    }
-    c->bytes = FAILPOINT(code_text, malloc(total + 1), NULL);
-    if (!c->bytes)
-        return false;
-    c->allowance = s->process->allowance;
-    if (c->allowance)
-        c->allowance->used_bytes += total;
-    if (total == 0)
-        finish_code(tc, s);
-    return true;
-}
-
-static bool on_code(struct transcoder *tc, struct stream *s, const uint64_t *w)
-{
-    if (w[2] > CODE_TEXT_LIMIT || w[3] > CODE_TEXT_LIMIT || w[4] > CODE_TABLE_LIMIT)
-        return false;
-    uint32_t minor = (uint32_t)(w[1] >> 32);
-    s->process->chains.each_is_entry = minor <= 10;
-    s->process->chains.may_be_ahead = minor <= 9;
-    return begin_code(tc, s,
-                      &(struct partial_code){.code = (uint32_t)w[0],
-                                             .first_line = (uint32_t)w[1],
-                                             .table_kind = (uint8_t)(w[0] >> 48),
-                                             .name_bytes = (uint32_t)w[2],
-                                             .file_bytes = (uint32_t)w[3],
-                                             .table_bytes = (uint32_t)w[4]});
-}
-
-static bool on_module(struct transcoder *tc, struct stream *s, const uint64_t *w)
-{
-    if ((uint32_t)w[3] > CODE_TEXT_LIMIT || w[3] >> 32 > MODULE_ID_LIMIT)
-        return false;
-    return begin_code(tc, s,
-                      &(struct partial_code){.code = (uint32_t)w[0],
-                                             .is_module = true,
-                                             .address = w[1],
-                                             .length = w[2],
-                                             .name_bytes = (uint32_t)w[3],
-                                             .file_bytes = (uint32_t)(w[3] >> 32)});
-}
-
-static bool on_data(struct transcoder *tc, struct stream *s, uint64_t at, uint32_t count)
-{
-    struct partial_code *c = &s->code;
-    uint32_t total = c->name_bytes + c->file_bytes + c->table_bytes;
-    if (!c->bytes && count <= c->skip_bytes) {
-        c->skip_bytes -= count;
-        return true;
-    }
-    if (!c->bytes || count > total - c->got_bytes)
-        return false;
-    for (uint32_t i = 0; i < count; i += 8) {
-        uint64_t word = word_at(s, at + i);
-        memcpy(c->bytes + c->got_bytes + i, &word, count - i < 8 ? count - i : 8);
-    }
-    c->got_bytes += count;
-    if (c->got_bytes == total)
-        finish_code(tc, s);
-    return true;
-}
-
 static bool on_mark(struct transcoder *tc, const struct stream *s, uint64_t at, uint32_t count)
 {
     char name[MARK_NAME_BYTES + 8];
     struct record record = {.type = RECORD_MARK, .mark.name = {name, count}};
     for (uint32_t i = 0; i < count; i += 8) {
-        uint64_t word = word_at(s, at + i);
+        uint64_t word = stream_word(s, at + i);
         memcpy(name + i, &word, sizeof word);
     }
     output_record(tc->output, &record, NULL);
@@ -450,10 +319,10 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
                            (uint32_t)low >= s->process->chains.count;
         return recorded_define_node(s->process, tc->output->names, (uint32_t)low, (uint32_t)w[1],
                                     (uint32_t)(w[1] >> 32), (int32_t)w[2]);
-    case RING_CODE: return on_code(tc, s, w);
-    case RING_MODULE: return on_module(tc, s, w);
-    case RING_MODULE_GONE: return on_module_gone(tc, s, (uint32_t)low);
-    case RING_DATA: return on_data(tc, s, at + 8, (uint32_t)low);
+    case RING_CODE: return definitions_code(tc, s, w);
+    case RING_MODULE: return definitions_module(tc, s, w);
+    case RING_MODULE_GONE: return definitions_module_gone(tc, s, (uint32_t)low);
+    case RING_DATA: return definitions_data(tc, s, at + 8, (uint32_t)low);
     case RING_MARK: return on_mark(tc, s, at + 8, (uint32_t)low);
     case RING_WAITED: s->waited = (uint32_t)low; return true;
     case RING_EXEC:
@@ -480,7 +349,7 @@ static unsigned event_words(uint64_t word)
  * tells. A TURN word after the first event is none. */
 static bool run_one(struct transcoder *tc, struct stream *s, bool *begun, bool *sound)
 {
-    uint64_t w[5] = {word_at(s, s->tail)};
+    uint64_t w[5] = {stream_word(s, s->tail)};
     unsigned words = event_words(w[0]);
     *sound = words && s->tail + 8 * words <= s->head;
     if (!*sound)
@@ -491,7 +360,7 @@ static bool run_one(struct transcoder *tc, struct stream *s, bool *begun, bool *
         s->turn = w[0] & RING_LOW_MASK;
     } else {
         for (unsigned i = 1; i < words && i < 5; i++)
-            w[i] = word_at(s, s->tail + 8 * i);
+            w[i] = stream_word(s, s->tail + 8 * i);
         *begun = true;
         *sound = run_event(tc, s, w, s->tail);
     }
@@ -504,7 +373,7 @@ static bool run_one(struct transcoder *tc, struct stream *s, bool *begun, bool *
  * counted in. */
 static void run_usual(struct transcoder *tc, struct stream *s, uint64_t end, bool *begun)
 {
-    unsigned kind = (unsigned)(word_at(s, s->tail) >> 56);
+    unsigned kind = (unsigned)(stream_word(s, s->tail) >> 56);
     if ((kind != RING_ALLOC && kind != RING_FREE) || s->thread == ID_NONE || s->process->failed)
         return;
     speak_as(tc, s);
@@ -520,7 +389,7 @@ static void take_turn(struct transcoder *tc, struct stream *s)
 {
     if (s->tail == s->head || !at_turn(s))
         return;
-    s->turn = word_at(s, s->tail) & RING_LOW_MASK;
+    s->turn = stream_word(s, s->tail) & RING_LOW_MASK;
     s->tail += 8;
     tc->events++;
 }
@@ -550,13 +419,4 @@ bool transcode_run(struct transcoder *tc, struct stream *s)
         tick(tc);
     }
     return sound && !s->process->corrupt;
-}
-
-void stream_release(struct stream *s)
-{
-    const struct partial_code *c = &s->code;
-    if (c->allowance)
-        c->allowance->used_bytes -= (size_t)c->name_bytes + c->file_bytes + c->table_bytes;
-    free(s->code.bytes);
-    s->code = (struct partial_code){0};
 }

@@ -72,6 +72,12 @@ struct transcoder {
 
 #define TURN_NONE UINT64_MAX /* beyond all turns */
 
+/* The word at an offset of its ring, read once. */
+static inline uint64_t stream_word(const struct stream *s, uint64_t at)
+{
+    return __atomic_load_n(&s->ring->words[(at >> 3) & (RING_WORDS - 1)], __ATOMIC_RELAXED);
+}
+
 /* The turn under which the stream's next event stands; TURN_NONE: the cut is used up. */
 uint64_t stream_next_turn(const struct stream *s);
 

@@ -59,8 +59,6 @@ static uint32_t collect_shims(struct walker *w, uintptr_t *out, uint32_t capacit
 {
     struct entry_shims *s = w->shims;
     uint32_t n = 0;
-    if (!s || s->full)
-        return 0;
     while (s->count && s->at[s->count - 1].place >= w->depth)
         s->count--;
     for (uint32_t i = s->count; i-- > 0 && n < capacity;)
@@ -81,7 +79,7 @@ static uint32_t collect_chain(struct walker *w, uintptr_t *out, uint32_t capacit
     return n;
 }
 
-void entries_collect(struct walker *w, struct native_marks *marks)
+bool entries_collect(struct walker *w, struct native_marks *marks)
 {
     uint32_t capacity;
     uintptr_t *out = native_entries(&w->native, &capacity);
@@ -89,11 +87,14 @@ void entries_collect(struct walker *w, struct native_marks *marks)
     marks->count = 0;
     marks->by_range = interp.minor <= 9;
     if (!out || marks->by_range)
-        return;
+        return out != NULL;
     if (interp.layout.tstate_cframe != LAYOUT_NONE)
         marks->count = collect_chain(w, out, capacity);
-    else
+    else if (w->shims && !w->shims->full)
         marks->count = collect_shims(w, out, capacity);
+    else
+        return false;
+    return true;
 }
 
 void entries_release(struct walker *w)

@@ -21,8 +21,9 @@ void entries_start(void);
 void entries_note(struct walker *w, uint32_t i, uintptr_t frame);
 
 /* Fills marks with the entries of the calling thread, whose Python stack was just walked, innermost
- * first. They stand in the native list's memory. Keeps errno. */
-void entries_collect(struct walker *w, struct native_marks *marks);
+ * first. They stand in the native list's memory. Returns false where they are not known: native
+ * frames then have no place among the Python ones. Keeps errno. */
+bool entries_collect(struct walker *w, struct native_marks *marks);
 
 /* Give back what was noted, at a thread's end. May change errno. */
 void entries_release(struct walker *w);

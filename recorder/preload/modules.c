@@ -9,6 +9,7 @@
 #include <link.h>
 #include <string.h>
 
+#include "recorder/failpoint.h"
 #include "recorder/preload/define.h"
 #include "recorder/preload/pages.h"
 #include "recorder/preload/peek.h"
@@ -90,7 +91,8 @@ static struct module_table *grow(struct module_table *old)
         living += old->modules[i].id != MODULE_NONE;
     while (places < 4 * living)
         places *= 2;
-    struct module_table *table = pages_map(sizeof *table + places * sizeof table->modules[0]);
+    size_t bytes = sizeof(struct module_table) + places * sizeof(struct module);
+    struct module_table *table = FAILPOINT(modules_memory, pages_map(bytes), NULL);
     if (!table)
         return NULL;
     table->mask = places - 1;
@@ -202,13 +204,13 @@ static uint32_t meet_locked(const struct dl_find_object *found)
     if (!table || used > table->mask / 2)
         table = grow(table);
     if (!table)
-        return MODULE_NONE;
+        return MODULE_LOST;
     uint32_t id = known(table, found);
     if (id)
         return id;
     retire_under(table, found);
     if (last_id + 1 >= MODULE_LIMIT || !tell(last_id + 1, found))
-        return MODULE_NONE;
+        return MODULE_LOST;
     struct module module = {.start = (uintptr_t)found->dlfo_map_start,
                             .end = (uintptr_t)found->dlfo_map_end,
                             .link_map = found->dlfo_link_map,
@@ -226,8 +228,10 @@ uint32_t module_of(uintptr_t address, uintptr_t *start)
     *start = (uintptr_t)found.dlfo_map_start;
     struct module_table *table = atomic_load_explicit(&table_now, memory_order_acquire);
     uint32_t id = table ? known(table, &found) : MODULE_NONE;
-    if (id || !rules_lock())
+    if (id)
         return id;
+    if (!rules_lock())
+        return MODULE_LOST;
     id = meet_locked(&found);
     rules_unlock();
     return id;

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MODULE_NONE = 0, MODULE_LIMIT = 1 << 24 };
+enum { MODULE_NONE = 0, MODULE_LIMIT = 1 << 24, MODULE_LOST = MODULE_LIMIT };
 
 extern _Atomic uint64_t modules_retired; /* modules.c's: modules_epoch reads it */
 
@@ -24,10 +24,11 @@ static inline uint64_t modules_epoch(void)
     return atomic_load_explicit(&modules_retired, memory_order_acquire);
 }
 
-/* The module that holds an address: 1.., MODULE_NONE where none does (code made at run time), or
- * where it could not be told. *start: where the module begins. At the first meeting its path and
- * build id are told (define_module) before its number is returned. Any thread; lock-free when
- * known. May change errno. */
+/* The module that holds an address: 1.., MODULE_NONE where none does (code made at run time),
+ * MODULE_LOST where it could not be told (no memory, the lock not had, a definition refused).
+ * *start: where the module begins. At the first meeting its path and build id are told
+ * (define_module) before its number is returned. Any thread; lock-free when known. May change
+ * errno. */
 uint32_t module_of(uintptr_t address, uintptr_t *start);
 
 /* Is an address in our own library? Any thread. */

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/failpoint.h"
 #include "recorder/preload/eval.h"
 #include "recorder/preload/ground.h"
 #include "recorder/preload/memory.h"
@@ -82,7 +83,9 @@ static bool list_grow(struct native_list **list)
 {
     struct native_list *old = *list;
     uint32_t capacity = old ? 2 * old->capacity : CAPACITY_MIN;
-    struct native_list *l = capacity <= NATIVE_DEPTH_MAX ? pages_map(list_bytes(capacity)) : NULL;
+    struct native_list *l = NULL;
+    if (capacity <= NATIVE_DEPTH_MAX)
+        l = FAILPOINT(native_memory, pages_map(list_bytes(capacity)), NULL);
     if (!l)
         return false;
     l->frames = (struct native_frame *)(l + 1);
@@ -335,6 +338,8 @@ static uint32_t node_of_frame(struct native_list *l, const struct native_frame *
         code = 0;
     } else if (!f->marked) {
         uint32_t module = module_of(at, &start);
+        if (UNLIKELY(module == MODULE_LOST))
+            return NODE_LOST;
         code = CODE_NATIVE | module;
         offset = module ? (uint32_t)(at - start) : 0;
         if (at - start > UINT32_MAX)
@@ -430,6 +435,8 @@ __attribute__((noinline)) uint32_t native_walk(struct native_list **list,
     errno = saved;
     return node;
 }
+
+void native_missed(void) { atomic_fetch_add_explicit(&lost_count, 1, memory_order_relaxed); }
 
 /* ---- fork */
 

@@ -56,6 +56,9 @@ uint32_t native_walk(struct native_list **list, const struct native_marks *marks
  * itself may move the list. Keeps errno. */
 uintptr_t *native_entries(struct native_list **list, uint32_t *capacity);
 
+/* A stack goes without its native frames, for a reason outside of the walk: counted. */
+void native_missed(void);
+
 /* Give back a thread's list at its end. Keeps errno. */
 void native_list_release(struct native_list **list);
 

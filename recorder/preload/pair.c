@@ -24,8 +24,10 @@ uint32_t pair_of(struct walker *w, uint32_t python)
     struct native_marks marks = {0};
     if (w->closed)
         return python;
-    if (python >= NODE_FIRST)
-        entries_collect(w, &marks);
+    if (python >= NODE_FIRST && !entries_collect(w, &marks)) {
+        native_missed();
+        return python;
+    }
     uint32_t native = native_walk(&w->native, &marks);
     if (native < NODE_FIRST || python == NODE_LOST)
         return python;

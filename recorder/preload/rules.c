@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/preload/rules.h"
 
+#include "recorder/failpoint.h"
 #include "recorder/preload/lock.h"
 #include "recorder/preload/pages.h"
 
@@ -41,7 +42,9 @@ static struct rule_table *grow(struct rule_table *old)
 {
     uint64_t bits = old ? 64 - old->shift + 1 : ENTRIES_MIN_BITS;
     size_t bytes = sizeof *old + ((size_t)sizeof old->entries[0] << bits);
-    struct rule_table *table = bits <= ENTRIES_MAX_BITS ? pages_map(bytes) : NULL;
+    struct rule_table *table = NULL;
+    if (bits <= ENTRIES_MAX_BITS)
+        table = FAILPOINT(rules_memory, pages_map(bytes), NULL);
     if (!table)
         return NULL;
     table->shift = 64 - bits;

@@ -73,6 +73,7 @@ class Row(typing.NamedTuple):
     told: str = ""  # lost: the reason in the trace. Others: what memrec's words contain
     stderr: str = ""  # lost: what memrec's words contain
     status: int = 125
+    options: tuple = ()
 
 
 PROGRAM = {"refused": "is not started; memrec says why and exits with 125"}
@@ -82,6 +83,8 @@ TRACE = {"refused": "no file is left", "whole": "whole, nothing is lost", "lost"
 NO_PLACE = dict(outcome="lost", told="no_place", stderr="could not join the recording")
 NO_STACK = dict(outcome="lost", told="stack_unknown", stderr="allocations have no stack")
 CUT_SHORT = "processes stopped recording before their end"
+NATIVE = ("--native",)
+NO_NATIVE = dict(outcome="lost", told="native_unknown", options=NATIVE)
 
 ROWS = {
     "arguments_memory": Row("refused", told="out of memory"),
@@ -135,6 +138,13 @@ ROWS = {
     "process_memory": Row(**NO_PLACE),
     "inherit_memory": Row("lost", told="corrupt_ring", stderr=CUT_SHORT),
     "code_memory": Row("lost", "code_memory:200+", told="corrupt_ring", stderr=CUT_SHORT),
+    "chain_nodes": Row("lost", told="corrupt_ring", stderr=CUT_SHORT, options=NATIVE),
+    "chain_frames": Row("whole", "chain_frames:1", options=NATIVE),
+    "chain_levels": Row("whole", "chain_levels:1", options=NATIVE),
+    "chain_memo": Row("whole", options=NATIVE),
+    "chain_copy": Row("lost", told="corrupt_ring", stderr=CUT_SHORT, options=NATIVE),
+    "module_places": Row("lost", told="corrupt_ring", stderr=CUT_SHORT, options=NATIVE),
+    "module_copy": Row("lost", told="corrupt_ring", stderr=CUT_SHORT, options=NATIVE),
     "node_memory": Row("lost", told="corrupt_ring", stderr=CUT_SHORT),
     "node_stacks": Row("lost", told="corrupt_ring", stderr=CUT_SHORT),
     "node_outermosts": Row("lost", told="corrupt_ring", stderr=CUT_SHORT),
@@ -194,6 +204,9 @@ ROWS = {
     "ring_wait": Row("whole", "ring_full:1,ring_wait"),  # full once in each process, so that it surely waits
     "ring_full": Row("lost", told="ring_full", stderr=CUT_SHORT),
     "place_lost": Row("lost", "place_lost:2+", told="corrupt_ring", stderr=CUT_SHORT),
+    "native_memory": Row(**NO_NATIVE),
+    "rules_memory": Row(**NO_NATIVE),
+    "modules_memory": Row(**NO_NATIVE),
     "walker_memory": Row(**NO_STACK),
     "intern_full": Row(**NO_STACK),
     "intern_chunk": Row(**NO_STACK),
@@ -299,13 +312,13 @@ def fired(marks):
 
 @pytest.fixture
 def failing(job, tmp_path):
-    """failing(MEMREC_FAIL) -> (bare, recorded, trace, whether the program has begun)."""
-    def recorded(arm):
+    """failing(MEMREC_FAIL, options of memrec run) -> (bare, recorded, trace, whether the program has begun)."""
+    def recorded(arm, options):
         argv, bare = job
         begun = argv[-1].with_name("job.py.begun")
         begun.unlink(missing_ok=True)
         trace, marks = tmp_path / "t.lz4", tmp_path / "marks"
-        done = run([FAIL / "memrec", "run", "-o", trace, "--", *argv], timeout=HANG_SECONDS, env={"MEMREC_FAIL": arm, "MEMREC_FAIL_MARKS": str(marks)})
+        done = run([FAIL / "memrec", "run", "-o", trace, *options, "--", *argv], timeout=HANG_SECONDS, env={"MEMREC_FAIL": arm, "MEMREC_FAIL_MARKS": str(marks)})
         assert fired(marks) == {each.split(":")[0] for each in arm.split(",")}, "not all have fired"
         return bare, done, trace, begun.exists()
     return recorded
@@ -315,7 +328,9 @@ def failing(job, tmp_path):
 def test_failpoint__harms_nobody(failing, name):
     assert name in ROWS, f"the failpoint {name} has no line in ROWS: what is expected of it?"
     row = ROWS[name]
-    bare, done, trace, begun = failing(row.arm or name)
+    if row.options == NATIVE and not (ROOT / "build" / "unwind" / "unwind.o").exists():
+        pytest.skip("built without the unwinder (tools/setup-unwind)")
+    bare, done, trace, begun = failing(row.arm or name, row.options)
     if row.outcome == "refused":
         assert (done.status, done.out) == (row.status, "") and not trace.exists() and not begun
         assert done.err.startswith("memrec: ") and len(done.err.splitlines()) == 1 and row.told in done.err, done.err

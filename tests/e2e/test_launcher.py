@@ -272,7 +272,7 @@ def test_status__126_where_it_cannot_be_executed(memrec, tmp_path):
 
 @pytest.mark.parametrize("argv", [
     [], ["-o"], ["--no-such-option", "job.py"], ["-x", "job.py"], ["--children", "some", "job.py"], ["--max-size", "lots", "job.py"],
-    ["--max-size", "0", "job.py"], ["--max-size", "-5", "job.py"], ["--max-size", "1XB", "job.py"], ["--native", "job.py"], ["--sample", "job.py"],
+    ["--max-size", "0", "job.py"], ["--max-size", "-5", "job.py"], ["--max-size", "1XB", "job.py"], ["--sample", "job.py"],
     ["--sample=1MiB", "job.py"], ["-m"], ["-c"], ["--"], ["--output="]], ids=" ".join)
 def test_status__125_for_wrong_usage(memrec, tmp_path, argv):
     (tmp_path / "job.py").write_text("print('program ran')")

@@ -32,13 +32,14 @@ def assert_whole(recording, memreplay):
 
 @pytest.fixture
 def interrupted(record, programs):
-    """interrupted(scenario, ..., safe=True) -> (bare output, recording), both by lines."""
-    def ran(*arguments, safe=True, timeout=240):
+    """interrupted(scenario, ..., safe=True) -> (bare output, recording), both by lines. Without native stacks, since to learn how a
+    frame is left takes thousands of instructions, each of which is a step."""
+    def ran(*arguments, safe=True, timeout=240, native=False):
         argv = [programs / "interrupted", *map(str, arguments)]
         env = {"LD_PRELOAD": str(programs / "signalsafe.so")} if safe else {}
         bare = run(argv, env=env, timeout=timeout)
         assert bare.status == 0
-        recording = record(argv, env=env, options=["-q"], timeout=timeout)
+        recording = record(argv, env=env, options=["-q"] if native else ["-q", "--no-native"], timeout=timeout)
         result, made = recording.finished.out.splitlines()
         assert result == bare.out.splitlines()[0] and result.endswith(" 0")
         assert recording.finished.err == ""
@@ -126,6 +127,21 @@ def test_signals__storm_of_timers(interrupted, memreplay):
     beneath = made + rounds - mallocs(summary) - lost.get("reentered", 0) // 2
     assert 0 <= beneath < made
     assert summary["totals"]["failed"] == rounds and summary["totals"]["allocations"] - mallocs(summary) == 3 * rounds + 4
+
+
+@pytest.mark.release_only  # its own preloaded library comes before the sanitizers'
+@single_steps
+@pytest.mark.fault("timers interrupt four allocating threads all the time, with native stacks", program="its result as without us",
+                   trace="every block, or it is counted as lost; a stack that cannot be read is counted")
+def test_signals__storm_of_timers_with_native_stacks(interrupted, memreplay):
+    made, recording = interrupted("storm", native=True)
+    assert_whole(recording, memreplay)
+    summary = recording.summary()
+    lost, rounds = losses(summary), 4 * 300 * ROUNDS
+    assert set(lost) <= {"reentered", "unknown_free", "native_cut", "native_unknown"} and lost.get("reentered", 0) % 2 == 0
+    beneath = made + rounds - mallocs(summary) - lost.get("reentered", 0) // 2
+    assert 0 <= beneath < made
+    assert summary["totals"]["failed"] == rounds
 
 
 # ---- threads, forks and libraries ----
