@@ -313,7 +313,7 @@ def fired(marks):
 @pytest.fixture
 def failing(job, tmp_path):
     """failing(MEMREC_FAIL, options of memrec run) -> (bare, recorded, trace, whether the program has begun)."""
-    def recorded(arm, options):
+    def recorded(arm, options=()):
         argv, bare = job
         begun = argv[-1].with_name("job.py.begun")
         begun.unlink(missing_ok=True)
