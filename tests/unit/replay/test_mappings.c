@@ -54,6 +54,23 @@ static void test_mappings__pages_that_are_discarded_count_no_more(void **state)
     player_free(p);
 }
 
+/* What was known to be untouched of a mapping goes with it. */
+static void test_mappings__a_new_mapping_begins_as_if_all_were_touched(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_begin(&s);
+    maker_map(&s.m, 0x100000, 4 * MIB, MAP_KIND_ANONYMOUS, s.a);
+    maker_resident_range(&s.m, s.process, 0x100000, 4 * MIB, MIB);
+    maker_unmap(&s.m, 0x100000, 4 * MIB);
+    maker_map(&s.m, 0x900000, 4 * MIB, MAP_KIND_ANONYMOUS, s.a);
+    struct player *p = scene_play(&s, 0);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).bytes, 4 * MIB);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).resident_bytes, 4 * MIB);
+    assert_int_equal(player_stack(p, s.a, PLAYER_LEAK).unsampled_bytes, 4 * MIB);
+    player_free(p);
+}
+
 static void test_mappings__a_reservation_counts_what_is_resident_when_it_is_sampled(void **state)
 {
     (void)state;
@@ -185,6 +202,7 @@ int main(void)
         cmocka_unit_test(
             test_mappings__a_sampled_mapping_keeps_its_largest_sample_also_for_the_peak),
         cmocka_unit_test(test_mappings__pages_that_are_discarded_count_no_more),
+        cmocka_unit_test(test_mappings__a_new_mapping_begins_as_if_all_were_touched),
         cmocka_unit_test(test_mappings__cut_or_moved_pieces_are_allocated_once),
         cmocka_unit_test(test_mappings__pages_that_come_into_a_reservation_are_allocated),
     };

@@ -131,11 +131,31 @@ static void count_values(uint64_t *sum, uint64_t of, struct site_values v)
     count_in(sum, numbers, 5);
 }
 
+/* Everybody's names, and the stacks. */
+static void count_model(uint64_t *sum, struct model *m)
+{
+    const struct symbols *s = &m->symbols;
+    for (uint32_t id = 0; id < s->stacks.limit; id++) {
+        const struct stack_node *node = symbols_stack(s, id);
+        const struct frame *f = node ? symbols_frame(s, node) : 0;
+        if (node)
+            count_in(sum, (uint64_t[]){id, node->parent_plus_1, f->function, f->line}, 4);
+    }
+    for (uint32_t id = 0; id < s->functions.limit; id++)
+        count_in(sum, (uint64_t[]){id, symbols_function(s, id) ? 1 : 0}, 2);
+    for (uint32_t id = 0; id < m->threads.limit; id++)
+        count_in(sum, (uint64_t[]){id, model_thread(m, id)->name->length}, 2);
+    for (uint32_t id = 0; id < m->processes.limit; id++)
+        count_in(sum, (uint64_t[]){id, model_process(m, id)->argument_count}, 2);
+    count_in(sum, (uint64_t[]){m->mark_count, m->loss_count, m->has_exit}, 3);
+}
+
 /* A number that stands for what a replay came to. */
-static uint64_t outcome(const struct replay *r)
+static uint64_t outcome(struct replay *r)
 {
     const struct history *h = &r->history;
     uint64_t sum = r->moment.bytes;
+    count_model(&sum, &r->model);
     for (uint32_t id = 1; id < r->sites.count; id++) {
         count_values(&sum, id, site_then(&r->sites, id));
         count_values(&sum, id, site_leak(&r->sites, id));
