@@ -28,6 +28,8 @@ static void test_cut__a_file_cut_anywhere_is_read_up_to_the_cut(void **state)
         seen_read(&s, b.bytes, length);
         if (length < b.blocks[0].offset) {
             assert_int_equal(s.open, length ? -ERR_TRUNCATED : -ERR_NOT_A_TRACE);
+            assert_string_equal(s.err.text, length ? "a trace: ends inside the file header"
+                                                   : "a trace: is empty");
             continue;
         }
         uint32_t whole = 0;

@@ -380,19 +380,22 @@ static void test_recovery__bytes_after_the_trailer_are_damage(void **state)
 {
     (void)state;
     struct built b;
-    struct seen s;
     build_small(&b);
-    uint8_t *twice = malloc(2 * b.length);
-    memcpy(twice, b.bytes, b.length);
-    memcpy(twice + b.length, b.bytes, b.length);
-    seen_read(&s, twice, 2 * b.length);
-    assert_int_equal(s.block_count, b.block_count);
-    assert_int_equal(s.damage_count, 1);
-    assert_int_equal(s.damages[0].offset, b.length);
-    assert_int_equal(s.damages[0].length, b.length);
-    assert_false(s.complete);
-    seen_release(&s);
-    free(twice);
+    const size_t lengths[] = {b.length, 1, 1 << 20}; /* more than is read at once */
+    uint8_t *longer = calloc(1, b.length + (1 << 20));
+    memcpy(longer, b.bytes, b.length);
+    memcpy(longer + b.length, b.bytes, b.length);
+    for (int i = 0; i < 3; i++) {
+        struct seen s;
+        seen_read(&s, longer, b.length + lengths[i]);
+        assert_int_equal(s.block_count, b.block_count);
+        assert_int_equal(s.damage_count, 1);
+        assert_int_equal(s.damages[0].offset, b.length);
+        assert_int_equal(s.damages[0].length, lengths[i]);
+        assert_false(s.complete);
+        seen_release(&s);
+    }
+    free(longer);
     built_release(&b);
 }
 
