@@ -13,7 +13,7 @@
 #define LOOK_BYTES    (UINT64_C(128) << 20)
 #define HEADERS_MAX   1024u
 
-static char window[WINDOW_BYTES];
+static _Alignas(Elf64_Sym) char window[WINDOW_BYTES];
 
 struct elf_file {
     int fd;
