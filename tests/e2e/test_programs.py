@@ -37,7 +37,8 @@ def told(recording):
     kinds = {each["allocator"]: (each["allocations"], each["bytes"]) for each in summary["allocators"] if each["allocator"] in KINDS}
     totals, events = summary["totals"], summary["events"]
     assert [totals[each] for each in ("unknown_frees", "lost_frees", "replaced", "impossible")] == [0, 0, 0, 0]
-    assert summary["losses"] == [] and summary["trace"]["lost_events"] == 0
+    # Go's own stacks say nowhere how they are left: the C frames on them are there, what is outside is counted as cut.
+    assert {loss["reason"] for loss in summary["losses"]} <= {"native_cut"} and summary["trace"]["lost_events"] == 0
     return kinds, events["frees"] - events["frees_taken_back"], events["failed"]
 
 
