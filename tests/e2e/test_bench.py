@@ -159,6 +159,10 @@ def test_native_frames_are_judged_beside_the_same_mode_and_the_peers_that_have_t
     assert "With native frames" in bench("tables").markdown(results)
 
 
+def test_every_workload_is_one(bench):
+    assert {each.__name__ for each in bench("workloads").ALL} | {"storm"} == set(bench("catalog").BOTH) | {"documents"}
+
+
 def test_every_view_is_asked_beside_a_peer_s(bench):
     catalog, peers = bench("catalog"), bench("peers")
     asked = {report for group in catalog.views_part(["calls"], list(peers.ALL), 1.0) for run in group for report in run.reports}

@@ -275,7 +275,7 @@ def documents(scale, count):
     return lambda: None
 
 
-ALL = (calls, mallocs, deep, arrays, tables, parse, forest, threads, imports, tasks, stacks, randoms, empty, documents)
+ALL = (calls, mallocs, deep, thirty, arrays, tables, parse, forest, threads, imports, tasks, stacks, randoms, empty, documents)
 
 
 def main(name, *settings):
