@@ -18,6 +18,7 @@
 #include "recorder/preload/pages.h"
 #include "recorder/preload/recall.h"
 #include "recorder/preload/rules.h"
+#include "recorder/preload/tails.h"
 #include "recorder/ring.h"
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
@@ -33,12 +34,9 @@ struct native_frame {
     struct state at;
     uint32_t first; /* of its words */
     uint32_t node;
-    bool needs_bp; /* a frame from here on out is told from this RBP */
-    bool marked;   /* holds an entry */
-};
-
-struct native_word {
-    uintptr_t at, value;
+    uint64_t serial; /* of its appending: no other frame has it */
+    bool needs_bp;   /* a frame from here on out is told from this RBP */
+    bool marked;     /* holds an entry */
 };
 
 /* One frame on the way out. */
@@ -61,10 +59,14 @@ struct native_list {
     uint32_t recent; /* the node that was asked for last (intern.h) */
     uint32_t passes; /* walks to pass: the stack was too deep */
     bool cut;        /* frame 0 is not the outermost one */
+    bool nameless;   /* the walk under way has met code of no module */
     uint64_t epoch;  /* of modules */
+    uint64_t serial; /* of the frame that was appended last */
+    uint64_t turn;   /* the entries have changed so often */
     size_t mapped_bytes;
     struct ground ground;
     struct recall recalls[RECALL_ENTRIES];
+    struct tails tails;
 };
 
 static _Atomic uint64_t cut_count, lost_count;
@@ -189,26 +191,6 @@ static bool leave(struct native_list *l, struct step *step, struct state *s, boo
 
 /* ---- verification */
 
-/* How many of the outermost n words are not disproved yet: 0, when all stand. */
-static inline uint32_t words_fail(const struct native_word *words, uint32_t n)
-{
-    for (; n >= 4; n -= 4) {
-        const struct native_word *w = words + n;
-        if (UNLIKELY(!memory_is_word(w[-1].at, w[-1].value)))
-            return n;
-        if (UNLIKELY(!memory_is_word(w[-2].at, w[-2].value)))
-            return n - 1;
-        if (UNLIKELY(!memory_is_word(w[-3].at, w[-3].value)))
-            return n - 2;
-        if (UNLIKELY(!memory_is_word(w[-4].at, w[-4].value)))
-            return n - 3;
-    }
-    for (; n; n--)
-        if (UNLIKELY(!memory_is_word(words[n - 1].at, words[n - 1].value)))
-            return n;
-    return 0;
-}
-
 static inline bool frame_is(const struct native_frame *f, const struct state *s)
 {
     return f->at.sp == s->sp && f->at.ip == s->ip && f->at.exact == s->exact &&
@@ -274,6 +256,7 @@ static bool append(struct native_list *l, const struct step *step, bool needs_bp
     f->needs_bp = uses_bp || (needs_bp && !step->bp.at);
     f->marked = false;
     f->node = NODE_NONE;
+    f->serial = ++l->serial;
     l->frames[++l->depth].first = w;
     return f->needs_bp;
 }
@@ -289,6 +272,24 @@ static void append_all(struct native_list *l, uint32_t kept, uint32_t count)
 }
 
 /* ---- marks */
+
+static bool same_entries(const struct native_list *l, const struct native_marks *marks)
+{
+    return l->entry_count == marks->count &&
+           memcmp(l->entries, marks->entries, marks->count * sizeof *l->entries) == 0;
+}
+
+static void keep_entries(struct native_list *l, const struct native_marks *marks)
+{
+    if (same_entries(l, marks))
+        return;
+    l->turn++;
+    l->entry_count = 0;
+    if (!marks->by_range && marks->count <= l->capacity) {
+        memcpy(l->entries, marks->entries, marks->count * sizeof *l->entries);
+        l->entry_count = marks->count;
+    }
+}
 
 /* Which frames hold an entry. Returns the outermost frame whose mark has changed, at most `from`.
  */
@@ -308,20 +309,10 @@ static uint32_t mark(struct native_list *l, const struct native_marks *marks, ui
         if (holds)
             outermost = i;
     }
-    l->entry_count = 0;
-    if (!marks->by_range && marks->count <= l->capacity) {
-        memcpy(l->entries, marks->entries, marks->count * sizeof *l->entries);
-        l->entry_count = marks->count;
-    }
+    keep_entries(l, marks);
     if (l->cut && changed < l->depth && outermost < l->depth)
         changed = 0; /* what is outside of the outermost mark has no node */
     return changed;
-}
-
-static bool same_entries(const struct native_list *l, const struct native_marks *marks)
-{
-    return l->entry_count == marks->count &&
-           memcmp(l->entries, marks->entries, marks->count * sizeof *l->entries) == 0;
 }
 
 /* ---- nodes */
@@ -347,7 +338,9 @@ static uint32_t node_of_frame(struct native_list *l, const struct native_frame *
     }
     if (code)
         node = intern_node(parent, code, (int32_t)offset, &l->recent);
-    if (node != NODE_LOST && code != CODE_NATIVE) /* which may be another module's next time */
+    if (code == CODE_NATIVE) /* which may be another module's next time */
+        l->nameless = true;
+    else if (node != NODE_LOST)
         *recall = (struct recall){key, parent, node};
     return node;
 }
@@ -374,6 +367,39 @@ static uint32_t name_frames(struct native_list *l, uint32_t from)
     return node;
 }
 
+/* ---- tails */
+
+/* The frames inside the `kept` outermost ones, with what they led to. */
+static void keep_tail(struct native_list *l, uint32_t kept, uint32_t node)
+{
+    const struct native_frame *last = &l->frames[l->depth - 1];
+    uint32_t first = l->frames[kept].first;
+    struct tail about = {.sp = last->at.sp,
+                         .bp = last->at.bp,
+                         .needs_bp = last->needs_bp,
+                         .frame = kept - 1,
+                         .serial = l->frames[kept - 1].serial,
+                         .turn = l->turn,
+                         .node = node};
+    tails_keep(&l->tails, &about, l->words + first, l->frames[l->depth].first - first);
+}
+
+/* The node of a stack whose inner frames were met before, on outer ones that stand. NODE_NONE: they
+ * were not. */
+static uint32_t known_tail(struct native_list *l, const struct state *s,
+                           const struct native_marks *marks)
+{
+    const struct tail *set = tails_set(&l->tails, s->sp);
+    if (!same_entries(l, marks))
+        return NODE_NONE;
+    for (const struct tail *t = set; t < set + TAIL_WAYS; t++)
+        if (t->sp == s->sp && t->turn == l->turn && (!t->needs_bp || t->bp == s->bp) &&
+            t->frame < l->depth && l->frames[t->frame].serial == t->serial &&
+            !words_fail(t->words, t->count) && !words_fail(l->words, l->frames[t->frame + 1].first))
+            return t->node;
+    return NODE_NONE;
+}
+
 /* The walk where something has changed. */
 static uint32_t walk_changed(struct native_list **list, const struct state *s,
                              const struct native_marks *marks)
@@ -394,7 +420,11 @@ static uint32_t walk_changed(struct native_list **list, const struct state *s,
         return NODE_LOST;
     }
     append_all(l, kept, count);
-    return name_frames(l, mark(l, &moved, kept));
+    l->nameless = false;
+    uint32_t node = name_frames(l, mark(l, &moved, kept));
+    if (kept && node != NODE_LOST && !l->nameless)
+        keep_tail(l, kept, node);
+    return node;
 }
 
 static uint32_t walk(struct native_list **list, const struct state *s,
@@ -417,7 +447,8 @@ static uint32_t walk(struct native_list **list, const struct state *s,
             return l->frames[depth - 1].node;
         return name_frames(l, mark(l, marks, depth));
     }
-    return walk_changed(list, s, marks);
+    uint32_t node = known_tail(l, s, marks);
+    return node != NODE_NONE ? node : walk_changed(list, s, marks);
 }
 
 __attribute__((noinline)) uint32_t native_walk(struct native_list **list,
