@@ -155,7 +155,7 @@ def test_arenas__hold_what_objects_count_one_by_one(interpreter, runs, plain):
 def test_no_objects__records_what_reaches_malloc_and_mmap(interpreter, runs):
     whole = runs(interpreter, "default", ("--no-objects",))
     assert not whole.summary["trace"]["objects"]
-    assert {allocator for allocator, *_ in whole.stacks} <= {"malloc", "calloc", "realloc", "mmap", "posix_memalign", "sbrk", "mremap"}
+    assert {allocator for allocator, *_ in whole.stacks} <= {"malloc", "calloc", "realloc", "mmap", "mmap by mimalloc", "posix_memalign", "sbrk", "mremap"}
     assert whole.held("global_malloc", 10_000) == (1, 15_000_001)
     assert whole.held("anonymous_map", 1 << 20)[1] == 30 << 20
     if not interpreter.free_threaded:  # whose own mimalloc serves what malloc serves elsewhere

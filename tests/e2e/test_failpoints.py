@@ -79,6 +79,7 @@ class Row(typing.NamedTuple):
 PROGRAM = {"refused": "is not started; memrec says why and exits with 125"}
 TRACE = {"refused": "no file is left", "whole": "whole, nothing is lost", "lost": "whole, with the loss and its count: ",
          "stopped": "ends there and says so", "cut": "readable up to its last block; memrec says so", "died": "readable up to its last block; memrec says so",
+         "gone": "whole; memrec says that the collector ended early",
          "unreached": "whole and empty; memrec says that nothing was recorded"}
 NO_PLACE = dict(outcome="lost", told="no_place", stderr="could not join the recording")
 NO_STACK = dict(outcome="lost", told="stack_unknown", stderr="allocations have no stack")
@@ -215,8 +216,8 @@ ROWS = {
     "codes_memory": Row(**NO_STACK),
     "threads_full": Row("whole"),
     "resident_ask": Row("whole"),
-    "ended_send": Row("died"),
-    "done_hear": Row("died"),
+    "ended_send": Row("gone"),
+    "done_hear": Row("gone"),
     "index_write": Row("cut", told="incomplete"),
     "replay_fork": Row("whole"),
 }
@@ -265,6 +266,10 @@ def assert_stopped(end):
 def assert_cut(end):
     assert not end.trace["complete"] and end.trace["damaged_blocks"] == 0
     assert "incomplete" in end.notes and (end.row.told or "recording stopped early") in end.words
+
+
+def assert_gone(end):
+    assert end.trace["damaged_blocks"] == 0 and end.trace["complete"] and "the collector ended early" in end.words
 
 
 def assert_died(end):

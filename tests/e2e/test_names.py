@@ -194,7 +194,7 @@ def test_names__are_data_in_a_database(traces, tmp_path):
 
 def test_every_command_and_format_is_here():
     commands = set(re.findall(r"^(?:COMMAND|TOOL)\((\w+)", (ROOT / "replay" / "commands.def").read_text(), re.M))
-    assert commands == {argv[0] for argv, _ in OUTPUTS.values()} | {"sqlite"}
+    assert commands == {argv[0] for argv, _ in OUTPUTS.values()} | {"sqlite", "pack"}
     [formats] = re.findall(r'OPTION\(FORMAT, .*"([^"]+)"\)', (ROOT / "replay" / "options.def").read_text())
     assert set(re.split(", | or ", formats)) == {argv[2] for argv, _ in OUTPUTS.values() if argv[0] == "export"} | {"pprof"}
 
