@@ -105,7 +105,6 @@ static void test_options__wrong_usage_has_a_sentence(void **state)
         {"run", "--children", "p", NULL},
         {"run", "--max-size", "0", NULL},
         {"run", "--max-size", "much", NULL},
-        {"run", "--native", "x", NULL},
         {"run", "--sample", "x", NULL},
         {"run", "--sample=1MiB", "x", NULL},
         {"run", "--quiet=1", "x", NULL},
