@@ -66,11 +66,19 @@ int draft_open(struct draft *d, const char *target, bool force, struct err *err)
         return rc;
     if (snprintf(d->path, sizeof d->path, "%s.XXXXXX", target) >= (int)sizeof d->path)
         return err_set(err, ERR_USAGE, "the name of the output is too long");
+    sigset_t ending, mask; /* no signal between the file and its handler */
+    sigemptyset(&ending);
+    for (int i = 0; i < ENDINGS; i++)
+        sigaddset(&ending, ending_signals[i]);
+    sigprocmask(SIG_BLOCK, &ending, &mask);
     d->fd = mkostemp(d->path, O_CLOEXEC);
-    if (d->fd < 0)
-        return err_set(err, ERR_USAGE, "%s cannot be written: %s", target, strerror(errno));
-    watch(d->path);
-    return 0;
+    int error = errno;
+    if (d->fd >= 0)
+        watch(d->path);
+    sigprocmask(SIG_SETMASK, &mask, 0);
+    return d->fd >= 0
+               ? 0
+               : err_set(err, ERR_USAGE, "%s cannot be written: %s", target, strerror(error));
 }
 
 /* Never over an existing file, unless forced. Some file systems know no RENAME_NOREPLACE. */
