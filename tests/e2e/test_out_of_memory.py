@@ -30,17 +30,17 @@ EATER = """
     kept = []
     for _ in range(int(sys.argv[1])):
         kept += [hold_less(), hold_more()]
-        time.sleep(0.001)
+        time.sleep(float(sys.argv[3]))
     print("ended by itself")
 """
 
 
 @pytest.fixture
 def eater(tmp_path, python):
-    """eater(rounds) -> argv of a Python that holds 4 MB more each round and writes its pid to tmp_path/pid."""
+    """eater(rounds, pause) -> argv of a Python that holds 4 MB more each round, pause in seconds, and writes its pid to tmp_path/pid."""
     script = tmp_path / "eater.py"
     script.write_text(textwrap.dedent(EATER))
-    return lambda rounds: [python.path, script, str(rounds), tmp_path / "pid"]
+    return lambda rounds, pause=0.001: [python.path, script, str(rounds), tmp_path / "pid", str(pause)]
 
 
 @pytest.fixture
@@ -216,11 +216,14 @@ def test_guard__on_a_terminal_is_no_stop_of_the_job(tmp_path, eater):
 
 # ---- for real, in a control group ----
 
+# The last 20 or 40 MB must last until the collector is scheduled: on a busy machine that is rather 100 ms than the 1 ms it looks ahead.
+SLOWLY = 0.02
+
 @GUARDED
 @pytest.mark.release_only
 @pytest.mark.parametrize("megabytes", [200, 400])
 def test_guard__in_a_control_group_comes_before_the_kernel(recording, eater, group, megabytes):
-    done = recording(eater(250), prefix=group(megabytes).prefix)
+    done = recording(eater(250, SLOWLY), prefix=group(megabytes).prefix)
     assert_guarded(done)
     assert "the control group's" in done.finished.err
     assert done.peak()["peak"]["bytes"] > megabytes * MB / 2  # not long before, either
@@ -230,7 +233,7 @@ def test_guard__in_a_control_group_comes_before_the_kernel(recording, eater, gro
 @pytest.mark.release_only
 def test_guard__in_the_programs_own_control_group(recording, eater, group):
     """memrec stays outside: a shell, systemd-run or cgexec between the two has moved the program."""
-    done = recording([*group(200).prefix, *eater(250)])
+    done = recording([*group(200).prefix, *eater(250, SLOWLY)])
     assert_guarded(done)
     assert "the control group's" in done.finished.err
 
