@@ -53,8 +53,8 @@ static int read_to_the_end(struct recording *rec, struct err *err)
 
 static bool is_foreign(const struct naming_parts *parts, uint64_t trace_id)
 {
-    const uint8_t *part = parts->bytes + SKIPPABLE_BYTES;
-    return parts->length >= SKIPPABLE_BYTES + NAMES_PART_BYTES && get_u64(part + 8) != trace_id;
+    return parts->length >= SKIPPABLE_BYTES + NAMES_PART_BYTES &&
+           get_u64(parts->bytes + SKIPPABLE_BYTES + 8) != trace_id;
 }
 
 int native_names_parts(struct recording *rec, struct naming_options *options, uint8_t **beside,
