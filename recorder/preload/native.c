@@ -63,7 +63,6 @@ struct native_list {
     uint64_t epoch;  /* of modules */
     uint64_t serial; /* of the frame that was appended last */
     uint64_t turn;   /* the entries have changed so often */
-    size_t mapped_bytes;
     struct ground ground;
     struct recall recalls[RECALL_ENTRIES];
     struct tails tails;
@@ -96,11 +95,10 @@ static bool list_grow(struct native_list **list)
     l->entries = (uintptr_t *)(l->words + (size_t)WORDS_A_FRAME * capacity);
     l->asked = l->entries + capacity;
     l->capacity = capacity;
-    l->mapped_bytes = list_bytes(capacity);
     if (old) {
         l->recent = old->recent;
         memcpy(l->asked, old->asked, old->capacity * sizeof *l->asked);
-        pages_unmap(old, old->mapped_bytes);
+        pages_unmap(old, list_bytes(old->capacity));
     }
     *list = l;
     return true;
@@ -119,7 +117,7 @@ void native_list_release(struct native_list **list)
 {
     int saved = errno;
     if (*list)
-        pages_unmap(*list, (*list)->mapped_bytes);
+        pages_unmap(*list, list_bytes((*list)->capacity));
     *list = NULL;
     errno = saved;
 }
@@ -164,13 +162,12 @@ static bool leave_wide(struct native_list *l, struct step *step, uintptr_t *cfa)
            (rule->bp_base == BASE_NOWHERE || read_at(l, &step->bp, bp_at));
 }
 
-/* Leaves a frame: *s becomes its caller's. False: the walk ends here, *cut where it is not the
- * outermost frame. */
+/* Leaves a frame: *s becomes its caller's. step: with nothing read yet. False: the walk ends here,
+ * *cut where it is not the outermost frame. */
 static bool leave(struct native_list *l, struct step *step, struct state *s, bool *cut)
 {
     uint64_t rule = step->rule;
     uintptr_t cfa;
-    step->ra.at = step->bp.at = step->cfa.at = 0;
     if (LIKELY((rule & RULE_KIND_BITS) == RULE_PLAIN)) {
         cfa = (rule & RULE_FROM_BP ? s->bp : s->sp) + (uintptr_t)(intptr_t)rule_cfa_offset(rule);
         uintptr_t bp_at = cfa + (uintptr_t)(intptr_t)rule_bp_offset(rule);
@@ -348,13 +345,12 @@ static uint32_t node_of_frame(struct native_list *l, const struct native_frame *
 /* Nodes for the frames from `from` on, inwards. Returns the innermost's. */
 static uint32_t name_frames(struct native_list *l, uint32_t from)
 {
-    uint32_t node = from ? l->frames[from - 1].node : NODE_NONE, outermost = 0;
+    uint32_t node = from ? l->frames[from - 1].node : NODE_NONE;
     if (l->cut && !from) {
-        while (outermost < l->depth && !l->frames[outermost].marked)
-            l->frames[outermost++].node = NODE_NONE;
-        if (outermost == l->depth)
-            outermost = 0;
-        from = outermost;
+        while (from < l->depth && !l->frames[from].marked)
+            l->frames[from++].node = NODE_NONE;
+        if (from == l->depth)
+            from = 0;
     }
     for (uint32_t i = from; i < l->depth; i++) {
         node = node_of_frame(l, &l->frames[i], node);
@@ -460,7 +456,7 @@ __attribute__((noinline)) uint32_t native_walk(struct native_list **list,
                      : "=r"(here.ip), "=r"(here.sp), "=r"(here.bp));
     uint32_t node = walk(list, &here, marks);
     if (UNLIKELY(node == NODE_LOST))
-        atomic_fetch_add_explicit(&lost_count, 1, memory_order_relaxed);
+        native_missed();
     else if (UNLIKELY((*list)->cut))
         atomic_fetch_add_explicit(&cut_count, 1, memory_order_relaxed);
     errno = saved;
