@@ -33,6 +33,15 @@ void entries_start(void)
         eval_find((uintptr_t)dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault"));
 }
 
+/* Those from place i of the shadow on are no more. */
+static void drop_from(struct entry_shims *s, uint32_t i)
+{
+    while (s->count && s->at[s->count - 1].place >= i) {
+        s->count--;
+        s->full = false;
+    }
+}
+
 void entries_note(struct walker *w, uint32_t i, uintptr_t frame)
 {
     struct entry_shims *s = w->shims;
@@ -43,10 +52,7 @@ void entries_note(struct walker *w, uint32_t i, uintptr_t frame)
     }
     if (!s)
         return;
-    while (s->count && s->at[s->count - 1].place >= i) {
-        s->count--;
-        s->full = false;
-    }
+    drop_from(s, i);
     if (s->count == SHIMS_MAX) {
         s->full = true;
         return;
@@ -59,8 +65,7 @@ static uint32_t collect_shims(struct walker *w, uintptr_t *out, uint32_t capacit
 {
     struct entry_shims *s = w->shims;
     uint32_t n = 0;
-    while (s->count && s->at[s->count - 1].place >= w->depth)
-        s->count--;
+    drop_from(s, w->depth);
     for (uint32_t i = s->count; i-- > 0 && n < capacity;)
         if (shadow_address(w, s->at[i].place) == s->at[i].frame)
             out[n++] = s->at[i].frame;
