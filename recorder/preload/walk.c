@@ -33,12 +33,11 @@ static uint32_t no_walk(struct walker *w)
  * native frames are wanted, walk_both, and these stand in walk_python. */
 walk_function *_Atomic walk_now = no_walk;
 static walk_function *_Atomic walk_python = no_walk;
-static bool with_native;
 
 static void walk_set(walk_function *function)
 {
     walk_python = function;
-    if (!with_native)
+    if (!interp.native)
         walk_now = function;
 }
 
@@ -46,7 +45,7 @@ static uint32_t walk_both(struct walker *w) { return pair_of(w, walk_python(w));
 
 void walk_native(void)
 {
-    with_native = interp.native = true;
+    interp.native = true;
     entries_start();
     walk_now = walk_both;
 }
@@ -122,7 +121,7 @@ bool walk_fork_prepare(void)
 {
     int saved_errno = errno;
     bool held = intern_lock();
-    if (held && with_native)
+    if (held && interp.native)
         native_held = native_fork_prepare();
     errno = saved_errno;
     return held;
