@@ -89,6 +89,26 @@ static ALWAYS_INLINE void hook_outcome(struct thread *t, const void *block, uint
     hook_leave(t);
 }
 
+/* The bytes of `count` times `size`; the largest number that is told where they overflow. */
+static inline uint64_t hook_product(size_t count, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? UINT64_MAX >> 1 : bytes;
+}
+
+/* A real allocator that may be built on others is about to be called: what it calls lies beneath
+ * the event of this call, but for frees of other blocks than its own (NULL: it has none). Returns
+ * what t->busy is to be again after it. */
+static inline uint8_t hook_begin(struct thread *t, const void *own_block)
+{
+    uint8_t before = t->busy;
+    if (!before) {
+        t->own_block = own_block;
+        t->busy = BUSY_ALLOCATOR;
+    }
+    return before;
+}
+
 /* A big block is about to be freed: what was ever touched of it. */
 HIDDEN __attribute__((cold)) void hook_last_look(struct thread *t, const void *block);
 

@@ -10,12 +10,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-static uint64_t product(size_t count, size_t size)
-{
-    size_t bytes;
-    return __builtin_mul_overflow(count, size, &bytes) ? UINT64_MAX >> 1 : bytes;
-}
-
 EXPORT void *malloc(size_t size)
 {
     struct thread *t = &thread_self;
@@ -36,7 +30,7 @@ EXPORT void *calloc(size_t count, size_t size)
         return real.calloc(count, size);
     }
     void *block = real.calloc(count, size);
-    hook_outcome(t, block, product(count, size), ALLOCATOR_CALLOC);
+    hook_outcome(t, block, hook_product(count, size), ALLOCATOR_CALLOC);
     return block;
 }
 
@@ -65,22 +59,10 @@ EXPORT void *reallocarray(void *old, size_t count, size_t size)
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
-        hook_outcome(&thread_self, NULL, UINT64_MAX >> 1, ALLOCATOR_REALLOC);
+        hook_outcome(&thread_self, NULL, hook_product(count, size), ALLOCATOR_REALLOC);
         return NULL;
     }
     return realloc(old, bytes);
-}
-
-/* A real allocator that may be built on others: what it calls lies beneath the event that follows.
- */
-static uint8_t beneath(struct thread *t)
-{
-    uint8_t before = t->busy;
-    if (!before) {
-        t->own_block = NULL;
-        t->busy = BUSY_ALLOCATOR;
-    }
-    return before;
 }
 
 #define ALIGNED_HOOK(name, allocator, parameters, arguments)                                       \
@@ -89,7 +71,7 @@ static uint8_t beneath(struct thread *t)
         struct thread *t = &thread_self;                                                           \
         if (!real.name)                                                                            \
             real_resolve();                                                                        \
-        uint8_t before = beneath(t);                                                               \
+        uint8_t before = hook_begin(t, NULL);                                                      \
         void *block = real.name arguments;                                                         \
         t->busy = before;                                                                          \
         hook_outcome(t, block, size, allocator);                                                   \
@@ -107,7 +89,7 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
     struct thread *t = &thread_self;
     if (!real.posix_memalign)
         real_resolve();
-    uint8_t before = beneath(t);
+    uint8_t before = hook_begin(t, NULL);
     int status = real.posix_memalign(out, alignment, size);
     t->busy = before;
     if (!hook_enter(t))

@@ -90,24 +90,6 @@ void others_hide(void)
     shown_hide(names, COUNT, kept);
 }
 
-static uint64_t product(size_t count, size_t size)
-{
-    size_t bytes;
-    return __builtin_mul_overflow(count, size, &bytes) ? UINT64_MAX >> 1 : bytes;
-}
-
-/* What the real function calls lies beneath its event, but for frees of other blocks than its own.
- */
-static uint8_t begin(struct thread *t, const void *own_block)
-{
-    uint8_t before = t->busy;
-    if (!before) {
-        t->own_block = own_block;
-        t->busy = BUSY_ALLOCATOR;
-    }
-    return before;
-}
-
 #define FAMILY(kind, sentinel)
 
 #define ALLOCATES(kind, name, parameters, arguments, bytes)                                        \
@@ -117,7 +99,7 @@ static uint8_t begin(struct thread *t, const void *own_block)
         real_resolve();                                                                            \
         if (!others.name)                                                                          \
             return malloc(bytes);                                                                  \
-        uint8_t before = begin(t, NULL);                                                           \
+        uint8_t before = hook_begin(t, NULL);                                                      \
         void *made = others.name arguments;                                                        \
         t->busy = before;                                                                          \
         hook_outcome(t, made, bytes, ALLOCATOR_##kind);                                            \
@@ -131,7 +113,7 @@ static uint8_t begin(struct thread *t, const void *own_block)
         real_resolve();                                                                            \
         if (!others.name)                                                                          \
             return posix_memalign(out, to, size);                                                  \
-        uint8_t before = begin(t, NULL);                                                           \
+        uint8_t before = hook_begin(t, NULL);                                                      \
         int status = others.name(out, to, size);                                                   \
         t->busy = before;                                                                          \
         hook_outcome(t, status == 0 ? *out : NULL, size, ALLOCATOR_##kind);                        \
@@ -146,7 +128,7 @@ static uint8_t begin(struct thread *t, const void *own_block)
         if (!others.name)                                                                          \
             return realloc(old, bytes);                                                            \
         bool freed = old && hook_free(t, old);                                                     \
-        uint8_t before = begin(t, old);                                                            \
+        uint8_t before = hook_begin(t, old);                                                       \
         void *made = others.name arguments;                                                        \
         t->busy = before;                                                                          \
         if (made || bytes)                                                                         \
@@ -165,7 +147,7 @@ static uint8_t begin(struct thread *t, const void *own_block)
         }                                                                                          \
         if (block)                                                                                 \
             hook_free(t, block);                                                                   \
-        uint8_t before = begin(t, block);                                                          \
+        uint8_t before = hook_begin(t, block);                                                     \
         others.name arguments;                                                                     \
         t->busy = before;                                                                          \
     }
