@@ -14,19 +14,7 @@
 
 static bool is_python(const struct symbols *s, const struct stack_node *node)
 {
-    const struct function *f = symbols_function(s, symbols_frame(s, node)->function);
-    return !f || f->kind == FUNCTION_PYTHON;
-}
-
-/* Is there any machine code? */
-static bool has_native(const struct symbols *s)
-{
-    for (uint32_t id = FUNCTION_FIRST; id < s->functions.limit; id++) {
-        const struct function *f = symbols_function(s, id);
-        if (f && f->kind != FUNCTION_PYTHON)
-            return true;
-    }
-    return false;
+    return !frame_native(s, symbols_frame(s, node)->function);
 }
 
 static struct text text_of(const struct name *name)
@@ -217,7 +205,7 @@ static int fold(struct replay *r, enum layers shown, bool *folded)
 int layers_apply(struct replay *r, enum layers shown, bool *folded)
 {
     *folded = false;
-    if (!has_native(&r->model.symbols))
+    if (!r->model.symbols.has_native)
         return 0;
     if (name_addresses(&r->model.symbols))
         return -ERR_NOMEM;
@@ -225,4 +213,4 @@ int layers_apply(struct replay *r, enum layers shown, bool *folded)
     return shown == LAYERS_ALL ? 0 : fold(r, shown, folded);
 }
 
-int layers_chain(struct replay *r) { return has_native(&r->model.symbols) ? chain_sites(r) : 0; }
+int layers_chain(struct replay *r) { return r->model.symbols.has_native ? chain_sites(r) : 0; }

@@ -127,7 +127,7 @@ int native_names_apply(struct recording *rec, const struct options *o, enum laye
 {
     struct naming_options options = {0};
     uint8_t *beside = 0, *wanted = 0;
-    if (shows_no_frame(o) || shown == LAYERS_PYTHON)
+    if (shows_no_frame(o) || shown == LAYERS_PYTHON || !rec->replay.model.symbols.has_native)
         return 0;
     if (shown == LAYERS_LEAF &&
         !(wanted = leaf_frames(&rec->replay, o->command == COMMAND_closing && !o->json)))

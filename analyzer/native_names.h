@@ -1,7 +1,8 @@
 /* Names of native frames for a recording that is read: what the trace brings along, what lies
  * beside it (TRACE.names), and what this machine's files say; and sentences about what has none.
  * Why here and not in every report: they all show functions. Invariants: a report without frames
- * reads no binary. Not here: looking up and replacing (replay/naming.h). Not thread-safe. */
+ * reads no binary, and what was recorded without machine code is not looked through. Not here:
+ * looking up and replacing (replay/naming.h). Not thread-safe. */
 #ifndef ANALYZER_NATIVE_NAMES_H
 #define ANALYZER_NATIVE_NAMES_H
 

@@ -206,15 +206,8 @@ static int function_put(struct symbols *s, uint32_t id, struct function *f)
     f->same = slot->id;
     *item = *f;
     s->defined_functions++;
+    s->has_native |= f->kind != FUNCTION_PYTHON;
     return 0;
-}
-
-static int define_function(struct symbols *s, uint32_t id, const struct native_function *words)
-{
-    struct function f;
-    if (id < FUNCTION_FIRST || id == ID_NONE || symbols_function(s, id))
-        return 0;
-    return function_of(s, words, &f) ? function_put(s, id, &f) : -ERR_NOMEM;
 }
 
 int symbols_native(struct symbols *s, const struct native_function *native, uint32_t *id)
@@ -235,12 +228,15 @@ int symbols_define_function(struct symbols *s, uint32_t id, uint8_t kind, struct
 {
     struct native_function words = {
         .kind = kind, .name = name, .file = file, .first_line = first_line};
-    return define_function(s, id, &words);
+    return symbols_define_native(s, id, &words);
 }
 
 int symbols_define_native(struct symbols *s, uint32_t id, const struct native_function *native)
 {
-    return define_function(s, id, native);
+    struct function f;
+    if (id < FUNCTION_FIRST || id == ID_NONE || symbols_function(s, id))
+        return 0;
+    return function_of(s, native, &f) ? function_put(s, id, &f) : -ERR_NOMEM;
 }
 
 static uint32_t *frame_slot(const struct symbols *s, uint32_t function, uint64_t line)

@@ -55,6 +55,7 @@ struct stack_node {
 struct symbols {
     struct sparse functions, stacks;
     uint32_t defined_functions, defined_stacks; /* how many */
+    bool has_native;                            /* is a function machine code? */
     struct name_slot *names;                    /* hash set of texts */
     struct function_slot *equals;
     uint64_t name_count, name_mask, equal_count, equal_mask;

@@ -77,6 +77,7 @@ static void test_symbols__machine_code_is_told_apart_by_its_module(void **state)
     symbols_define_native(s, 4, &f);
     f.module = text("/opt/libz.so.1");
     symbols_define_native(s, 5, &f);
+    assert_true(s->has_native);
     const uint32_t same[] = {0, 1, 1, 3, 4, 5};
     for (uint32_t id = 1; id <= 5; id++)
         assert_int_equal(symbols_function(s, id)->same, same[id]);
@@ -93,6 +94,7 @@ static void test_symbols__five_thousand_functions_stay_apart(void **state)
         assert_int_equal(
             symbols_define_function(s, id, FUNCTION_PYTHON, text(buffer), text("job.py"), id), 0);
     }
+    assert_false(s->has_native);
     for (uint32_t id = 1; id <= 10000; id++) {
         assert_int_equal(symbols_function(s, id)->same, id <= 5000 ? id : id - 5000);
         assert_int_equal(symbols_function(s, id)->first_line, id);
