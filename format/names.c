@@ -5,7 +5,7 @@
 #include "format/error.h"
 #include "format/grow.h"
 #include "format/part.h"
-#include "format/wire.h"
+#include "format/text.h"
 #include <lz4.h>
 #include <string.h>
 
@@ -136,14 +136,6 @@ bool names_writer_full(const struct names_writer *w)
     return w->used + w->text_bytes >= NAMES_FULL_BYTES;
 }
 
-static uint8_t *put_text(uint8_t *out, struct text text)
-{
-    out = put_varint(out, text.length);
-    if (text.length)
-        memcpy(out, text.bytes, text.length);
-    return out + text.length;
-}
-
 uint8_t *names_writer_list(const struct names_writer *w, struct text path, struct text build_id,
                            size_t *length)
 {
@@ -162,18 +154,13 @@ uint8_t *names_writer_list(const struct names_writer *w, struct text path, struc
     return list;
 }
 
-static bool get_text(struct names_reader *r, struct text *text)
+static bool take_text(struct names_reader *r, struct text *text)
 {
-    uint64_t length;
-    const uint8_t *at = get_varint(r->at, r->end, &length);
-    if (!at || length > TEXT_LIMIT || length > (uint64_t)(r->end - at))
-        return false;
-    *text = (struct text){(const char *)at, (uint32_t)length};
-    r->at = at + length;
-    return true;
+    r->at = get_text(r->at, r->end, text);
+    return r->at != 0;
 }
 
-static bool get_number(struct names_reader *r, uint64_t *number)
+static bool take_number(struct names_reader *r, uint64_t *number)
 {
     r->at = get_varint(r->at, r->end, number);
     return r->at != 0;
@@ -183,16 +170,16 @@ int names_reader_init(struct names_reader *r, const uint8_t *bytes, size_t lengt
 {
     uint64_t count;
     *r = (struct names_reader){.at = bytes, .end = bytes + length};
-    if (length > NAMES_MAX_BYTES || !get_text(r, &r->path) || !get_text(r, &r->build_id) ||
-        !get_number(r, &count) || count > length)
+    if (length > NAMES_MAX_BYTES || !take_text(r, &r->path) || !take_text(r, &r->build_id) ||
+        !take_number(r, &count) || count > length)
         return -ERR_DAMAGED;
     r->texts = calloc(count + 1, sizeof *r->texts);
     if (!r->texts)
         return -ERR_NOMEM;
     for (; r->text_count < count; r->text_count++)
-        if (!get_text(r, &r->texts[r->text_count]))
+        if (!take_text(r, &r->texts[r->text_count]))
             return -ERR_DAMAGED;
-    return get_number(r, &r->left) ? 0 : -ERR_DAMAGED;
+    return take_number(r, &r->left) ? 0 : -ERR_DAMAGED;
 }
 
 void names_reader_release(struct names_reader *r)
@@ -204,7 +191,7 @@ void names_reader_release(struct names_reader *r)
 static bool get_frame(struct names_reader *r, struct names_frame *frame)
 {
     uint64_t function, file;
-    if (!get_number(r, &function) || !get_number(r, &file) || !get_number(r, &frame->line) ||
+    if (!take_number(r, &function) || !take_number(r, &file) || !take_number(r, &frame->line) ||
         function >= r->text_count || file >= r->text_count)
         return false;
     frame->function = r->texts[function];
@@ -218,7 +205,7 @@ int names_reader_next(struct names_reader *r, uint64_t *offset, struct names_fra
     uint64_t step, there;
     if (!r->left)
         return r->at == r->end ? 0 : -ERR_DAMAGED;
-    if (!get_number(r, &step) || !get_number(r, &there) || there > NAMES_MAX_FRAMES)
+    if (!take_number(r, &step) || !take_number(r, &there) || there > NAMES_MAX_FRAMES)
         return -ERR_DAMAGED;
     for (uint64_t i = 0; i < there; i++)
         if (!get_frame(r, &frames[i]))

@@ -1,8 +1,7 @@
 /* Offsets of FORMAT.md 1.1, 1.2 and 1.3, written and read side by side. */
 #include "format/part.h"
 #include "format/crc32.h"
-#include "format/wire.h"
-#include <string.h>
+#include "format/text.h"
 
 uint8_t *part_put_frame(uint8_t *out, uint32_t size)
 {
@@ -63,12 +62,8 @@ int part_get_header(struct trace_header *h, const uint8_t *in, uint32_t size, co
 uint8_t *part_put_arguments(const struct trace_header *h, uint8_t *out)
 {
     out = put_varint(out, h->argument_count);
-    for (uint32_t i = 0; i < h->argument_count; i++) {
-        out = put_varint(out, h->arguments[i].length);
-        if (h->arguments[i].length)
-            memcpy(out, h->arguments[i].bytes, h->arguments[i].length);
-        out += h->arguments[i].length;
-    }
+    for (uint32_t i = 0; i < h->argument_count; i++)
+        out = put_text(out, h->arguments[i]);
     return out;
 }
 
@@ -76,17 +71,14 @@ bool part_get_arguments(const uint8_t *args, uint32_t args_bytes, struct text *t
                         uint32_t *count)
 {
     const uint8_t *at = args, *end = args + args_bytes;
-    uint64_t texts_there = 0, length;
+    uint64_t texts_there = 0;
     if (args_bytes)
         at = get_varint(at, end, &texts_there);
     if (!at || texts_there > RECORD_ARGUMENT_LIMIT)
         return false;
-    for (uint64_t i = 0; i < texts_there; i++, at += length) {
-        at = get_varint(at, end, &length);
-        if (!at || length > TEXT_LIMIT || length > (uint64_t)(end - at))
+    for (uint64_t i = 0; i < texts_there; i++)
+        if (!(at = get_text(at, end, &texts[i])))
             return false;
-        texts[i] = (struct text){(const char *)at, (uint32_t)length};
-    }
     *count = (uint32_t)texts_there;
     return true;
 }

@@ -2,7 +2,7 @@
  * A field of a record is one line here; a new one comes at the end of its list. */
 #include "format/record.h"
 #include "format/error.h"
-#include "format/wire.h"
+#include "format/text.h"
 #include <string.h>
 
 enum field_kind {
@@ -199,19 +199,11 @@ int record_check(const struct record *record, const struct ids *ids)
     return 0;
 }
 
-static uint8_t *put_text(uint8_t *out, const struct text *text)
-{
-    out = put_varint(out, text->length);
-    if (text->length)
-        memcpy(out, text->bytes, text->length);
-    return out + text->length;
-}
-
 static uint8_t *put_arguments(uint8_t *out, const struct record *record)
 {
     out = put_varint(out, record->process.argument_count);
     for (uint32_t i = 0; i < record->process.argument_count; i++)
-        out = put_text(out, &record->process.arguments[i]);
+        out = put_text(out, record->process.arguments[i]);
     return out;
 }
 
@@ -219,23 +211,13 @@ uint8_t *record_put(const struct record *record, uint8_t *out)
 {
     for (const struct field *field = fields_of[record->type]; field->kind; field++) {
         if (field->kind == TEXT)
-            out = put_text(out, field_text(record, *field));
+            out = put_text(out, *field_text(record, *field));
         else if (field->kind == ARGUMENTS)
             out = put_arguments(out, record);
         else
             out = put_varint(out, field_value(record, *field));
     }
     return out;
-}
-
-static const uint8_t *get_text(struct text *text, const uint8_t *in, const uint8_t *end)
-{
-    uint64_t length;
-    in = get_varint(in, end, &length);
-    if (!in || length > TEXT_LIMIT || length > (uint64_t)(end - in))
-        return NULL;
-    *text = (struct text){(const char *)in, (uint32_t)length};
-    return in + length;
 }
 
 static const uint8_t *get_arguments(struct record *record, const uint8_t *in, const uint8_t *end,
@@ -246,7 +228,7 @@ static const uint8_t *get_arguments(struct record *record, const uint8_t *in, co
     if (!in || count > RECORD_ARGUMENT_LIMIT)
         return NULL;
     for (uint64_t i = 0; in && i < count; i++)
-        in = get_text(&arguments[i], in, end);
+        in = get_text(in, end, &arguments[i]);
     record->process.argument_count = (uint32_t)count;
     record->process.arguments = arguments;
     return in;
@@ -257,7 +239,7 @@ static const uint8_t *get_field(struct record *record, struct field field, const
                                 const uint8_t *end, const struct ids *ids, struct text *arguments)
 {
     if (field.kind == TEXT)
-        return get_text((struct text *)((char *)record + field.offset), in, end);
+        return get_text(in, end, (struct text *)((char *)record + field.offset));
     if (field.kind == ARGUMENTS)
         return get_arguments(record, in, end, arguments);
     uint64_t value;
