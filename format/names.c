@@ -216,6 +216,17 @@ int names_reader_next(struct names_reader *r, uint64_t *offset, struct names_fra
     return 1;
 }
 
+int names_reader_each(struct names_reader *r, uint32_t module, names_take *take, void *context)
+{
+    struct names_frame frames[NAMES_MAX_FRAMES];
+    uint64_t offset;
+    uint32_t count;
+    int rc = 0;
+    while (!rc && (rc = names_reader_next(r, &offset, frames, &count)) > 0)
+        rc = take(context, module, offset, frames, count);
+    return rc;
+}
+
 uint8_t *names_part_write(uint64_t trace_id, const uint8_t *list, size_t length, size_t *part_bytes)
 {
     int bound = length <= NAMES_MAX_BYTES ? LZ4_compressBound((int)length) : 0;

@@ -68,6 +68,14 @@ void names_reader_release(struct names_reader *r);
 int names_reader_next(struct names_reader *r, uint64_t *offset, struct names_frame *frames,
                       uint32_t *count);
 
+/* Takes what is known of an offset of a module: `count` frames, outermost first, borrowed during
+ * the call; none: its file was read and knows nothing of it. Anything but 0 ends the work. */
+typedef int names_take(void *context, uint32_t module, uint64_t offset,
+                       const struct names_frame *frames, uint32_t count);
+/* Gives all that is left of the list to `take`, as of that module. Returns 0, -ERR_DAMAGED, or what
+ * `take` returned. */
+int names_reader_each(struct names_reader *r, uint32_t module, names_take *take, void *context);
+
 /* The part around a list, with its skippable frame, in a new array of *part_bytes that the caller
  * frees; NULL: out of memory. */
 uint8_t *names_part_write(uint64_t trace_id, const uint8_t *list, size_t length,

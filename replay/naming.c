@@ -84,17 +84,10 @@ static bool list_is_of(const struct names_reader *r, const struct function *modu
            (r->build_id.length || same_text(module->file, r->path));
 }
 
-static int read_answers(struct naming_work *w, uint32_t module, const uint8_t *list, size_t length)
+static int take_packed(void *context, uint32_t module, uint64_t offset,
+                       const struct names_frame *frames, uint32_t count)
 {
-    struct names_reader r;
-    struct names_frame frames[NAMES_MAX_FRAMES];
-    uint64_t offset;
-    uint32_t count;
-    int rc = names_reader_init(&r, list, length);
-    while (!rc && (rc = names_reader_next(&r, &offset, frames, &count)) > 0)
-        rc = take_answer(w, module, offset, frames, count, true);
-    names_reader_release(&r);
-    return rc;
+    return take_answer(context, module, offset, frames, count, true);
 }
 
 /* A list is of all modules that are the same file, wherever it lay. What is wrong in it ends it. */
@@ -102,9 +95,11 @@ static int read_list(struct naming_work *w, const uint8_t *list, size_t length)
 {
     struct names_reader head;
     int rc = names_reader_init(&head, list, length);
-    for (uint32_t m = 0; !rc && m < w->asked.module_count; m++)
+    for (uint32_t m = 0; !rc && m < w->asked.module_count; m++) {
+        struct names_reader answers = head;
         if (list_is_of(&head, w->result->modules[m].function))
-            rc = read_answers(w, m, list, length);
+            rc = names_reader_each(&answers, m, take_packed, w);
+    }
     names_reader_release(&head);
     return rc == -ERR_DAMAGED ? 0 : rc;
 }

@@ -44,8 +44,7 @@ struct naming_options {
     const uint8_t *frames; /* by frame: is its name wanted? NULL: all */
 };
 
-/* Takes what is known of an offset that was looked up, as symboliser_take; `module` is an index of
- * naming.modules. */
+/* Takes what is known of an offset that was looked up, as names_take. */
 typedef int naming_take(void *context, const struct naming_module *module, uint64_t offset,
                         const struct names_frame *frames, uint32_t count);
 

@@ -164,7 +164,7 @@ static bool read_all(int fd, uint8_t *bytes, size_t length)
 struct listener {
     struct symboliser_module *modules;
     uint32_t count, at; /* at: the first module that is not done */
-    symboliser_take *take;
+    names_take *take;
     void *context;
     int fd;
 };
@@ -172,12 +172,8 @@ struct listener {
 static int hear_list(const struct listener *l, const uint8_t *list, size_t length)
 {
     struct names_reader r;
-    struct names_frame frames[NAMES_MAX_FRAMES];
-    uint64_t offset;
-    uint32_t count;
     int rc = names_reader_init(&r, list, length);
-    while (!rc && (rc = names_reader_next(&r, &offset, frames, &count)) > 0)
-        rc = l->take(l->context, l->at, offset, frames, count);
+    rc = rc ? rc : names_reader_each(&r, l->at, l->take, l->context);
     names_reader_release(&r);
     return rc;
 }
@@ -228,7 +224,7 @@ static int listen_to_one(struct listener *l)
     return rc < 0 ? rc : 0;
 }
 
-int symboliser_run(struct symboliser_module *modules, uint32_t count, symboliser_take *take,
+int symboliser_run(struct symboliser_module *modules, uint32_t count, names_take *take,
                    void *context)
 {
     struct listener l = {.modules = modules, .count = count, .take = take, .context = context};

@@ -16,15 +16,9 @@ struct symboliser_module {
     enum symbolise_status status; /* an answer */
 };
 
-/* Takes what is known of an offset of modules[module]: `count` frames, outermost first, borrowed
- * during the call; none: the file was read and knows nothing of it. Anything but 0 ends the work.
- */
-typedef int symboliser_take(void *context, uint32_t module, uint64_t offset,
-                            const struct names_frame *frames, uint32_t count);
-
-/* Looks up all that is asked, and fills each status. Returns 0, -ERR_NOMEM, or what `take`
- * returned. */
-int symboliser_run(struct symboliser_module *modules, uint32_t count, symboliser_take *take,
+/* Looks up all that is asked, gives the answers to `take`, by index of modules, and fills each
+ * status. Returns 0, -ERR_NOMEM, or what `take` returned. */
+int symboliser_run(struct symboliser_module *modules, uint32_t count, names_take *take,
                    void *context);
 
 #endif
