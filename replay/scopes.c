@@ -4,6 +4,7 @@
 
 #include "format/error.h"
 #include "format/grow.h"
+#include "replay/demangle.h"
 #include "replay/libdw.h"
 #include <dwarf.h>
 #include <stdbool.h>
@@ -41,8 +42,7 @@ static const char *name_of(Dwarf_Die *die)
         libdw.dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
         name = libdw.dwarf_formstring(&attribute);
     /* Only what is mangled tells more than the plain name. */
-    return name && name[0] == '_' && (name[1] == 'Z' || name[1] == 'R') ? name
-                                                                        : libdw.dwarf_diename(die);
+    return name && demangle_mangled(name) ? name : libdw.dwarf_diename(die);
 }
 
 static uint64_t number_of(Dwarf_Die *die, unsigned name)

@@ -169,6 +169,8 @@ static const char *best_name(const char *symbol, const char *scope)
     return symbol;
 }
 
+_Static_assert(SCOPES_MAX_DEPTH <= NAMES_MAX_FRAMES, "all frames of a place are told");
+
 /* Room for the texts of one place's frames. */
 struct answer_texts {
     char names[SCOPES_MAX_DEPTH][DEMANGLE_MAX_BYTES];
@@ -176,20 +178,19 @@ struct answer_texts {
 };
 
 /* A file as the compiler knew it, with the folder in front that it is relative to. */
-static const char *whole_path(char *out, const char *folder, const char *file)
+static struct text whole_path(char *out, const char *folder, const char *file)
 {
     bool joined = folder && folder[0] == '/' && file[0] && file[0] != '/' && file[0] != '<';
     while (joined && !strncmp(file, "./", 2))
         file += 2;
     if (snprintf(out, PATH_MAX, "%s%s%s", joined ? folder : "", joined ? "/" : "", file) < 0)
         out[0] = 0;
-    return out;
+    return (struct text){out, (uint32_t)strlen(out)};
 }
 
 /* The frames of one place in `out`, innermost last. Returns how many. */
 static uint32_t frames_of(const struct module_file *m, const struct scope_place *place,
-                          const char *symbol, struct symbolise_frame *out,
-                          struct answer_texts *texts)
+                          const char *symbol, struct names_frame *out, struct answer_texts *texts)
 {
     uint32_t at = place->innermost, count = place->depth ? place->depth : 1;
     const char *file = place->file;
@@ -200,10 +201,10 @@ static uint32_t frames_of(const struct module_file *m, const struct scope_place 
         name = i ? name : best_name(symbol, name);
         if (!name && count == 1)
             return 0;
-        demangle(name ? name : "", texts->names[i]);
-        out[i] = (struct symbolise_frame){
-            texts->names[i], whole_path(texts->files[i], place->folder, file ? file : ""),
-            file ? line : 0};
+        uint32_t length = (uint32_t)demangle(name ? name : "", texts->names[i]);
+        out[i] = (struct names_frame){{texts->names[i], length},
+                                      whole_path(texts->files[i], place->folder, file ? file : ""),
+                                      file ? line : 0};
         file = scope ? scope->call_file : 0;
         line = scope ? scope->call_line : 0;
         at = scope ? scope->outer : 0;
@@ -214,7 +215,7 @@ static uint32_t frames_of(const struct module_file *m, const struct scope_place 
 static int answer(const struct module_file *m, const struct symbolise_ask *ask,
                   symbolise_take *take, void *context)
 {
-    struct symbolise_frame frames[SCOPES_MAX_DEPTH];
+    struct names_frame frames[SCOPES_MAX_DEPTH];
     struct answer_texts *texts = malloc(sizeof *texts);
     int rc = texts ? 0 : -ERR_NOMEM;
     for (uint32_t i = 0; !rc && i < ask->count; i++) {

@@ -9,7 +9,7 @@
 #ifndef REPLAY_SYMBOLISE_H
 #define REPLAY_SYMBOLISE_H
 
-#include <stdint.h>
+#include "format/names.h"
 
 enum symbolise_status {
     SYMBOLISE_READ,        /* the right file; that is not to say that it has names */
@@ -30,15 +30,9 @@ struct symbolise_ask {
     uint32_t count;
 };
 
-struct symbolise_frame {
-    const char *function; /* as people write it */
-    const char *file;     /* the source; "" unknown */
-    uint64_t line;        /* 0: unknown */
-};
-
-/* Takes what is known of offsets[index]: at least one frame, outermost first; borrowed during the
- * call. Anything but 0 ends the work. */
-typedef int symbolise_take(void *context, uint32_t index, const struct symbolise_frame *frames,
+/* Takes what is known of offsets[index]: at least one frame and at most NAMES_MAX_FRAMES, outermost
+ * first; functions as people write them; borrowed during the call. Anything but 0 ends the work. */
+typedef int symbolise_take(void *context, uint32_t index, const struct names_frame *frames,
                            uint32_t count);
 
 /* Looks the offsets up. *status tells what came of the file. Returns 0, -ERR_NOMEM, or what `take`

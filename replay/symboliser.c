@@ -76,19 +76,14 @@ static int add(struct teller *t, const struct names_frame *frames, uint32_t coun
 }
 
 /* As symbolise_take. */
-static int take_frames(void *context, uint32_t index, const struct symbolise_frame *frames,
+static int take_frames(void *context, uint32_t index, const struct names_frame *frames,
                        uint32_t count)
 {
     struct teller *t = context;
-    struct names_frame out[NAMES_MAX_FRAMES];
-    for (uint32_t i = 0; i < count && i < NAMES_MAX_FRAMES; i++)
-        out[i] = (struct names_frame){{frames[i].function, (uint32_t)strlen(frames[i].function)},
-                                      {frames[i].file, (uint32_t)strlen(frames[i].file)},
-                                      frames[i].line};
     int rc = 0;
     while (!rc && t->told < index)
         rc = add(t, 0, 0);
-    return rc ? rc : add(t, out, count);
+    return rc ? rc : add(t, frames, count);
 }
 
 static void limit_next_module(void)

@@ -19,7 +19,7 @@ int symbolise_module(const struct symbolise_ask *ask, symbolise_take *take, void
                      enum symbolise_status *status)
 {
     char long_name[900];
-    struct symbolise_frame frames[FRAMES];
+    struct names_frame frames[FRAMES];
     if (!strcmp(ask->path, "crash"))
         raise(SIGSEGV);
     if (!strcmp(ask->path, "abort"))
@@ -33,8 +33,9 @@ int symbolise_module(const struct symbolise_ask *ask, symbolise_take *take, void
         memset(long_name, 'a' + (int)(ask->offsets[i] % 26), sizeof long_name - 1);
         long_name[sizeof long_name - 1] = 0;
         for (int k = 0; k < FRAMES; k++)
-            frames[k] = (struct symbolise_frame){long_name + 100 * k, "file.c",
-                                                 ask->offsets[i] + (unsigned)k};
+            frames[k] = (struct names_frame){{long_name + 100 * k, 899u - 100u * (unsigned)k},
+                                             {"file.c", 6},
+                                             ask->offsets[i] + (unsigned)k};
         if (ask->offsets[i] % 3 && take(context, i, frames, 1 + i % FRAMES))
             return -ERR_IO;
     }
