@@ -17,18 +17,13 @@ static bool is_python(const struct symbols *s, const struct stack_node *node)
     return !frame_native(s, symbols_frame(s, node)->function);
 }
 
-static struct text text_of(const struct name *name)
-{
-    return (struct text){name->bytes, name->length};
-}
-
 /* The last part of the path where the module has no name. */
 static struct text base_of(const struct function *f)
 {
     const char *slash = memrchr(f->file->bytes, '/', f->file->length);
     const char *from = slash ? slash + 1 : f->file->bytes;
     uint32_t left = f->file->length - (uint32_t)(from - f->file->bytes);
-    return f->name->length ? text_of(f->name) : (struct text){from, left};
+    return f->name->length ? name_text(f->name) : (struct text){from, left};
 }
 
 /* A function for one address of a module. */
@@ -45,9 +40,9 @@ static int name_address(struct symbols *s, struct frame *frame)
         (uint32_t)snprintf(name + length, sizeof name - length, "%s+0x%" PRIx64, end, frame->line);
     struct native_function address = {.kind = FUNCTION_NATIVE,
                                       .name = {name, length},
-                                      .file = text_of(f->file),
-                                      .module = text_of(f->module),
-                                      .build_id = text_of(f->build_id),
+                                      .file = name_text(f->file),
+                                      .module = name_text(f->module),
+                                      .build_id = name_text(f->build_id),
                                       .is_address = true,
                                       .offset = frame->line};
     *frame = (struct frame){.function = id};
@@ -80,7 +75,7 @@ static struct text own_folder(struct model *m)
     const struct process *root = model_root(m);
     const struct name *home = frame_home(&m->symbols);
     if (home || !root || root->python->length || is_system(root->executable))
-        return home ? text_of(home) : (struct text){0};
+        return home ? name_text(home) : (struct text){0};
     const char *slash = memrchr(root->executable->bytes, '/', root->executable->length);
     uint32_t length = slash ? (uint32_t)(slash + 1 - root->executable->bytes) : 0;
     return (struct text){root->executable->bytes, length};
@@ -147,7 +142,7 @@ static void fold_leaves(struct replay *r, const uint32_t *python)
             python_of(&r->model.symbols, python, sites->lanes[lane].origin_stack);
     for (uint32_t site = 1; site < sites->count; site++)
         sites->items[site].event_stack =
-            python_of(&r->model.symbols, python, sites->items[site].event_stack) & 0x7FFFFFFFu;
+            python_of(&r->model.symbols, python, sites->items[site].event_stack) & SITE_STACK_MAX;
 }
 
 struct key {

@@ -54,9 +54,8 @@ static int end_list(struct packing *p)
     if (!p->names.answers)
         return 0;
     const struct function *f = p->module->function;
-    struct text path = {f->file->bytes, f->file->length};
-    struct text build_id = {f->build_id->bytes, f->build_id->length};
-    uint8_t *list = names_writer_list(&p->names, path, build_id, &length);
+    uint8_t *list =
+        names_writer_list(&p->names, name_text(f->file), name_text(f->build_id), &length);
     uint8_t *part = list ? names_part_write(p->trace_id, list, length, &part_bytes) : 0;
     int rc = part ? append(p, part, part_bytes) : -ERR_NOMEM;
     free(list);

@@ -115,7 +115,7 @@ uint32_t paths_function(struct paths *p, struct text name, struct text key, uint
     uint32_t id = find_function(p, &wanted);
     if (id == PATH_NONE || !file || p->functions[id].files[side])
         return id;
-    const struct name *kept = symbols_name(&p->texts, (struct text){file->bytes, file->length});
+    const struct name *kept = symbols_name(&p->texts, name_text(file));
     p->functions[id].files[side] = kept;
     return kept ? id : PATH_NONE;
 }
@@ -189,12 +189,9 @@ static bool comprehension(const struct path_function *f)
 static uint32_t agree_function(struct paths *out, const struct path_function *f, bool bare)
 {
     uint32_t id = 0;
-    struct text key = {f->key->bytes, f->key->length};
-    struct text name = bare && f->kind == FUNCTION_PYTHON
-                           ? bare_name(f->name)
-                           : (struct text){f->name->bytes, f->name->length};
+    struct text name = bare && f->kind == FUNCTION_PYTHON ? bare_name(f->name) : name_text(f->name);
     for (unsigned side = 0; side < PATH_SIDES && id != PATH_NONE; side++)
-        id = paths_function(out, name, key, f->kind, side, f->files[side]);
+        id = paths_function(out, name, name_text(f->key), f->kind, side, f->files[side]);
     return id;
 }
 

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STACK_LIMIT   UINT32_C(0x7FFFFFFF) /* of ids: sites keep 31 bits */
-#define GROWTH_FACTOR 8u                   /* so many nodes for one, and beyond that some more */
+#define GROWTH_FACTOR 8u /* so many nodes for one, and beyond that some more */
 #define GROWTH_NODES  1000000u
 
 /* A pass at work. */
@@ -31,16 +30,6 @@ void naming_release(struct naming *n)
     *n = (struct naming){0};
 }
 
-static struct text text_of(const struct name *name)
-{
-    return (struct text){name->bytes, name->length};
-}
-
-static bool same_text(const struct name *name, struct text text)
-{
-    return name->length == text.length && !memcmp(name->bytes, text.bytes, text.length);
-}
-
 /* Makes the frames of an answer, functions of the module among them. */
 static int put_frames(struct naming_work *w, struct asked_offset *item,
                       const struct names_frame *frames, uint32_t count)
@@ -50,9 +39,9 @@ static int put_frames(struct naming_work *w, struct asked_offset *item,
         struct native_function native = {.kind = FUNCTION_NATIVE,
                                          .name = frames[i].function,
                                          .file = frames[i].file.length ? frames[i].file
-                                                                       : text_of(module->file),
-                                         .module = text_of(module->module),
-                                         .build_id = text_of(module->build_id)};
+                                                                       : name_text(module->file),
+                                         .module = name_text(module->module),
+                                         .build_id = name_text(module->build_id)};
         uint32_t function, frame;
         if (symbols_native(w->symbols, &native, &function) ||
             symbols_intern_frame(w->symbols, function, frames[i].line, &frame) ||
@@ -80,8 +69,8 @@ static int take_answer(struct naming_work *w, uint32_t module, uint64_t offset,
 
 static bool list_is_of(const struct names_reader *r, const struct function *module)
 {
-    return same_text(module->build_id, r->build_id) &&
-           (r->build_id.length || same_text(module->file, r->path));
+    return name_is(module->build_id, r->build_id) &&
+           (r->build_id.length || name_is(module->file, r->path));
 }
 
 static int take_packed(void *context, uint32_t module, uint64_t offset,
@@ -202,7 +191,7 @@ static uint32_t renumbered(const struct symbols *s, uint32_t stack)
 static uint32_t append(struct sparse *stacks, uint32_t parent, uint32_t frame)
 {
     uint32_t id = stacks->limit > STACK_FIRST ? stacks->limit : STACK_FIRST;
-    struct stack_node *node = id < STACK_LIMIT ? sparse_put(stacks, id) : 0;
+    struct stack_node *node = id < SITE_STACK_MAX ? sparse_put(stacks, id) : 0;
     if (!node)
         return 0;
     *node = (struct stack_node){parent + 1, frame};
@@ -250,7 +239,8 @@ static void follow(struct replay *r)
 {
     const struct symbols *s = &r->model.symbols;
     for (uint32_t i = 1; i < r->sites.count; i++)
-        r->sites.items[i].event_stack = renumbered(s, r->sites.items[i].event_stack) & STACK_LIMIT;
+        r->sites.items[i].event_stack =
+            renumbered(s, r->sites.items[i].event_stack) & SITE_STACK_MAX;
     for (uint32_t i = 1; i < r->sites.lane_count; i++)
         r->sites.lanes[i].origin_stack = renumbered(s, r->sites.lanes[i].origin_stack);
     for (uint32_t id = 0; id < r->model.threads.limit; id++) {

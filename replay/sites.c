@@ -151,8 +151,10 @@ static int grow_items(struct sites *s)
 static uint32_t site_new(struct sites *s, struct process *p, uint32_t lane, uint32_t stack)
 {
     uint32_t id = s->count++;
-    s->items[id] = (struct site){
-        .event_stack = stack & 0x7FFFFFFFu, .lane = lane, .epoch = s->epoch, .next = p->first_site};
+    s->items[id] = (struct site){.event_stack = stack & SITE_STACK_MAX,
+                                 .lane = lane,
+                                 .epoch = s->epoch,
+                                 .next = p->first_site};
     p->first_site = id;
     if (s->dirty)
         s->dirty[s->dirty_count++] = id;

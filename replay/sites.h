@@ -20,6 +20,8 @@
 #include "replay/model.h"
 #include "replay/near.h"
 
+#define SITE_STACK_MAX UINT32_C(0x7FFFFFFF) /* of a stack's id, of which 31 bits are kept */
+
 struct site {
     uint64_t live_bytes, then_bytes;
     uint32_t live_count, then_count;
@@ -176,7 +178,7 @@ static inline uint32_t sites_find(struct sites *s, struct thread *thread, unsign
     uint32_t lane = thread->lanes[allocator];
     if (!lane && !(lane = sites_lane(s, thread, allocator)))
         return 0;
-    stack &= 0x7FFFFFFFu;
+    stack &= SITE_STACK_MAX;
     const struct recent_site *recent = sites_recent(s, lane, stack);
     if (recent->stack == stack && recent->lane == lane)
         return recent->site;

@@ -84,12 +84,6 @@ static const struct name *name_new(struct symbols *s, struct text text)
     return name;
 }
 
-static bool name_is(const struct name *name, struct text text)
-{
-    return name->length == text.length &&
-           (!text.length || !memcmp(name->bytes, text.bytes, text.length));
-}
-
 const struct name *symbols_name(struct symbols *s, struct text text)
 {
     if ((!s->names || (s->name_count + 1) * 2 > s->name_mask) && names_grow(s))

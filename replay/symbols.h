@@ -12,6 +12,7 @@
 #include "format/event.h"
 #include "replay/sparse.h"
 #include <stdbool.h>
+#include <string.h>
 
 /* An interned text: equal texts are the same pointer. Lives as long as its symbols. NUL follows the
  * bytes, which may hold others. */
@@ -19,6 +20,18 @@ struct name {
     uint32_t length;
     char bytes[];
 };
+
+/* The name as a text, which borrows from it. */
+static inline struct text name_text(const struct name *name)
+{
+    return (struct text){name->bytes, name->length};
+}
+/* Are these its bytes? */
+static inline bool name_is(const struct name *name, struct text text)
+{
+    return name->length == text.length &&
+           (!text.length || !memcmp(name->bytes, text.bytes, text.length));
+}
 
 struct function {
     const struct name *name, *file; /* NULL in a function that no block defined */
