@@ -67,12 +67,12 @@ static void set_keys(struct shown *shown, const struct function *f, uint32_t fra
 static void name_with_module(struct shown *shown, const struct function *f)
 {
     char name[sizeof shown->function];
-    const char *slash = memrchr(f->module->bytes, '/', f->module->length);
-    const char *base = slash ? slash + 1 : f->module->bytes;
-    size_t used = 0, length = f->module->length - (size_t)(base - f->module->bytes);
+    struct text base = frame_base(f->module);
+    size_t used = 0;
     memcpy(name, shown->function, sizeof name);
     shown->function[0] = 0;
-    glyph_append(shown->function, sizeof shown->function / 2, &used, base, length, false);
+    glyph_append(shown->function, sizeof shown->function / 2, &used, base.bytes, base.length,
+                 false);
     snprintf(shown->function + used, sizeof shown->function - used, "!%.*s",
              (int)(sizeof shown->function - used - 2), name);
 }

@@ -67,6 +67,12 @@ static const char *base_name(const struct name *path)
     return slash ? slash + 1 : path->bytes;
 }
 
+struct text frame_base(const struct name *path)
+{
+    const char *base = base_name(path);
+    return (struct text){base, path->length - (uint32_t)(base - path->bytes)};
+}
+
 uint32_t frame_untagged(struct text base)
 {
     static const char tag[] = ".cpython-";

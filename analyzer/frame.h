@@ -27,6 +27,8 @@ bool frame_library(const struct symbols *s, uint32_t id);
  * tells no reader anything (_umath.cpython-311-x86_64-linux-gnu.so); all of them where it does not.
  */
 uint32_t frame_untagged(struct text base);
+/* The last part of a path, borrowed from it. */
+struct text frame_base(const struct name *path);
 /* Is it machine code? */
 bool frame_native(const struct symbols *s, uint32_t id);
 /* Is the path one of the standard library or of an installed package? */

@@ -17,21 +17,12 @@ static bool is_python(const struct symbols *s, const struct stack_node *node)
     return !frame_native(s, symbols_frame(s, node)->function);
 }
 
-/* The last part of the path where the module has no name. */
-static struct text base_of(const struct function *f)
-{
-    const char *slash = memrchr(f->file->bytes, '/', f->file->length);
-    const char *from = slash ? slash + 1 : f->file->bytes;
-    uint32_t left = f->file->length - (uint32_t)(from - f->file->bytes);
-    return f->name->length ? name_text(f->name) : (struct text){from, left};
-}
-
 /* A function for one address of a module. */
 static int name_address(struct symbols *s, struct frame *frame)
 {
     const struct function *f = symbols_function(s, frame->function);
     char name[BASE_BYTES + 32];
-    struct text base = base_of(f);
+    struct text base = f->name->length ? name_text(f->name) : frame_base(f->file);
     uint32_t id = s->functions.limit, length = frame_untagged(base);
     const char *end = length < base.length ? ".so" : "";
     length = length < BASE_BYTES ? length : BASE_BYTES;

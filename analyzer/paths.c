@@ -2,6 +2,7 @@
  * texts' pointers are hashed: they are interned, so equal texts are the same pointer. */
 #include "analyzer/paths.h"
 
+#include "analyzer/frame.h"
 #include "analyzer/glyph.h"
 #include "format/error.h"
 #include "format/grow.h"
@@ -247,11 +248,10 @@ void path_function_name(char *out, size_t capacity, const struct path_function *
 
 void path_file_base(char *out, size_t capacity, const struct name *file, bool ascii)
 {
-    const char *slash = memrchr(file->bytes, '/', file->length);
-    const char *from = slash ? slash + 1 : file->bytes;
+    struct text base = frame_base(file);
     size_t used = 0;
     out[0] = 0;
-    glyph_append(out, capacity, &used, from, file->length - (size_t)(from - file->bytes), ascii);
+    glyph_append(out, capacity, &used, base.bytes, base.length, ascii);
 }
 
 void path_function_file(char *out, size_t capacity, const struct path_function *f, bool ascii)

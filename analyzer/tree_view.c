@@ -176,13 +176,10 @@ static void print_fold(const struct view *v, int depth, uint32_t frames, uint32_
     owner_of(v, n, package, sizeof package);
     if (frame_native(&v->report->rec->replay.model.symbols, until->function))
         owner_of(v, until, end, sizeof end);
-    bool other = end[0] && strcmp(end, package) != 0;
-    snprintf(text, sizeof text, "%s %s more in %s%s%s%s", v->t->utf8 ? "⋮" : ":",
-             quantity_count(frames).text, package, other ? " " : "",
-             !other       ? ""
-             : v->t->utf8 ? "… "
-                          : "... ",
-             other ? end : "");
+    int used = snprintf(text, sizeof text, "%s %s more in %s", v->t->utf8 ? "⋮" : ":",
+                        quantity_count(frames).text, package);
+    if (end[0] && strcmp(end, package) != 0)
+        snprintf(text + used, sizeof text - (size_t)used, " %s %s", v->t->utf8 ? "…" : "...", end);
     row_begin(&row, v->t);
     put_branch(&row, v, depth, false);
     row_put(&row, STYLE_DIM, text, row_left(&row));
