@@ -3,6 +3,7 @@
 #include "analyzer/code.h"
 
 #include "analyzer/json.h"
+#include "replay/descriptor.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -49,11 +50,7 @@ static int read_whole(struct code_file *f, int fd, size_t size)
     f->text = malloc(size + 1);
     if (!f->text)
         return -ERR_NOMEM;
-    for (ssize_t got; f->length < size; f->length += (size_t)got) {
-        got = read(fd, f->text + f->length, size - f->length);
-        if (got <= 0)
-            break;
-    }
+    f->length = descriptor_read(fd, f->text, size);
     f->text[f->length] = 0;
     return 0;
 }

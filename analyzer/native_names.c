@@ -7,6 +7,7 @@
 #include "analyzer/quantity.h"
 #include "format/part.h"
 #include "format/wire.h"
+#include "replay/descriptor.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -27,12 +28,8 @@ static uint8_t *read_file(const char *path, size_t *length)
     *length = 0;
     if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size <= BESIDE_MAX_BYTES)
         bytes = malloc((size_t)st.st_size + 1);
-    while (bytes && *length < (size_t)st.st_size) {
-        ssize_t got = read(fd, bytes + *length, (size_t)st.st_size - *length);
-        if (got <= 0)
-            break;
-        *length += (size_t)got;
-    }
+    if (bytes)
+        *length = descriptor_read(fd, bytes, (size_t)st.st_size);
     if (fd >= 0)
         close(fd);
     return bytes;

@@ -13,6 +13,7 @@
 #include "format/grow.h"
 #include "format/part.h"
 #include "format/wire.h"
+#include "replay/descriptor.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -123,21 +124,11 @@ static int find_place(const struct recording *rec, const struct naming_parts *pa
     return 0;
 }
 
-static int write_failed(struct err *err)
-{
-    return err_set(err, ERR_IO, "writing failed: %s", strerror(errno));
-}
-
 static int write_all(int fd, const uint8_t *bytes, size_t length, struct err *err)
 {
-    while (length) {
-        ssize_t written = write(fd, bytes, length);
-        if (written < 0 && errno != EINTR)
-            return write_failed(err);
-        bytes += written > 0 ? written : 0;
-        length -= written > 0 ? (size_t)written : 0;
-    }
-    return 0;
+    if (descriptor_write(fd, bytes, length))
+        return 0;
+    return err_set(err, ERR_IO, "writing failed: %s", strerror(errno));
 }
 
 /* Copies [from, to) of the trace. */

@@ -9,6 +9,7 @@
 
 #include "format/error.h"
 #include "format/wire.h"
+#include "replay/descriptor.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -37,25 +38,13 @@ struct teller {
     struct names_writer names;
 };
 
-static bool write_all(int fd, const uint8_t *bytes, size_t length)
-{
-    while (length) {
-        ssize_t written = write(fd, bytes, length);
-        if (written < 0 && errno != EINTR)
-            return false;
-        bytes += written > 0 ? written : 0;
-        length -= written > 0 ? (size_t)written : 0;
-    }
-    return true;
-}
-
 static bool tell(const struct teller *t, enum message_kind kind, uint32_t value)
 {
     uint8_t message[MESSAGE_BYTES];
     put_u32(message, t->module);
     put_u32(message + 4, kind);
     put_u32(message + 8, value);
-    return write_all(t->fd, message, sizeof message);
+    return descriptor_write(t->fd, message, sizeof message);
 }
 
 static int tell_list(struct teller *t)
@@ -63,7 +52,8 @@ static int tell_list(struct teller *t)
     size_t length;
     uint8_t *list =
         names_writer_list(&t->names, (struct text){"", 0}, (struct text){"", 0}, &length);
-    bool told = list && tell(t, MESSAGE_LIST, (uint32_t)length) && write_all(t->fd, list, length);
+    bool told =
+        list && tell(t, MESSAGE_LIST, (uint32_t)length) && descriptor_write(t->fd, list, length);
     free(list);
     names_writer_clear(&t->names);
     return told ? 0 : -ERR_IO;
@@ -143,18 +133,6 @@ static _Noreturn void be_child(const struct symboliser_module *modules, uint32_t
     _exit(0);
 }
 
-static bool read_all(int fd, uint8_t *bytes, size_t length)
-{
-    while (length) {
-        ssize_t got = read(fd, bytes, length);
-        if (got == 0 || (got < 0 && errno != EINTR))
-            return false;
-        bytes += got > 0 ? got : 0;
-        length -= got > 0 ? (size_t)got : 0;
-    }
-    return true;
-}
-
 /* The parent's side. */
 struct listener {
     struct symboliser_module *modules;
@@ -177,7 +155,8 @@ static int hear_list(const struct listener *l, const uint8_t *list, size_t lengt
 static int hear(struct listener *l)
 {
     uint8_t message[MESSAGE_BYTES];
-    if (!read_all(l->fd, message, sizeof message) || get_u32(message) != l->at)
+    if (descriptor_read(l->fd, message, sizeof message) < sizeof message ||
+        get_u32(message) != l->at)
         return 0;
     uint32_t kind = get_u32(message + 4), value = get_u32(message + 8);
     if (kind == MESSAGE_DONE && value < SYMBOLISE_STATUSES) {
@@ -189,7 +168,7 @@ static int hear(struct listener *l)
     uint8_t *list = malloc(value + 1ul);
     if (!list)
         return -ERR_NOMEM;
-    int rc = read_all(l->fd, list, value) ? hear_list(l, list, value) : -ERR_DAMAGED;
+    int rc = descriptor_read(l->fd, list, value) < value ? -ERR_DAMAGED : hear_list(l, list, value);
     free(list);
     return rc == -ERR_DAMAGED ? 0 : rc ? rc : 1;
 }
