@@ -7,19 +7,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What building needs beside the result; by number (merged.h) where not said otherwise. */
+#define FOLDED (UINT32_C(1) << 31) /* of a slot */
+
+/* A number that holds enough of some measure; one number may stand there for several. */
+struct candidate {
+    uint32_t number;
+    float score;
+};
+
+/* What is kept; indices instead of numbers. */
+struct kept {
+    uint32_t number;
+    float score;
+    uint64_t bytes;          /* of the first measure */
+    uint32_t child, sibling; /* lists by falling bytes, 0: end */
+    uint32_t node;
+    uint32_t folded, small_node; /* so many frames below it are folded, into this node */
+};
+
+/* What building needs beside the result; by number (merged.h) where not said otherwise. Why one
+ * number each where there are millions: what most of them are is folded. */
 struct build {
     struct graph *g;
     const struct report *report;
     const struct graph_limits *limits;
     struct merged merged;
-    uint64_t *totals;
-    float *scores, *first_scores;  /* by any measure, and by the first */
-    uint32_t *nodes;               /* 0: none yet; of what is folded: the SMALL node */
-    uint32_t *order;               /* what is kept, highest score first */
-    uint32_t *children, *siblings; /* lists of what is kept, 0: end */
-    uint32_t *folded;              /* frames that are folded into this one's SMALL node */
-    uint32_t kept;
+    uint64_t *totals; /* of one measure at a time, at last of the first */
+    uint8_t *held;    /* bits: has it ever held anything? */
+    struct candidate *candidates;
+    uint32_t candidate_count, candidate_capacity;
+    struct kept *kept; /* [0]: the root */
+    uint32_t kept_count;
+    uint32_t *slots; /* its index in kept, FOLDED | that of its holder, 0: neither (and the root) */
 };
 
 static struct site_values values_of(const struct build *b, enum measure measure, uint32_t site)
@@ -38,92 +57,133 @@ static uint32_t caller(const struct build *b, uint32_t number)
     return b->merged.first[merged_parent(&b->merged, number)];
 }
 
-/* Sums up what stands in totals and raises the scores; clears totals again. */
-static void score(struct build *b, double whole, bool first)
+/* A number has so large a share of a measure. */
+static int add_share(struct build *b, uint32_t number, float share)
+{
+    if (share > 0)
+        b->held[number / 8] |= (uint8_t)(1 << number % 8);
+    if (!(share > 0) || share < b->limits->least_score)
+        return 0;
+    if (b->candidate_count == b->candidate_capacity &&
+        !GROW(b->candidates, b->candidate_capacity, 4096))
+        return -ERR_NOMEM;
+    b->candidates[b->candidate_count++] = (struct candidate){number, share};
+    return 0;
+}
+
+/* Sums up what stands in totals. */
+static int score(struct build *b, double whole)
 {
     for (uint32_t number = b->merged.count - 1; number > 0; number--) {
         uint64_t bytes = b->totals[number];
         if (!bytes)
             continue;
-        float share = whole > 0 ? (float)((double)bytes / whole) : 0;
         b->totals[caller(b, number)] += bytes;
-        if (share > b->scores[number])
-            b->scores[number] = share;
-        if (first)
-            b->first_scores[number] = share;
-        b->totals[number] = 0;
+        if (whole > 0 && add_share(b, number, (float)((double)bytes / whole)))
+            return -ERR_NOMEM;
     }
-    b->totals[MERGED_EMPTY] = 0;
+    return 0;
 }
 
 /* Frames that hold nothing but blocks of 0 bytes count as one byte, so that they are found. */
-static void score_measure(struct build *b, enum measure measure, bool first)
+static int score_measure(struct build *b, enum measure measure)
 {
     uint32_t count = b->report->rec->replay.sites.count;
     double whole = 0;
+    memset(b->totals, 0, b->merged.count * sizeof *b->totals);
     for (uint32_t site = 1; site < count; site++) {
         struct site_values v = values_of(b, measure, site);
         uint64_t bytes = v.bytes ? v.bytes : v.count > 0;
         b->totals[number_of(b, site)] += bytes;
         whole += (double)bytes;
     }
-    score(b, whole, first);
+    return score(b, whole);
 }
 
-static void score_highest(struct build *b)
+static int score_highest(struct build *b)
 {
     uint32_t count = b->report->rec->replay.sites.count;
-    for (uint32_t site = 1; b->limits->highest_bytes && site < count; site++)
+    if (!b->limits->highest_bytes)
+        return 0;
+    for (uint32_t site = 1; site < count; site++)
         b->totals[number_of(b, site)] += b->limits->highest_bytes[site];
-    score(b, (double)b->limits->highest_of_bytes, false);
+    return score(b, (double)b->limits->highest_of_bytes);
 }
 
-static int by_score(const void *a, const void *b, void *context)
+/* By any measure; the first one comes last, since its sums are needed. */
+static int score_all(struct build *b)
 {
-    const float *scores = context;
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    if (scores[left] != scores[right])
-        return scores[left] > scores[right] ? -1 : 1;
-    return left < right ? -1 : 1;
+    b->totals = calloc(b->merged.count, sizeof *b->totals);
+    b->held = calloc(b->merged.count / 8 + 1, 1);
+    if (!b->totals || !b->held || score_highest(b))
+        return -ERR_NOMEM;
+    for (unsigned i = b->limits->measure_count; i-- > 0;)
+        if (score_measure(b, b->limits->measures[i]))
+            return -ERR_NOMEM;
+    return 0;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+    if (left->score != right->score)
+        return left->score > right->score ? -1 : 1;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct kept *left = a, *right = b;
+    if (left->bytes != right->bytes)
+        return left->bytes > right->bytes ? -1 : 1;
+    return (left->number > right->number) - (left->number < right->number);
 }
 
 /* Which numbers are kept: the best, and never one without its caller, which has no lower score and
  * a smaller number. */
 static int choose(struct build *b)
 {
-    uint32_t found = 0;
-    for (uint32_t number = 1; number < b->merged.count; number++)
-        found += b->scores[number] > 0 && b->scores[number] >= b->limits->least_score;
-    b->order = malloc((found + 1ul) * sizeof *b->order);
-    if (!b->order)
+    uint32_t room = b->candidate_count < b->limits->nodes ? b->candidate_count : b->limits->nodes;
+    b->kept = calloc(room + 1ul, sizeof *b->kept);
+    b->slots = calloc(b->merged.count, sizeof *b->slots);
+    if (!b->kept || !b->slots)
         return -ERR_NOMEM;
-    found = 0;
-    for (uint32_t number = 1; number < b->merged.count; number++)
-        if (b->scores[number] > 0 && b->scores[number] >= b->limits->least_score)
-            b->order[found++] = number;
-    qsort_r(b->order, found, sizeof *b->order, by_score, b->scores);
-    b->kept = found < b->limits->nodes ? found : b->limits->nodes;
-    qsort_r(b->order, b->kept, sizeof *b->order, by_score, b->first_scores);
-    for (uint32_t i = b->kept; i-- > 0;) {
-        uint32_t number = b->order[i], parent = caller(b, number);
-        b->siblings[number] = b->children[parent];
-        b->children[parent] = number;
-        b->nodes[number] = UINT32_MAX;
+    b->kept[b->kept_count++] = (struct kept){.number = MERGED_EMPTY, .score = 1};
+    if (b->candidate_count)
+        qsort(b->candidates, b->candidate_count, sizeof *b->candidates, by_score);
+    for (uint32_t i = 0; i < b->candidate_count && b->kept_count <= room; i++) {
+        struct candidate c = b->candidates[i];
+        if (b->slots[c.number])
+            continue;
+        b->slots[c.number] = b->kept_count;
+        b->kept[b->kept_count++] = (struct kept){c.number, c.score, .bytes = b->totals[c.number]};
     }
+    qsort(b->kept + 1, b->kept_count - 1, sizeof *b->kept, by_bytes);
     return 0;
 }
 
-/* Counts what is folded at each kept caller. */
-static void count_folded(struct build *b)
+/* Gives each what is kept its place, and the lists of callers. */
+static void link_kept(struct build *b)
+{
+    for (uint32_t i = 1; i < b->kept_count; i++)
+        b->slots[b->kept[i].number] = i;
+    for (uint32_t i = b->kept_count; i-- > 1;) {
+        struct kept *parent = &b->kept[b->slots[caller(b, b->kept[i].number)]];
+        b->kept[i].sibling = parent->child;
+        parent->child = i;
+    }
+}
+
+/* Everything else that ever held anything is folded at its nearest caller that is kept. */
+static void fold_others(struct build *b)
 {
     for (uint32_t number = 1; number < b->merged.count; number++) {
-        if (b->merged.first[number] != number || b->nodes[number] || !(b->scores[number] > 0))
+        bool held = b->held[number / 8] >> number % 8 & 1;
+        if (!held || b->slots[number] || b->merged.first[number] != number)
             continue;
-        uint32_t at = caller(b, number);
-        while (at != MERGED_EMPTY && !b->nodes[at])
-            at = b->siblings[at];
-        b->siblings[number] = at; /* its holder; a folded number stands in no list */
-        b->folded[at]++;
+        uint32_t holder = b->slots[caller(b, number)] & ~FOLDED;
+        b->slots[number] = FOLDED | holder;
+        b->kept[holder].folded++;
     }
 }
 
@@ -137,13 +197,13 @@ static uint32_t push(struct graph *g, struct graph_node node)
     return g->node_count++;
 }
 
-static struct graph_node node_of(const struct build *b, uint32_t number, uint32_t parent)
+static struct graph_node node_of(const struct build *b, const struct kept *kept, uint32_t parent)
 {
     const struct symbols *s = b->merged.symbols;
-    struct graph_node n = {.parent = parent, .kind = GRAPH_UNKNOWN, .score = b->scores[number]};
-    if (number == MERGED_UNKNOWN)
+    struct graph_node n = {.parent = parent, .kind = GRAPH_UNKNOWN, .score = kept->score};
+    if (kept->number == MERGED_UNKNOWN)
         return n;
-    const struct frame *frame = symbols_frame(s, merged_node(&b->merged, number));
+    const struct frame *frame = symbols_frame(s, merged_node(&b->merged, kept->number));
     const struct function *f = symbols_function(s, frame->function);
     n.kind = GRAPH_FRAME;
     n.function = f ? f->same : FUNCTION_UNKNOWN;
@@ -151,39 +211,37 @@ static struct graph_node node_of(const struct build *b, uint32_t number, uint32_
     return n;
 }
 
-/* The SMALL node of a kept number whose node is `parent`, after all its other children. */
-static int push_small(struct build *b, uint32_t number, uint32_t parent)
+/* The SMALL node of what is kept, after all its other children. */
+static int push_small(struct build *b, struct kept *kept)
 {
-    if (!b->folded[number])
+    if (!kept->folded)
         return 0;
-    b->g->folded += b->folded[number];
-    b->folded[number] = push(
+    b->g->folded += kept->folded;
+    kept->small_node = push(
         b->g,
-        (struct graph_node){.parent = parent, .kind = GRAPH_SMALL, .folded = b->folded[number]});
-    return b->folded[number] ? 0 : -ERR_NOMEM;
+        (struct graph_node){.parent = kept->node, .kind = GRAPH_SMALL, .folded = kept->folded});
+    return kept->small_node ? 0 : -ERR_NOMEM;
 }
 
-/* All kept numbers in preorder. A list's end goes on with the caller's next sibling. */
+/* All that is kept in preorder. A list's end goes on with the caller's next sibling. */
 static int push_nodes(struct build *b)
 {
-    uint32_t number = MERGED_EMPTY;
+    struct kept *at = b->kept;
     push(b->g, (struct graph_node){.kind = GRAPH_ROOT, .score = 1});
     for (;;) {
-        uint32_t next = b->children[number];
+        uint32_t next = at->child;
         while (!next) {
-            uint32_t node = number == MERGED_EMPTY ? 0 : b->nodes[number];
-            if (push_small(b, number, node))
+            if (push_small(b, at))
                 return -ERR_NOMEM;
-            if (number == MERGED_EMPTY)
+            if (at == b->kept)
                 return 0;
-            next = b->siblings[number];
-            number = next ? number : caller(b, number);
+            next = at->sibling;
+            at = next ? at : &b->kept[b->slots[caller(b, at->number)]];
         }
-        uint32_t parent = caller(b, next);
-        struct graph_node n = node_of(b, next, parent ? b->nodes[parent] : 0);
-        number = next;
-        b->nodes[number] = push(b->g, n);
-        if (!b->nodes[number])
+        const struct kept *parent = &b->kept[b->slots[caller(b, b->kept[next].number)]];
+        at = &b->kept[next];
+        at->node = push(b->g, node_of(b, at, parent->node));
+        if (!at->node)
             return -ERR_NOMEM;
     }
 }
@@ -191,12 +249,10 @@ static int push_nodes(struct build *b)
 /* The node of a site; 0: nothing to show. */
 static uint32_t node_of_site(const struct build *b, uint32_t site, uint32_t no_stack)
 {
-    uint32_t number = number_of(b, site);
+    uint32_t number = number_of(b, site), slot = b->slots[number];
     if (number == MERGED_EMPTY)
         return no_stack;
-    if (b->nodes[number])
-        return b->nodes[number];
-    return b->scores[number] > 0 ? b->folded[b->siblings[number]] : 0;
+    return slot & FOLDED ? b->kept[slot & ~FOLDED].small_node : b->kept[slot].node;
 }
 
 struct place {
@@ -261,40 +317,14 @@ static int make_entries(struct build *b)
     return g->entries ? 0 : -ERR_NOMEM;
 }
 
-/* By any measure. The sums are gone before the lists need room. */
-static int score_all(struct build *b)
-{
-    size_t count = b->merged.count;
-    b->totals = calloc(count, sizeof *b->totals);
-    b->scores = calloc(count, sizeof *b->scores);
-    b->first_scores = calloc(count, sizeof *b->first_scores);
-    if (!b->totals || !b->scores || !b->first_scores)
-        return -ERR_NOMEM;
-    for (unsigned i = 0; i < b->limits->measure_count; i++)
-        score_measure(b, b->limits->measures[i], i == 0);
-    score_highest(b);
-    free(b->totals);
-    b->totals = 0;
-    return 0;
-}
-
-static int allocate_lists(struct build *b)
-{
-    size_t count = b->merged.count;
-    b->nodes = calloc(count, sizeof *b->nodes);
-    b->children = calloc(count, sizeof *b->children);
-    b->siblings = calloc(count, sizeof *b->siblings);
-    b->folded = calloc(count, sizeof *b->folded);
-    return b->nodes && b->children && b->siblings && b->folded ? 0 : -ERR_NOMEM;
-}
-
 static int make_nodes(struct build *b)
 {
-    if (score_all(b) || allocate_lists(b))
+    if (score_all(b) || choose(b))
         return -ERR_NOMEM;
-    if (choose(b))
-        return -ERR_NOMEM;
-    count_folded(b);
+    link_kept(b);
+    free(b->totals);
+    b->totals = 0;
+    fold_others(b);
     return push_nodes(b);
 }
 
@@ -307,13 +337,10 @@ int graph_build(struct graph *g, const struct report *report, const struct graph
     rc = rc ? rc : make_entries(&b);
     merged_release(&b.merged);
     free(b.totals);
-    free(b.scores);
-    free(b.first_scores);
-    free(b.nodes);
-    free(b.order);
-    free(b.children);
-    free(b.siblings);
-    free(b.folded);
+    free(b.held);
+    free(b.candidates);
+    free(b.kept);
+    free(b.slots);
     return rc;
 }
 

@@ -128,20 +128,35 @@ static int merge_frames(struct merged *m)
     return 0;
 }
 
-static uint64_t key_of(const struct merged *m, uint32_t number)
+/* By number: a hash of all frames of the stack, for a while in `first`. */
+static void hash_nodes(struct merged *m, bool skip_imports)
 {
-    const struct stack_node *node = merged_node(m, number);
-    uint64_t parent = m->first[merged_parent(m, number)];
-    return parent << 32 | m->frames[node->frame];
+    m->first[MERGED_UNKNOWN] = MERGED_UNKNOWN;
+    for (uint32_t number = MERGED_NODES; number < m->count; number++) {
+        const struct stack_node *node = merged_node(m, number);
+        if (!node->parent_plus_1)
+            continue;
+        uint32_t parent = merged_parent(m, number);
+        bool skip = skip_imports && m->first[parent] && m->import_frames[node->frame];
+        uint64_t key = (uint64_t)m->first[parent] << 32 | m->frames[node->frame];
+        m->first[number] = skip ? m->first[parent] : (uint32_t)mix(key) | 1;
+    }
 }
 
-/* The first node with the same key, which this one may become. */
+/* Do two nodes have the same caller and the same frame? */
+static bool same_node(const struct merged *m, uint32_t a, uint32_t b)
+{
+    return m->frames[merged_node(m, a)->frame] == m->frames[merged_node(m, b)->frame] &&
+           m->first[merged_parent(m, a)] == m->first[merged_parent(m, b)];
+}
+
+/* The first node that reads as this one, which may become it. */
 static uint32_t first_node(const struct merged *m, struct set *set, uint32_t number)
 {
-    uint64_t key = key_of(m, number), hash = mix(key);
+    uint64_t hash = mix(m->first[number]);
     uint32_t *slot = set_probe(set, hash, set_home(set, hash));
     for (; *slot; slot = set_probe(set, hash, set_next(set, slot)))
-        if (key_of(m, set_number(set, slot)) == key)
+        if (same_node(m, set_number(set, slot), number))
             return set_number(set, slot);
     set_put(set, slot, hash, number);
     return number;
@@ -161,13 +176,11 @@ static void merge_node(struct merged *m, struct set *set, uint32_t number, bool 
 
 static void merge_nodes(struct merged *m, struct set *set, bool skip_imports)
 {
-    enum { AHEAD = 16 }; /* its parent has mostly been seen, so its place can be brought near */
-    m->first[MERGED_EMPTY] = MERGED_EMPTY;
-    m->first[MERGED_UNKNOWN] = MERGED_UNKNOWN;
+    enum { AHEAD = 16 };
+    hash_nodes(m, skip_imports);
     for (uint32_t number = MERGED_NODES; number < m->count; number++) {
-        uint32_t ahead = number + AHEAD;
-        if (ahead < m->count && merged_node(m, ahead)->parent_plus_1)
-            near_bring(set_home(set, mix(key_of(m, ahead))));
+        if (number + AHEAD < m->count)
+            near_bring(set_home(set, mix(m->first[number + AHEAD])));
         merge_node(m, set, number, skip_imports);
     }
 }

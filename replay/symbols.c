@@ -291,12 +291,6 @@ int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32
     return 0;
 }
 
-const struct stack_node *symbols_stack(const struct symbols *s, uint32_t id)
-{
-    const struct stack_node *node = sparse_get(&s->stacks, id);
-    return node && node->parent_plus_1 ? node : 0;
-}
-
 const struct function *symbols_function(const struct symbols *s, uint32_t id)
 {
     const struct function *f = sparse_get(&s->functions, id);

@@ -104,7 +104,11 @@ int symbols_define_stack(struct symbols *s, uint32_t id, uint32_t parent, uint32
                          uint64_t line);
 
 /* The definition of an id, or NULL when no readable block defines it (and for 0 and 1). */
-const struct stack_node *symbols_stack(const struct symbols *s, uint32_t id);
+static inline const struct stack_node *symbols_stack(const struct symbols *s, uint32_t id)
+{
+    const struct stack_node *node = sparse_get(&s->stacks, id);
+    return node && node->parent_plus_1 ? node : 0;
+}
 /* The frame of a node that symbols_stack gave. */
 static inline const struct frame *symbols_frame(const struct symbols *s,
                                                 const struct stack_node *node)
