@@ -42,6 +42,18 @@ enum ring_kind {
     RING_KIND_COUNT
 };
 
+/* The words of an event; 0: a variable number, or none. kind: below RING_KIND_COUNT. */
+static inline unsigned ring_words(unsigned kind)
+{
+    static const uint8_t words[RING_KIND_COUNT] = {
+        0,
+#define RING_EVENT(name, words, text) words,
+#include "recorder/ring.def"
+#undef RING_EVENT
+    };
+    return words[kind];
+}
+
 #define RING_BYTES      (1u << 20)
 #define RING_WORDS      (RING_BYTES / 8)
 #define RING_CHUNK      8u    /* rings mapped together */

@@ -18,13 +18,6 @@
 #define PUBLISH_BYTES (RING_BYTES / 16)
 #define TICK_EVENTS   4096 /* about as many between two looks at the open block */
 
-static const uint8_t kind_words[RING_KIND_COUNT] = {
-    0,
-#define RING_EVENT(name, words, text) words,
-#include "recorder/ring.def"
-#undef RING_EVENT
-};
-
 static bool at_turn(const struct stream *s) { return stream_word(s, s->tail) >> 56 == RING_TURN; }
 
 uint64_t stream_next_turn(const struct stream *s)
@@ -341,7 +334,7 @@ static unsigned event_words(uint64_t word)
     if (kind == RING_MARK)
         return low == 0 || low > MARK_NAME_BYTES ? 0 : 1 + (unsigned)((low + 7) / 8);
     if (kind != RING_DATA)
-        return kind_words[kind];
+        return ring_words(kind);
     return low == 0 || low > RING_DATA_BYTES ? 0 : 1 + (unsigned)((low + 7) / 8);
 }
 

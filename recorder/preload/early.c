@@ -37,15 +37,15 @@ static unsigned words_of(uint64_t head)
     switch (head >> 56) {
     case RING_FREE:
     case RING_FREE_NESTED:
-    case RING_UNDO_FREE: return 1;
+    case RING_UNDO_FREE:
     case RING_ALLOC:
     case RING_UNMAP:
     case RING_PROTECT:
-    case RING_DISCARD: return 2;
+    case RING_DISCARD:
     case RING_ALLOC_BIG:
-    case RING_FAILED: return 3;
-    case RING_MAP: return 4;
-    case RING_REMAP: return 5;
+    case RING_FAILED:
+    case RING_MAP:
+    case RING_REMAP: return ring_words((unsigned)(head >> 56));
     default: return 0;
     }
 }
