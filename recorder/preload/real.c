@@ -73,11 +73,6 @@ static void first_free(void *block)
     real.free(block);
 }
 
-static void *first_mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset)
-{
-    return (void *)syscall(SYS_mmap, hint, length, protection, flags, fd, offset);
-}
-
 static int first_munmap(void *address, size_t length)
 {
     return (int)syscall(SYS_munmap, address, length);
@@ -115,7 +110,7 @@ struct real real = {
     .calloc = first_calloc,
     .realloc = first_realloc,
     .free = first_free,
-    .mmap = first_mmap,
+    .mmap = raw_mmap,
     .munmap = first_munmap,
     .mremap = first_mremap,
     .mprotect = first_mprotect,
