@@ -249,6 +249,18 @@ static uint32_t native_function(const struct recorded *p, struct names *names, u
     return module < p->module_count ? p->modules[module].function : FUNCTION_UNKNOWN;
 }
 
+/* A Python frame's function, and the line that it is at. */
+static uint32_t python_function(const struct recorded *p, uint32_t code, int32_t lasti,
+                                uint32_t *line)
+{
+    *line = 0;
+    if (code >= p->code_count || !p->codes[code].lines)
+        return FUNCTION_UNKNOWN;
+    const struct shared_lines *lines = p->codes[code].lines;
+    *line = (uint32_t)lines_find_run(lines->runs, lines->count, lines->first_line, lasti);
+    return p->codes[code].function;
+}
+
 /* A node of a process whose native frames are recorded; no stack is made of it before it is used.
  */
 static bool define_chained(struct recorded *p, struct names *names, uint32_t node, uint32_t parent,
@@ -263,13 +275,7 @@ static bool define_chained(struct recorded *p, struct names *names, uint32_t nod
         if (code > CODE_ENTRY)
             return false;
     } else {
-        const struct known_code *known =
-            code < p->code_count && p->codes[code].lines ? &p->codes[code] : NULL;
-        const struct shared_lines *lines = known ? known->lines : NULL;
-        as.function = known ? known->function : FUNCTION_UNKNOWN;
-        as.line =
-            lines ? (uint32_t)lines_find_run(lines->runs, lines->count, lines->first_line, lasti)
-                  : 0;
+        as.function = python_function(p, code, lasti, &as.line);
         if (!as.outermost)
             as.outermost = code;
     }
@@ -288,13 +294,9 @@ bool recorded_define_node(struct recorded *p, struct names *names, uint32_t node
     }
     if (!nodes_may_define(&p->nodes, node))
         return false;
-    const struct known_code *known =
-        code < p->code_count && p->codes[code].lines ? &p->codes[code] : NULL;
-    const struct shared_lines *lines = known ? known->lines : NULL;
-    int32_t line = lines ? lines_find_run(lines->runs, lines->count, lines->first_line, lasti) : 0;
+    uint32_t line, function = python_function(p, code, lasti, &line);
     uint32_t outermost = recorded_outermost(p, parent);
-    uint32_t stack = names_stack(names, recorded_stack(p, names, parent),
-                                 known ? known->function : FUNCTION_UNKNOWN, (uint32_t)line);
+    uint32_t stack = names_stack(names, recorded_stack(p, names, parent), function, line);
     bool defined = nodes_define(&p->nodes, node, stack, outermost ? outermost : code);
     account_definitions(p);
     return defined;
