@@ -72,10 +72,8 @@ static uint32_t append(struct chains *c, struct names *names, uint32_t stack, ui
     while (n) {
         const struct chain_node *frame = &c->nodes[c->frames[--n]];
         uint32_t function = frame->function;
-        static const char loop[] = "_PyEval_EvalFrameDefault";
         if (function == CHAIN_EVAL)
-            function = names_function(names, FUNCTION_NATIVE, (struct text){loop, sizeof loop - 1},
-                                      (struct text){"", 0}, 0);
+            function = names_native(names, "_PyEval_EvalFrameDefault", "");
         if (function < CHAIN_MARKS)
             stack = names_stack(names, stack, function, frame->line);
     }

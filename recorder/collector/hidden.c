@@ -70,9 +70,7 @@ static uint32_t name_it(struct names *names, enum allocator allocator, const cha
     static const char *const texts[] = {[ALLOCATOR_IN_MIMALLOC] = "mimalloc (inside unknown)",
                                         [ALLOCATOR_IN_JEMALLOC] = "jemalloc (inside unknown)",
                                         [ALLOCATOR_IN_HIDDEN] = "an allocator (inside unknown)"};
-    const char *text = texts[allocator];
-    struct text name = {text, (uint32_t)strlen(text)}, file = {path, (uint32_t)strlen(path)};
-    return names_function(names, FUNCTION_NATIVE, name, file, 0);
+    return names_native(names, texts[allocator], path);
 }
 
 static void look(struct hidden_place *place, struct names *names, uint32_t pid)

@@ -231,6 +231,12 @@ uint32_t names_function(struct names *n, enum function_kind kind, struct text na
     return define_function(n, &record, a, hash_text(hash_text(~a, file), name));
 }
 
+uint32_t names_native(struct names *n, const char *name, const char *file)
+{
+    return names_function(n, FUNCTION_NATIVE, (struct text){name, (uint32_t)strlen(name)},
+                          (struct text){file, (uint32_t)strlen(file)}, 0);
+}
+
 static struct text base_name(struct text path)
 {
     const char *slash = path.length ? memrchr(path.bytes, '/', path.length) : NULL;

@@ -22,6 +22,8 @@ void names_free(struct names *n);
 /* The id of a function; FUNCTION_UNKNOWN when out of memory. Texts are borrowed. */
 uint32_t names_function(struct names *n, enum function_kind kind, struct text name,
                         struct text file, uint32_t first_line);
+/* The same of native code that goes by a name alone. file: "" where it is in none. */
+uint32_t names_native(struct names *n, const char *name, const char *file);
 /* The id of the function that stands for a module; likewise. build_id: hex, empty where it has
  * none.
  */

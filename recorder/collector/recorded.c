@@ -242,10 +242,8 @@ bool recorded_define_module(struct recorded *p, uint32_t module, uint32_t functi
 /* A frame in a module, or in code that was made at run time. */
 static uint32_t native_function(const struct recorded *p, struct names *names, uint32_t module)
 {
-    static const char jit[] = "[jit]";
     if (!module)
-        return names_function(names, FUNCTION_NATIVE, (struct text){jit, sizeof jit - 1},
-                              (struct text){"", 0}, 0);
+        return names_native(names, "[jit]", "");
     return module < p->module_count ? p->modules[module].function : FUNCTION_UNKNOWN;
 }
 
