@@ -74,6 +74,8 @@ static inline unsigned ring_words(unsigned kind)
 #define CODE_ENTRY  (CODE_PAIR | 3u) /* the frames from here on are those of one CODE_EVAL */
 #define CODE_NATIVE (1u << 31)       /* | module, 0: none; lasti: offset into it, of the call */
 
+#define MODULE_LIMIT (1u << 24) /* numbers of modules are below */
+
 #define RING_LOW_MASK ((UINT64_C(1) << 48) - 1)
 #define RING_WORD(kind, aux, low)                                                                  \
     ((uint64_t)(kind) << 56 | (uint64_t)(aux) << 48 | ((uint64_t)(low)&RING_LOW_MASK))

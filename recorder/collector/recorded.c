@@ -222,7 +222,7 @@ bool recorded_define_module(struct recorded *p, uint32_t module, uint32_t functi
 {
     if (is_refused(p, p->module_count * sizeof *p->modules))
         return true;
-    if (!module || module > p->module_count + NODES_JUMP || module >= CODE_NATIVE >> 7)
+    if (!module || module > p->module_count + NODES_JUMP || module >= MODULE_LIMIT)
         return false;
     if (module >= p->module_count) {
         uint32_t count = (module | 63) + 1;

@@ -14,7 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MODULE_NONE = 0, MODULE_LIMIT = 1 << 24, MODULE_LOST = MODULE_LIMIT };
+#include "recorder/ring.h"
+
+enum { MODULE_NONE = 0, MODULE_LOST = MODULE_LIMIT };
 
 extern _Atomic uint64_t modules_retired; /* modules.c's: modules_epoch reads it */
 
