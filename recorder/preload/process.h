@@ -65,9 +65,11 @@ struct thread {
     struct walker walker;
 };
 
-/* This process, its gate (the picture above) and the calling thread. */
+/* This process. */
 extern HIDDEN struct process process;
+/* Its gate (the picture above). */
 extern HIDDEN _Atomic uint32_t *process_gate;
+/* The calling thread. */
 extern HIDDEN __thread struct thread thread_self __attribute__((tls_model("initial-exec")));
 
 /* The slow half of the gate: true in a forked child that could claim a slot. Preserves errno. */
