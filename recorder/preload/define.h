@@ -6,7 +6,7 @@
  * implemented by the hooks (they write ring events); the walker only calls them.
  *
  * All are called with errno saved by the caller. define_code and define_node run under the intern
- * lock (intern.h): they may wait, but not longer than INTERN_WAIT_NS, and must not walk, intern
+ * lock (intern.h): they may wait, but not longer than LOCK_WAIT_NS, and must not walk, intern
  * or allocate. */
 #ifndef RECORDER_PRELOAD_DEFINE_H
 #define RECORDER_PRELOAD_DEFINE_H

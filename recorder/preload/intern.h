@@ -14,17 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "recorder/preload/lock.h"
-
 enum {
     NODE_NONE = 0,        /* no Python stack */
     NODE_LOST = 1,        /* a Python stack that could not be told; never a parent, never defined */
     NODE_FIRST = 2,       /* the first real id */
     NODE_LIMIT = 1 << 28, /* ids are below this */
 };
-
-/* The longest that anyone waits for the intern lock. */
-#define INTERN_WAIT_NS LOCK_WAIT_NS
 
 /* The id of a node. parent: NODE_NONE or a real id; code_id: from code_intern; lasti_bytes: as
  * define_node's. recent: the thread's own, what it was told last, 0 before the first: what follows
@@ -36,8 +31,8 @@ uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes, uin
 /* Nodes interned so far (ids NODE_FIRST .. NODE_FIRST + count - 1). Any thread. */
 uint32_t intern_count(void);
 
-/* The lock under which ids are given out. Waits at most INTERN_WAIT_NS; returns false at once in a
- * thread that holds it already (a signal handler that interrupted its holder). */
+/* The lock under which ids are given out. Waits at most LOCK_WAIT_NS (lock.h); returns false at
+ * once in a thread that holds it already (a signal handler that interrupted its holder). */
 bool intern_lock(void);
 
 /* Let go of it and wake one waiter. Only its holder. May change errno. */

@@ -82,7 +82,7 @@ bool walk_is_sound(struct walker *w);
 void walker_release(struct walker *w);
 
 /* Before fork: hold the intern lock, so that the child never inherits it half-way. Waits at most
- * INTERN_WAIT_NS; fork goes on regardless. Returns whether it is held. The thread that will fork.
+ * LOCK_WAIT_NS; fork goes on regardless. Returns whether it is held. The thread that will fork.
  * Preserves errno. */
 bool walk_fork_prepare(void);
 
