@@ -104,12 +104,15 @@ static void print_thread_state(void)
 #if V(13) || !V(10)
     word("tstate_cframe", "NONE");
     word("cframe_previous", "NONE");
+    word("tstate_root_cframe", "NONE");
 #elif V(11)
     OFFSET(tstate_cframe, PyThreadState, cframe);
     OFFSET(cframe_previous, _PyCFrame, previous);
+    OFFSET(tstate_root_cframe, PyThreadState, root_cframe);
 #else
     OFFSET(tstate_cframe, PyThreadState, cframe);
     OFFSET(cframe_previous, CFrame, previous);
+    OFFSET(tstate_root_cframe, PyThreadState, root_cframe);
 #endif
 #if V(15)
     OFFSET(tstate_mark, PyThreadState, last_profiled_frame);

@@ -72,14 +72,16 @@ static uint32_t collect_shims(struct walker *w, uintptr_t *out, uint32_t capacit
     return n;
 }
 
+/* The state's own record is the last one: its link is not always set (3.10). */
 static uint32_t collect_chain(struct walker *w, uintptr_t *out, uint32_t capacity)
 {
     const struct layout *l = &interp.layout;
     uintptr_t tstate = tstate_of_thread(w, l), entry = 0;
+    uintptr_t end = tstate + (uintptr_t)l->tstate_root_cframe;
     uint32_t n = 0;
     if (tstate)
         entry = frames_word(tstate, l->tstate_cframe);
-    for (; entry && n < capacity; entry = frames_word(entry, l->cframe_previous))
+    for (; entry && entry != end && n < capacity; entry = frames_word(entry, l->cframe_previous))
         out[n++] = entry;
     return n;
 }

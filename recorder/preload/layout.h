@@ -46,6 +46,7 @@ struct layout {
     int32_t tstate_mark, tstate_mark_pops; /* last_profiled_frame and its sequence (3.15) */
     int32_t cframe_frame;
     int32_t tstate_cframe, cframe_previous; /* the chain of entry records (3.10 to 3.12) */
+    int32_t tstate_root_cframe;             /* its end, which 3.10 leaves as malloc gives it */
     int32_t ip_kind;                        /* enum ip_kind */
     int32_t frame_previous, frame_owner, frame_code, frame_ip;
     int32_t frame_code_tags;       /* bits of the code pointer that aren't address */
