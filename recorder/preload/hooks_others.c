@@ -96,7 +96,8 @@ void others_hide(void)
     EXPORT void *name parameters                                                                   \
     {                                                                                              \
         struct thread *t = &thread_self;                                                           \
-        real_resolve();                                                                            \
+        if (!others.name)                                                                          \
+            real_resolve();                                                                        \
         if (!others.name)                                                                          \
             return malloc(bytes);                                                                  \
         uint8_t before = hook_begin(t, NULL);                                                      \
@@ -110,7 +111,8 @@ void others_hide(void)
     EXPORT int name(void **out, size_t to, size_t size)                                            \
     {                                                                                              \
         struct thread *t = &thread_self;                                                           \
-        real_resolve();                                                                            \
+        if (!others.name)                                                                          \
+            real_resolve();                                                                        \
         if (!others.name)                                                                          \
             return posix_memalign(out, to, size);                                                  \
         uint8_t before = hook_begin(t, NULL);                                                      \
@@ -124,7 +126,8 @@ void others_hide(void)
     EXPORT void *name parameters                                                                   \
     {                                                                                              \
         struct thread *t = &thread_self;                                                           \
-        real_resolve();                                                                            \
+        if (!others.name)                                                                          \
+            real_resolve();                                                                        \
         if (!others.name)                                                                          \
             return realloc(old, bytes);                                                            \
         bool freed = old && hook_free(t, old);                                                     \
@@ -140,7 +143,8 @@ void others_hide(void)
     EXPORT void name parameters                                                                    \
     {                                                                                              \
         struct thread *t = &thread_self;                                                           \
-        real_resolve();                                                                            \
+        if (!others.name)                                                                          \
+            real_resolve();                                                                        \
         if (!others.name) {                                                                        \
             free(block);                                                                           \
             return;                                                                                \
