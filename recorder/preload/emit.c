@@ -342,7 +342,7 @@ static bool begin_ring(struct thread *t)
 {
     if (!claim_ring(t) || !wait_for_room(t, 2 * EMIT_ROOM_BYTES))
         return false;
-    uint64_t words[] = {RING_WORD(RING_THREAD, 0, t->tid), t->origin, 0};
+    uint64_t words[] = {RING_WORD(RING_THREAD, 0, t->tid), t->walker.origin, 0};
     take_turn(t, atomic_load(&process.slot->turn));
     store(t, words, 3);
     return true;

@@ -14,7 +14,7 @@ void hook_beneath(struct thread *t)
 uint32_t hook_node_otherwise(const struct thread *t, uint32_t node)
 {
     if (node == NODE_NONE)
-        return t->origin;
+        return t->walker.origin;
     atomic_fetch_add_explicit(&process.slot->lost_nodes, 1, memory_order_relaxed);
     return node;
 }

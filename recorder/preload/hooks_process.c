@@ -50,7 +50,7 @@ static void *start_thread(void *context)
 {
     struct start mine = *(struct start *)context;
     atomic_store(&((struct start *)context)->taken, 0);
-    thread_self.origin = thread_self.walker.origin = mine.origin;
+    thread_self.walker.origin = mine.origin;
     return mine.routine(mine.argument);
 }
 

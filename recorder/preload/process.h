@@ -52,7 +52,6 @@ struct thread {
     uint64_t limit;    /* while head is below, two words may be stored at once (emit.h) */
     uint64_t room;     /* head may grow to here before the tail is asked again */
     uint32_t ring_index;
-    uint32_t origin; /* node of the stack that created this thread; NODE_NONE for the first */
     uint32_t tid;
     uint32_t retry;        /* calls to pass before asking for a ring again */
     const void *own_block; /* BUSY_ALLOCATOR: what the call frees or moves; NULL: nothing */

@@ -60,6 +60,6 @@ void walker_release(struct walker *w)
         pages_unmap(w->recalls, sizeof *w->recalls);
     native_list_release(&w->native);
     entries_release(w);
-    *w = (struct walker){0};
+    *w = (struct walker){.origin = w->origin};
     errno = saved_errno;
 }

@@ -39,7 +39,7 @@ struct walker {
     uintptr_t marked; /* the thread state that has a mark at the frame of entry depth - 1, or 0 */
     uintptr_t pops;   /* of marked frames, when it was set (quick.c) */
     bool closed;      /* the thread has ended: it has no stack any more */
-    uint32_t origin;  /* node of the stack that created the thread, for pair.c; NODE_NONE: none */
+    uint32_t origin;  /* node of the stack that created the thread; NODE_NONE for the first */
     struct native_list *native;       /* native.c's; NULL before the first native stack */
     struct entry_shims *shims;        /* entries.c's; NULL before the first */
     uint32_t pair_outer, pair_native; /* the pair that was asked for last, and its node */
@@ -78,7 +78,8 @@ static inline uint32_t walk_current(struct walker *w)
  * For what a signal handler may call. Preserves errno. */
 bool walk_is_sound(struct walker *w);
 
-/* Give back the walker's mapping at thread exit; w is zeroed and may be used again. Keeps errno. */
+/* Give back the walker's mapping at thread exit; w is zeroed but for its origin and may be used
+ * again. Keeps errno. */
 void walker_release(struct walker *w);
 
 /* Before fork: hold the intern lock, so that the child never inherits it half-way. Waits at most
