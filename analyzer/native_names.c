@@ -60,6 +60,7 @@ int native_names_parts(struct recording *rec, struct naming_options *options, ui
     char path[PATH_MAX];
     int rc = read_to_the_end(rec, err);
     options->header = trace_reader_header(rec->reader.trace);
+    options->symboliser = &rec->symboliser;
     options->parts[0].bytes = trace_reader_names(rec->reader.trace, &options->parts[0].length);
     *beside = 0;
     int length = snprintf(path, sizeof path, "%s" NATIVE_NAMES_SUFFIX, rec->name);
@@ -113,10 +114,16 @@ static uint8_t *leaf_frames(const struct replay *r, bool own)
     return wanted;
 }
 
-static bool shows_no_frame(const struct options *o)
+static bool needs_names(const struct options *o, enum layers shown)
 {
-    return o->command == COMMAND_summary || o->command == COMMAND_pack ||
-           o->command == COMMAND_verify || o->command == COMMAND_timeline;
+    return o->command != COMMAND_summary && o->command != COMMAND_pack &&
+           o->command != COMMAND_verify && o->command != COMMAND_timeline && shown != LAYERS_PYTHON;
+}
+
+void native_names_prepare(struct recording *rec, const struct options *o, enum layers shown)
+{
+    if (!rec->store && rec->file.header->flags & TRACE_NATIVE && needs_names(o, shown))
+        symboliser_start(&rec->symboliser);
 }
 
 int native_names_apply(struct recording *rec, const struct options *o, enum layers shown,
@@ -124,7 +131,7 @@ int native_names_apply(struct recording *rec, const struct options *o, enum laye
 {
     struct naming_options options = {0};
     uint8_t *beside = 0, *wanted = 0;
-    if (shows_no_frame(o) || shown == LAYERS_PYTHON || !rec->replay.model.symbols.has_native)
+    if (!needs_names(o, shown) || !rec->replay.model.symbols.has_native)
         return 0;
     if (shown == LAYERS_LEAF &&
         !(wanted = leaf_frames(&rec->replay, o->command == COMMAND_closing && !o->json)))

@@ -15,6 +15,9 @@
  * error of reading the trace to its end. */
 int native_names_parts(struct recording *rec, struct naming_options *options, uint8_t **beside,
                        struct err *err);
+/* Starts what will look names up, while there is little memory that it would have too
+ * (symboliser.h); nothing where the command at hand will show none. */
+void native_names_prepare(struct recording *rec, const struct options *o, enum layers shown);
 /* Puts names in place of what the command at hand will show (layers.h). Returns 0, -ERR_NOMEM,
  * -ERR_IO. */
 int native_names_apply(struct recording *rec, const struct options *o, enum layers shown,

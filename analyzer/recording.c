@@ -76,6 +76,7 @@ void recording_close(struct recording *rec)
     reader_close(&rec->reader);
     store_close(rec);
     replay_release(&rec->replay);
+    symboliser_stop(&rec->symboliser);
     naming_release(&rec->naming);
     if (rec->fd >= 0)
         close(rec->fd);
@@ -206,6 +207,7 @@ static int show_layers(struct recording *rec, const struct options *o, struct er
 int recording_replay(struct recording *rec, const struct options *o, recording_progress *progress,
                      void *context, struct err *err)
 {
+    native_names_prepare(rec, o, layers_of(o));
     int rc = rec->store ? store_replay(rec, o, err) : replay_trace(rec, o, progress, context, err);
     rc = rc ? rc : choice_check(rec, o, err);
     rc = rc ? rc : check_pid(rec, o, err);

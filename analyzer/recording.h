@@ -7,6 +7,7 @@
 #define ANALYZER_RECORDING_H
 
 #include "replay/naming.h"
+#include "replay/symboliser.h"
 #include "replay/options.h"
 #include "replay/replay.h"
 
@@ -36,6 +37,7 @@ struct recording {
     struct reader reader; /* of a trace */
     struct store *store;  /* of a database; NULL: it is a trace */
     struct replay replay;
+    struct symboliser symboliser;
     struct naming naming; /* of native frames: what came of looking them up */
     bool foreign_names;   /* the names beside the trace are of another one */
 };

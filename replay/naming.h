@@ -38,10 +38,13 @@ struct naming_parts {
     size_t length;
 };
 
+struct symboliser;
+
 struct naming_options {
     const struct trace_header *header; /* of the trace: its id, and when it was recorded */
     struct naming_parts parts[2];
     const uint8_t *frames; /* by frame: is its name wanted? NULL: all */
+    struct symboliser *symboliser;
 };
 
 /* Takes what is known of an offset that was looked up, as names_take. */

@@ -1,10 +1,11 @@
-/* The process that reads binaries, and what it says through a pipe (symboliser.h):
+/* The process that reads binaries, and what goes through the socket to it (symboliser.h):
  *
- *   message: module u32, kind u32, value u32;  LIST is followed by `value` bytes (format/names.h),
- *   DONE ends the module, its value is the status
+ *   ask:     module u32, count of offsets u32, bytes of path and build id u32 each, recorded at
+ * u64, then these: offsets u64, path, build id message: module u32, kind u32, value u32;  LIST is
+ * followed by `value` bytes (format/names.h), DONE ends the module, its value is the status
  *
- * Where the pipe ends early or says what cannot be, the module at work is given up, and another
- * process goes on behind it. */
+ * Where it ends early or says what cannot be, the module at work is given up, and another process
+ * goes on behind it. */
 #include "replay/symboliser.h"
 
 #include "format/error.h"
@@ -17,9 +18,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ASK_BYTES     24u
 #define MESSAGE_BYTES 12u
 #define CPU_SECONDS   60u  /* for a module */
 #define MOST_SECONDS  300u /* for all that one process reads */
@@ -92,7 +95,8 @@ static void limit_next_module(void)
 /* Nobody hears from it but through the pipe, and it leaves nothing behind. */
 static void become_quiet(void)
 {
-    static const int defaults[] = {SIGPIPE, SIGALRM, SIGXCPU, SIGSEGV, SIGBUS, SIGABRT};
+    static const int defaults[] = {SIGPIPE, SIGALRM, SIGXCPU, SIGSEGV, SIGBUS,
+                                   SIGABRT, SIGINT,  SIGTERM, SIGHUP};
     const struct rlimit none = {0, 0};
     int null = open("/dev/null", O_RDWR);
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
@@ -122,14 +126,39 @@ static int tell_module(struct teller *t, const struct symbolise_ask *ask)
     return tell(t, MESSAGE_DONE, rc ? SYMBOLISE_FAILED : status) ? 0 : -ERR_IO;
 }
 
-static _Noreturn void be_child(const struct symboliser_module *modules, uint32_t first,
-                               uint32_t count, int fd)
+/* The next ask, in one block of memory; NULL where there is none. */
+static uint8_t *read_ask(struct teller *t, struct symbolise_ask *ask)
+{
+    uint8_t head[ASK_BYTES];
+    if (descriptor_read(t->fd, head, sizeof head) != sizeof head)
+        return 0;
+    size_t offsets = get_u32(head + 4) * sizeof *ask->offsets;
+    size_t path = get_u32(head + 8) + 1ul, build_id = get_u32(head + 12) + 1ul;
+    uint8_t *bytes = malloc(offsets + path + build_id);
+    if (!bytes ||
+        descriptor_read(t->fd, bytes, offsets + path + build_id) != offsets + path + build_id) {
+        free(bytes);
+        return 0;
+    }
+    t->module = get_u32(head);
+    *ask = (struct symbolise_ask){.path = (char *)bytes + offsets,
+                                  .build_id = (char *)bytes + offsets + path,
+                                  .recorded_at_ns = get_u64(head + 16),
+                                  .offsets = (uint64_t *)(void *)bytes,
+                                  .count = get_u32(head + 4)};
+    return bytes;
+}
+
+static _Noreturn void be_child(int fd)
 {
     struct teller t = {.fd = fd};
+    struct symbolise_ask ask;
+    uint8_t *bytes;
     become_quiet();
-    for (t.module = first; t.module < count; t.module++)
-        if (tell_module(&t, &modules[t.module].ask))
-            break;
+    while ((bytes = read_ask(&t, &ask)) && !tell_module(&t, &ask)) {
+        alarm(0);
+        free(bytes);
+    }
     _exit(0);
 }
 
@@ -141,6 +170,33 @@ struct listener {
     void *context;
     int fd;
 };
+
+/* As descriptor_write, to one that may be dead. */
+static bool send_all(int fd, const void *bytes, size_t length)
+{
+    for (const uint8_t *at = bytes, *end = at + length; at < end;) {
+        ssize_t sent = send(fd, at, (size_t)(end - at), MSG_NOSIGNAL);
+        if (sent < 0 && errno != EINTR)
+            return false;
+        at += sent > 0 ? sent : 0;
+    }
+    return true;
+}
+
+static bool ask_for(const struct listener *l)
+{
+    const struct symbolise_ask *ask = &l->modules[l->at].ask;
+    size_t path = strlen(ask->path), build_id = strlen(ask->build_id);
+    uint8_t head[ASK_BYTES];
+    put_u32(head, l->at);
+    put_u32(head + 4, ask->count);
+    put_u32(head + 8, (uint32_t)path);
+    put_u32(head + 12, (uint32_t)build_id);
+    put_u64(head + 16, ask->recorded_at_ns);
+    return send_all(l->fd, head, sizeof head) &&
+           send_all(l->fd, ask->offsets, ask->count * sizeof *ask->offsets) &&
+           send_all(l->fd, ask->path, path + 1) && send_all(l->fd, ask->build_id, build_id + 1);
+}
 
 static int hear_list(const struct listener *l, const uint8_t *list, size_t length)
 {
@@ -173,44 +229,61 @@ static int hear(struct listener *l)
     return rc == -ERR_DAMAGED ? 0 : rc ? rc : 1;
 }
 
-/* One process, as far as it comes. */
-static int listen_to_one(struct listener *l)
+/* All that is said of one module. Returns as hear. */
+static int listen_to_module(struct listener *l)
 {
-    int ends[2], rc = 1;
-    if (pipe2(ends, O_CLOEXEC))
-        return 0;
-    pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        be_child(l->modules, l->at, l->count, ends[1]);
-    }
-    close(ends[1]);
-    l->fd = ends[0];
-    while (child > 0 && rc > 0 && l->at < l->count)
+    uint32_t at = l->at;
+    int rc = ask_for(l);
+    while (rc > 0 && l->at == at)
         rc = hear(l);
-    close(ends[0]);
-    if (child > 0) {
-        if (l->at < l->count)
-            kill(child, SIGKILL);
-        while (waitpid(child, 0, 0) < 0 && errno == EINTR)
-            ;
-    }
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
-int symboliser_run(struct symboliser_module *modules, uint32_t count, names_take *take,
-                   void *context)
+void symboliser_start(struct symboliser *s)
+{
+    int ends[2];
+    if (s->child > 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+        return;
+    s->fd = ends[0];
+    s->child = fork();
+    if (s->child == 0) {
+        close(ends[0]);
+        be_child(ends[1]);
+    }
+    close(ends[1]);
+    if (s->child < 0)
+        close(ends[0]);
+}
+
+void symboliser_stop(struct symboliser *s)
+{
+    if (s->child > 0) {
+        kill(s->child, SIGKILL);
+        close(s->fd);
+        while (waitpid(s->child, 0, 0) < 0 && errno == EINTR)
+            ;
+    }
+    *s = (struct symboliser){0};
+}
+
+int symboliser_run(struct symboliser *s, struct symboliser_module *modules, uint32_t count,
+                   names_take *take, void *context)
 {
     struct listener l = {.modules = modules, .count = count, .take = take, .context = context};
     uint32_t failures = 0;
-    int rc = 0;
-    while (!rc && l.at < count) {
+    int rc = 1;
+    while (rc >= 0 && l.at < count) {
         if (failures < MOST_FAILURES)
-            rc = listen_to_one(&l);
-        if (!rc && l.at < count) {
+            symboliser_start(s);
+        l.fd = s->fd;
+        rc = s->child > 0 ? listen_to_module(&l) : 0;
+        if (rc == 0) {
             modules[l.at++].status = SYMBOLISE_FAILED;
             failures++;
+            symboliser_stop(s);
         }
     }
-    return rc;
+    if (rc < 0)
+        symboliser_stop(s); /* it may still be talking */
+    return rc < 0 ? rc : 0;
 }

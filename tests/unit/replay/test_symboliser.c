@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include <cmocka.h>
 
 enum { OFFSETS = 3000, FRAMES = 5 };
+
+static bool late;
 
 /* Stands in for the one that opens files; the path says what happens. */
 int symbolise_module(const struct symbolise_ask *ask, symbolise_take *take, void *context,
@@ -26,6 +29,10 @@ int symbolise_module(const struct symbolise_ask *ask, symbolise_take *take, void
         abort();
     if (!strcmp(ask->path, "leave"))
         _exit(0);
+    if (!strcmp(ask->path, "early") && late)
+        abort();
+    if (!strcmp(ask->path, "known") && (strcmp(ask->build_id, "abc") || ask->recorded_at_ns != 7))
+        abort();
     *status = strcmp(ask->path, "missing") ? SYMBOLISE_READ : SYMBOLISE_MISSING;
     if (!strcmp(ask->path, "no memory"))
         return -ERR_NOMEM;
@@ -74,7 +81,9 @@ static void play(const char *const *paths, uint32_t count, struct symboliser_mod
         modules[i] = (struct symboliser_module){
             .ask = {.path = paths[i], .build_id = "", .offsets = offsets, .count = OFFSETS}};
     *heard = (struct heard){0};
-    assert_int_equal(symboliser_run(modules, count, hear, heard), 0);
+    struct symboliser symboliser = {0};
+    assert_int_equal(symboliser_run(&symboliser, modules, count, hear, heard), 0);
+    symboliser_stop(&symboliser);
 }
 
 static void test_symboliser__all_answers_arrive_in_order(void **state)
@@ -116,9 +125,46 @@ static int refuse(void *context, uint32_t module, uint64_t offset, const struct 
 static void test_symboliser__who_takes_may_end_it(void **state)
 {
     (void)state;
-    struct symboliser_module module = {.ask = {.path = "a", .offsets = offsets, .count = OFFSETS}};
-    assert_int_equal(symboliser_run(&module, 1, refuse, 0), -ERR_NOMEM);
-    assert_int_equal(symboliser_run(&module, 0, refuse, 0), 0);
+    struct symboliser_module module = {
+        .ask = {.path = "a", .build_id = "", .offsets = offsets, .count = OFFSETS}};
+    struct symboliser symboliser = {0};
+    assert_int_equal(symboliser_run(&symboliser, &module, 1, refuse, 0), -ERR_NOMEM);
+    symboliser_stop(&symboliser);
+    assert_int_equal(symboliser_run(&symboliser, &module, 0, refuse, 0), 0);
+    assert_int_equal(symboliser.child, 0);
+}
+
+static enum symbolise_status status_of(struct symboliser *s, const struct symbolise_ask *ask)
+{
+    struct symboliser_module module = {.ask = *ask};
+    struct heard heard = {0};
+    assert_int_equal(symboliser_run(s, &module, 1, hear, &heard), 0);
+    return module.status;
+}
+
+static void test_symboliser__what_is_asked_arrives(void **state)
+{
+    (void)state;
+    struct symboliser symboliser = {0};
+    struct symbolise_ask known = {"known", "abc", 7, offsets, 3}, other = {"known", "abd", 7, 0, 0};
+    assert_int_equal(status_of(&symboliser, &known), SYMBOLISE_READ);
+    assert_int_equal(status_of(&symboliser, &other), SYMBOLISE_FAILED);
+    assert_int_equal(status_of(&symboliser, &known), SYMBOLISE_READ);
+    symboliser_stop(&symboliser);
+}
+
+/* It has the memory of when it was started, and none of what came after. */
+static void test_symboliser__may_be_started_early(void **state)
+{
+    (void)state;
+    struct symboliser symboliser = {0};
+    struct symbolise_ask early = {.path = "early", .build_id = ""};
+    symboliser_start(&symboliser);
+    late = true;
+    assert_int_equal(status_of(&symboliser, &early), SYMBOLISE_READ);
+    symboliser_stop(&symboliser);
+    assert_int_equal(status_of(&symboliser, &early), SYMBOLISE_FAILED);
+    late = false;
 }
 
 /* More crashes than it goes on after: the rest is given up without trying. */
@@ -127,9 +173,11 @@ static void test_symboliser__many_crashes_end_it(void **state)
     (void)state;
     static struct symboliser_module modules[2000];
     for (int i = 0; i < 2000; i++)
-        modules[i] =
-            (struct symboliser_module){.ask = {.path = "crash", .offsets = offsets, .count = 1}};
-    assert_int_equal(symboliser_run(modules, 2000, refuse, 0), 0);
+        modules[i] = (struct symboliser_module){
+            .ask = {.path = "crash", .build_id = "", .offsets = offsets, .count = 1}};
+    struct symboliser symboliser = {0};
+    assert_int_equal(symboliser_run(&symboliser, modules, 2000, refuse, 0), 0);
+    symboliser_stop(&symboliser);
     for (int i = 0; i < 2000; i++)
         assert_int_equal(modules[i].status, SYMBOLISE_FAILED);
 }
@@ -140,6 +188,8 @@ int main(void)
         cmocka_unit_test(test_symboliser__all_answers_arrive_in_order),
         cmocka_unit_test(test_symboliser__what_it_dies_of_costs_one_module),
         cmocka_unit_test(test_symboliser__who_takes_may_end_it),
+        cmocka_unit_test(test_symboliser__what_is_asked_arrives),
+        cmocka_unit_test(test_symboliser__may_be_started_early),
         cmocka_unit_test(test_symboliser__many_crashes_end_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
