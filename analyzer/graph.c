@@ -144,27 +144,33 @@ static int by_bytes(const void *a, const void *b)
 static int choose(struct build *b)
 {
     uint32_t room = b->candidate_count < b->limits->nodes ? b->candidate_count : b->limits->nodes;
+    uint8_t *taken = calloc(b->merged.count / 8 + 1, 1);
     b->kept = calloc(room + 1ul, sizeof *b->kept);
-    b->slots = calloc(b->merged.count, sizeof *b->slots);
-    if (!b->kept || !b->slots)
+    if (!b->kept || !taken) {
+        free(taken);
         return -ERR_NOMEM;
+    }
     b->kept[b->kept_count++] = (struct kept){.number = MERGED_EMPTY, .score = 1};
     if (b->candidate_count)
         qsort(b->candidates, b->candidate_count, sizeof *b->candidates, by_score);
     for (uint32_t i = 0; i < b->candidate_count && b->kept_count <= room; i++) {
         struct candidate c = b->candidates[i];
-        if (b->slots[c.number])
+        if (taken[c.number / 8] >> c.number % 8 & 1)
             continue;
-        b->slots[c.number] = b->kept_count;
+        taken[c.number / 8] |= (uint8_t)(1 << c.number % 8);
         b->kept[b->kept_count++] = (struct kept){c.number, c.score, .bytes = b->totals[c.number]};
     }
     qsort(b->kept + 1, b->kept_count - 1, sizeof *b->kept, by_bytes);
+    free(taken);
     return 0;
 }
 
 /* Gives each what is kept its place, and the lists of callers. */
-static void link_kept(struct build *b)
+static int link_kept(struct build *b)
 {
+    b->slots = calloc(b->merged.count, sizeof *b->slots);
+    if (!b->slots)
+        return -ERR_NOMEM;
     for (uint32_t i = 1; i < b->kept_count; i++)
         b->slots[b->kept[i].number] = i;
     for (uint32_t i = b->kept_count; i-- > 1;) {
@@ -172,6 +178,7 @@ static void link_kept(struct build *b)
         b->kept[i].sibling = parent->child;
         parent->child = i;
     }
+    return 0;
 }
 
 /* Everything else that ever held anything is folded at its nearest caller that is kept. */
@@ -321,9 +328,10 @@ static int make_nodes(struct build *b)
 {
     if (score_all(b) || choose(b))
         return -ERR_NOMEM;
-    link_kept(b);
-    free(b->totals);
+    free(b->totals); /* the slots want the room */
     b->totals = 0;
+    if (link_kept(b))
+        return -ERR_NOMEM;
     fold_others(b);
     return push_nodes(b);
 }
