@@ -7,6 +7,7 @@
 #include "format/wire.h"
 #include "replay/asked.h"
 #include "replay/symboliser.h"
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,14 @@ struct naming_work {
     naming_take *take;
     void *context;
     uint32_t *module_of_ask; /* by ask: index of asked.modules */
+    struct recent *recent;   /* [RECENT_NODES], while stacks are made */
+};
+
+/* A new node, by a hash of its caller and frame: other offsets of one function mostly follow soon,
+ * and below one caller they read the same. */
+#define RECENT_NODES 65536u
+struct recent {
+    uint32_t parent, frame, id;
 };
 
 void naming_release(struct naming *n)
@@ -171,7 +180,7 @@ static int look_up(struct naming_work *w)
             w->module_of_ask[asks++] = i;
         }
     if (!rc && asks)
-        rc = symboliser_run(modules, asks, take_looked_up, w);
+        rc = symboliser_run(w->options->symboliser, modules, asks, take_looked_up, w);
     for (uint32_t i = 0; !rc && i < asks; i++)
         w->result->modules[w->module_of_ask[i]].status = modules[i].status;
     free(offsets);
@@ -187,14 +196,20 @@ static uint32_t renumbered(const struct symbols *s, uint32_t stack)
     return stack < STACK_FIRST ? stack : node ? node->frame : STACK_UNKNOWN;
 }
 
-/* Appends a node. Returns its id, or 0 when out of memory. */
-static uint32_t append(struct sparse *stacks, uint32_t parent, uint32_t frame)
+/* Appends a node where there was none like it of late. Returns its id, or 0 when out of memory. */
+static uint32_t append(const struct naming_work *w, struct sparse *stacks, uint32_t parent,
+                       uint32_t frame)
 {
+    uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9E3779B97F4A7C15u;
+    struct recent *recent = &w->recent[(hash >> 32) % RECENT_NODES];
+    if (recent->id && recent->parent == parent && recent->frame == frame)
+        return recent->id;
     uint32_t id = stacks->limit > STACK_FIRST ? stacks->limit : STACK_FIRST;
     struct stack_node *node = id < SITE_STACK_MAX ? sparse_put(stacks, id) : 0;
     if (!node)
         return 0;
     *node = (struct stack_node){parent + 1, frame};
+    *recent = (struct recent){parent, frame, id};
     return id;
 }
 
@@ -211,9 +226,9 @@ static uint32_t expand(const struct naming_work *w, struct sparse *stacks, uint3
     uint32_t at = frame < w->asked.frame_count ? w->asked.of_frame[frame] : 0;
     const struct asked_offset *item = at ? &w->asked.items[at - 1] : 0;
     if (!item || !item->count)
-        return append(stacks, parent, frame);
+        return append(w, stacks, parent, frame);
     for (uint32_t i = may_grow(w, stacks) ? 0 : item->count - 1; i < item->count; i++)
-        if (!(parent = append(stacks, parent, w->asked.frames[item->first + i])))
+        if (!(parent = append(w, stacks, parent, w->asked.frames[item->first + i])))
             return 0;
     return parent;
 }
@@ -250,11 +265,12 @@ static void follow(struct replay *r)
     }
 }
 
-static int put_in_place(const struct naming_work *w, struct replay *r)
+static int put_in_place(struct naming_work *w, struct replay *r)
 {
-    struct sparse stacks;
+    struct sparse stacks = {0};
     struct symbols *s = w->symbols;
-    int rc = make_stacks(w, &stacks);
+    w->recent = calloc(RECENT_NODES, sizeof *w->recent);
+    int rc = w->recent ? make_stacks(w, &stacks) : -ERR_NOMEM;
     if (!rc)
         follow(r);
     if (!rc && stacks.limit > STACK_FIRST)
@@ -262,6 +278,8 @@ static int put_in_place(const struct naming_work *w, struct replay *r)
     sparse_release(rc ? &stacks : &s->stacks);
     if (!rc)
         s->stacks = stacks;
+    free(w->recent);
+    malloc_trim(0); /* the old stacks lie below the new ones */
     return rc;
 }
 

@@ -47,6 +47,8 @@ void sites_close(struct sites *s)
 {
     free(s->slots);
     free(s->recent);
+    free(s->dirty);
+    s->dirty = 0;
     s->slots = 0;
     s->recent = 0;
 }
@@ -60,7 +62,6 @@ void sites_release(struct sites *s)
     free(s->more_slots);
     free(s->temporaries);
     free(s->totals);
-    free(s->dirty);
     free(s->same);
     *s = (struct sites){0};
 }
