@@ -93,6 +93,7 @@ bool entries_collect(struct walker *w, struct native_marks *marks)
     marks->entries = out;
     marks->count = 0;
     marks->by_range = interp.minor <= 9;
+    marks->frames = w->depth;
     if (!out || marks->by_range)
         return out != NULL;
     if (interp.layout.tstate_cframe != LAYOUT_NONE)

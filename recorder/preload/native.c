@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "recorder/failpoint.h"
-#include "recorder/preload/eval.h"
 #include "recorder/preload/ground.h"
+#include "recorder/preload/loops.h"
 #include "recorder/preload/memory.h"
 #include "recorder/preload/modules.h"
 #include "recorder/preload/pages.h"
@@ -24,24 +24,9 @@
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* Where a frame is: what leaving it depends on, beside memory. */
-struct state {
-    uintptr_t ip, sp, bp;
-    bool exact; /* ip is where it was interrupted, not a return address */
-};
-
-struct native_frame {
-    struct state at;
-    uint32_t first; /* of its words */
-    uint32_t node;
-    uint64_t serial; /* of its appending: no other frame has it */
-    bool needs_bp;   /* a frame from here on out is told from this RBP */
-    bool marked;     /* holds an entry */
-};
-
 /* One frame on the way out. */
 struct step {
-    struct state at;
+    struct frame_state at;
     uint64_t rule;
     struct native_word ra, bp, cfa; /* as read; at 0: not read */
 };
@@ -58,7 +43,9 @@ struct native_list {
     uint32_t entry_count;
     uint32_t recent; /* the node that was asked for last (intern.h) */
     uint32_t passes; /* walks to pass: the stack was too deep */
+    uint32_t root;   /* the frame that the stack begins with; none further out has a node */
     bool cut;        /* frame 0 is not the outermost one */
+    bool begins;     /* nothing is missing outside of the root */
     bool nameless;   /* the walk under way has met code of no module */
     uint64_t epoch;  /* of modules */
     uint64_t serial; /* of the frame that was appended last */
@@ -124,8 +111,8 @@ void native_list_release(struct native_list **list)
 
 static void list_forget(struct native_list *l, uint64_t epoch)
 {
-    l->depth = l->entry_count = 0;
-    l->cut = false;
+    l->depth = l->entry_count = l->root = 0;
+    l->cut = l->begins = false;
     l->epoch = epoch;
     memset(l->recalls, 0, sizeof l->recalls);
 }
@@ -141,7 +128,7 @@ static inline bool read_at(struct native_list *l, struct native_word *word, uint
     return true;
 }
 
-static uintptr_t base_of(const struct state *s, uintptr_t cfa, uint8_t base)
+static uintptr_t base_of(const struct frame_state *s, uintptr_t cfa, uint8_t base)
 {
     return base == BASE_SP ? s->sp : base == BASE_BP ? s->bp : cfa;
 }
@@ -149,7 +136,7 @@ static uintptr_t base_of(const struct state *s, uintptr_t cfa, uint8_t base)
 static bool leave_wide(struct native_list *l, struct step *step, uintptr_t *cfa)
 {
     const struct wide_rule *rule = unwind_wide(step->rule);
-    const struct state *s = &step->at;
+    const struct frame_state *s = &step->at;
     *cfa = base_of(s, 0, rule->cfa_base) + (uintptr_t)(intptr_t)rule->cfa_offset;
     if (rule->cfa_read) {
         if (!read_at(l, &step->cfa, *cfa))
@@ -164,7 +151,7 @@ static bool leave_wide(struct native_list *l, struct step *step, uintptr_t *cfa)
 
 /* Leaves a frame: *s becomes its caller's. step: with nothing read yet. False: the walk ends here,
  * *cut where it is not the outermost frame. */
-static bool leave(struct native_list *l, struct step *step, struct state *s, bool *cut)
+static bool leave(struct native_list *l, struct step *step, struct frame_state *s, bool *cut)
 {
     uint64_t rule = step->rule;
     uintptr_t cfa;
@@ -181,14 +168,14 @@ static bool leave(struct native_list *l, struct step *step, struct state *s, boo
     }
     if (*cut || !step->ra.value)
         return false;
-    *s = (struct state){step->ra.value, cfa, step->bp.at ? step->bp.value : s->bp,
-                        rule & RULE_INTERRUPTED};
+    *s = (struct frame_state){step->ra.value, cfa, step->bp.at ? step->bp.value : s->bp,
+                              rule & RULE_INTERRUPTED};
     return true;
 }
 
 /* ---- verification */
 
-static inline bool frame_is(const struct native_frame *f, const struct state *s)
+static inline bool frame_is(const struct native_frame *f, const struct frame_state *s)
 {
     return f->at.sp == s->sp && f->at.ip == s->ip && f->at.exact == s->exact &&
            (!f->needs_bp || f->at.bp == s->bp);
@@ -196,7 +183,7 @@ static inline bool frame_is(const struct native_frame *f, const struct state *s)
 
 /* Where the walk may go on with what is remembered: the number of frames that stand, of the `limit`
  * outermost; *limit falls to those that are not disproved. 0: not here. */
-static uint32_t joint(const struct native_list *l, const struct state *s, uint32_t *limit)
+static uint32_t joint(const struct native_list *l, const struct frame_state *s, uint32_t *limit)
 {
     while (*limit && l->frames[*limit - 1].at.sp < s->sp)
         --*limit;
@@ -216,7 +203,8 @@ static uint32_t joint(const struct native_list *l, const struct state *s, uint32
 enum outcome { WALKED, TOO_DEEP, NOT_TOLD };
 
 /* Steps out from *s to a frame that stands. *kept: how many do; *count: steps inside of them. */
-static enum outcome step_out(struct native_list *l, struct state s, uint32_t *kept, uint32_t *count)
+static enum outcome step_out(struct native_list *l, struct frame_state s, uint32_t *kept,
+                             uint32_t *count)
 {
     uint32_t limit = l->depth, n = 0;
     bool cut = false, more = true;
@@ -251,6 +239,7 @@ static bool append(struct native_list *l, const struct step *step, bool needs_bp
     bool uses_bp = kind == RULE_PLAIN ? (step->rule & RULE_FROM_BP) != 0 : kind == RULE_WIDE;
     f->at = step->at;
     f->needs_bp = uses_bp || (needs_bp && !step->bp.at);
+    f->copies = step->rule & RULE_COPIES;
     f->marked = false;
     f->node = NODE_NONE;
     f->serial = ++l->serial;
@@ -288,28 +277,20 @@ static void keep_entries(struct native_list *l, const struct native_marks *marks
     }
 }
 
-/* Which frames hold an entry. Returns the outermost frame whose mark has changed, at most `from`.
- */
+/* Which frames are loops, and where the stack begins. Returns the outermost frame whose node is to
+ * be told anew, at most `from`. What is outside of a cut walk's outermost loop has none. */
 static uint32_t mark(struct native_list *l, const struct native_marks *marks, uint32_t from)
 {
-    uint32_t e = 0, outermost = l->depth, changed = from;
-    for (uint32_t i = l->depth; i-- > 0;) {
-        struct native_frame *f = &l->frames[i];
-        uintptr_t end = i ? f[-1].at.sp : 0;
-        bool holds = marks->by_range ? eval_holds(f->at.ip - !f->at.exact)
-                                     : e < marks->count && marks->entries[e] >= f->at.sp &&
-                                           marks->entries[e] < end;
-        if (holds != f->marked && i < changed)
-            changed = i;
-        f->marked = holds;
-        e += holds;
-        if (holds)
-            outermost = i;
-    }
+    struct loops found = loops_mark(l->frames, l->depth, marks, from);
+    uint32_t root = l->cut && found.outermost < l->depth ? found.outermost : 0;
+    l->begins = found.beginning < l->depth;
+    if (l->begins)
+        root = found.beginning;
     keep_entries(l, marks);
-    if (l->cut && changed < l->depth && outermost < l->depth)
-        changed = 0; /* what is outside of the outermost mark has no node */
-    return changed;
+    if (root == l->root)
+        return found.changed;
+    l->root = root;
+    return 0;
 }
 
 /* ---- nodes */
@@ -345,13 +326,9 @@ static uint32_t node_of_frame(struct native_list *l, const struct native_frame *
 /* Nodes for the frames from `from` on, inwards. Returns the innermost's. */
 static uint32_t name_frames(struct native_list *l, uint32_t from)
 {
-    uint32_t node = from ? l->frames[from - 1].node : NODE_NONE;
-    if (l->cut && !from) {
-        while (from < l->depth && !l->frames[from].marked)
-            l->frames[from++].node = NODE_NONE;
-        if (from == l->depth)
-            from = 0;
-    }
+    for (; from < l->root; from++)
+        l->frames[from].node = NODE_NONE;
+    uint32_t node = from > l->root ? l->frames[from - 1].node : NODE_NONE;
     for (uint32_t i = from; i < l->depth; i++) {
         node = node_of_frame(l, &l->frames[i], node);
         if (UNLIKELY(node == NODE_LOST)) {
@@ -382,7 +359,7 @@ static void keep_tail(struct native_list *l, uint32_t kept, uint32_t node)
 
 /* The node of a stack whose inner frames were met before, on outer ones that stand. NODE_NONE: they
  * were not. */
-static uint32_t known_tail(struct native_list *l, const struct state *s,
+static uint32_t known_tail(struct native_list *l, const struct frame_state *s,
                            const struct native_marks *marks)
 {
     const struct tail *set = tails_set(&l->tails, s->sp);
@@ -397,7 +374,7 @@ static uint32_t known_tail(struct native_list *l, const struct state *s,
 }
 
 /* The walk where something has changed. */
-static uint32_t walk_changed(struct native_list **list, const struct state *s,
+static uint32_t walk_changed(struct native_list **list, const struct frame_state *s,
                              const struct native_marks *marks)
 {
     struct native_list *l = *list;
@@ -423,7 +400,7 @@ static uint32_t walk_changed(struct native_list **list, const struct state *s,
     return node;
 }
 
-static uint32_t walk(struct native_list **list, const struct state *s,
+static uint32_t walk(struct native_list **list, const struct frame_state *s,
                      const struct native_marks *marks)
 {
     struct native_list *l = *list;
@@ -450,14 +427,14 @@ static uint32_t walk(struct native_list **list, const struct state *s,
 __attribute__((noinline)) uint32_t native_walk(struct native_list **list,
                                                const struct native_marks *marks)
 {
-    struct state here = {.exact = true};
+    struct frame_state here = {.exact = true};
     int saved = errno;
     __asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
                      : "=r"(here.ip), "=r"(here.sp), "=r"(here.bp));
     uint32_t node = walk(list, &here, marks);
     if (UNLIKELY(node == NODE_LOST))
         native_missed();
-    else if (UNLIKELY((*list)->cut))
+    else if (UNLIKELY((*list)->cut && !(*list)->begins))
         atomic_fetch_add_explicit(&cut_count, 1, memory_order_relaxed);
     errno = saved;
     return node;

@@ -14,9 +14,9 @@
  * and signals make states or words differ. A word is read only where those before it vouch for it.
  * A remembered stack is void when a module has gone (modules.h).
  *
- * Frames of our own library are walked and get no node. A frame whose part of the stack holds one
- * of the interpreter's entry records is the interpreter's loop, and becomes CODE_EVAL: Python
- * frames stand in its place (recorder/collector/chains.h).
+ * Frames of our own library are walked and get no node. The interpreter's loops (loops.h) become
+ * CODE_EVAL: Python frames stand in their place (recorder/collector/chains.h). A greenlet's stack
+ * begins where greenlet begins it.
  * Not here: how a frame is left (unwind.h), who calls (pair.h). Owned by one thread. */
 #ifndef RECORDER_PRELOAD_NATIVE_H
 #define RECORDER_PRELOAD_NATIVE_H
@@ -42,7 +42,8 @@ struct native_losses {
 struct native_marks {
     const uintptr_t *entries; /* addresses of entry records, innermost first; on the C stack */
     uint32_t count;
-    bool by_range; /* 3.9 has none: by the code's own place (eval_holds, eval.h) */
+    bool by_range;   /* 3.9 has none: by the code's own place (eval_holds, eval.h) */
+    uint32_t frames; /* then, of the thread's Python stack: each has a loop */
 };
 
 /* The node of the calling thread's C stack, outermost first.

@@ -11,6 +11,7 @@
 #ifdef MEMREC_NATIVE
 
 #    include <dlfcn.h>
+#    include <link.h>
 #    include <string.h>
 #    include <sys/syscall.h>
 #    include <unistd.h>
@@ -400,6 +401,15 @@ static bool is_context_start(uintptr_t ip)
            (code_is(ip, landing, sizeof landing) && code_is(ip + 4, code, sizeof code));
 }
 
+/* Is it code of greenlet? _greenlet.cpython-..., before 1.0 without the underscore. */
+static bool copies_stacks(uintptr_t ip)
+{
+    static const char greenlet[] = "/greenlet.", underscored[] = "/_greenlet.";
+    struct dl_find_object found;
+    const char *path = in_module(ip, &found) ? found.dlfo_link_map->l_name : NULL;
+    return path && (strstr(path, underscored) || strstr(path, greenlet));
+}
+
 uint64_t unwind_learn(uintptr_t ip, bool exact)
 {
     uint64_t rule = by_information(exact ? ip : ip - 1);
@@ -407,6 +417,8 @@ uint64_t unwind_learn(uintptr_t ip, bool exact)
         rule = is_context_start(ip) ? RULE_END : by_epilogue(ip);
     if (!exact && is_signal_return(ip))
         rule |= RULE_INTERRUPTED;
+    if (copies_stacks(exact ? ip : ip - 1))
+        rule |= RULE_COPIES;
     return rule;
 }
 

@@ -5,7 +5,8 @@
  * which name stands for what: the caller's stack pointer (CFA), where the return address stands,
  * where the caller's RBP was saved.
  *
- *   rule   bits 0-2 kind │ 3 │ 4 │ 5 │ ... │ 8-31 CFA offset │ 32-55 RBP slot - CFA │
+ *   rule   bits 0-2 kind │ 3 │ 4 │ 5 │ 6 │ ... │ 8-31 CFA offset │ 32-55 RBP slot - CFA │
+ *                          │   │   │   └ code of a library that copies stacks away (loops.h)
  *                          │   │   └ the frame above was interrupted: its ip is exact
  *                          │   └ RBP was saved
  *                          └ CFA is told from RBP, else from RSP
@@ -26,7 +27,13 @@ enum rule_kind {
     RULE_NONE     /* there is no way out of this frame that we know */
 };
 
-enum { RULE_KIND_BITS = 7, RULE_FROM_BP = 8, RULE_SAVES_BP = 16, RULE_INTERRUPTED = 32 };
+enum {
+    RULE_KIND_BITS = 7,
+    RULE_FROM_BP = 8,
+    RULE_SAVES_BP = 16,
+    RULE_INTERRUPTED = 32,
+    RULE_COPIES = 64
+};
 
 /* Where a word stands: relative to one of these. */
 enum rule_base { BASE_SP, BASE_BP, BASE_CFA, BASE_NOWHERE };

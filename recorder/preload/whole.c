@@ -52,13 +52,13 @@ static enum frame_kind frame_classify(uintptr_t frame, uintptr_t code, uintptr_t
 }
 
 /* The node that the frame of entry i stands on: its caller's, and where native frames are recorded
- * and a loop begins here, the loop's entry. A state's own base frame (3.15) is none. */
+ * and a loop begins here, the loop's entry. A state's own base frame (3.15) looks like one; it
+ * stands in no C frame, and no Python frame is outside of it. */
 static uint32_t parent_of(struct walker *w, uint32_t i, uintptr_t frame, uintptr_t ip)
 {
     uint32_t parent = shadow_parent(w, i);
     bool begins = layout->frame_entry != LAYOUT_NONE && ip & FRAME_ENTRY;
-    if (interp.native && frame_is_shim(frame, layout) &&
-        (frame_previous(frame, layout) || interp.minor < 15)) {
+    if (interp.native && frame_is_shim(frame, layout)) {
         begins = true;
         entries_note(w, i, frame);
     }

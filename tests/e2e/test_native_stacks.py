@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from test_native import names, needs_unwinder
+from test_native import NATIVE, names, needs_unwinder
 
 pytestmark = [pytest.mark.release_only, needs_unwinder]
 
@@ -48,4 +48,26 @@ def test_native__a_thread_state_may_lie_in_memory_that_was_used_before(record, i
     at = [frame["function"] for frame in frames].index("work")
     assert python_names(frames)[-2:] == ["work", "inner"] and not loops_left_over(frames)
     assert frames[at + 1]["kind"] == "native"  # sorted
+    assert not native_losses(recording)
+
+
+def test_native__a_greenlet_shows_its_own_stack_and_nothing_of_others(record, interpreter, packages):
+    """Its C stack stands where others' stood; what they have left further out is not its own."""
+    folder = packages(interpreter, "greenlet")
+    options = ["--native"] + ([] if interpreter.free_threaded else ["--no-objects"])  # there all is an object
+    recording = record(NATIVE / "greenlets.py", python=interpreter, options=options, env={"PYTHONPATH": str(folder)})
+    told, found = told_blocks(recording)
+    for size, (own, expected) in told.items():
+        frames = found[size]
+        shown = names({"frames": frames})
+        assert python_names(frames) == expected, shown
+        assert not loops_left_over(frames), shown
+        assert frames[0]["kind"] == frames[-1]["kind"] == "native", shown
+        if own:
+            assert not any(name.endswith("inner_bootstrap") for name in shown), shown
+        else:
+            assert "_greenlet" in frames[0]["module"], shown
+            assert not any(name.endswith("inner_bootstrap") for name in shown[1:]), shown  # a tracing function is called before it
+        if expected[-4:-2] == ["by_qsort", "<lambda>"]:
+            assert "qsort" in "".join(shown), shown
     assert not native_losses(recording)

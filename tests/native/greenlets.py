@@ -1,0 +1,134 @@
+"""Many stacks at one place: greenlets, switched inside of callbacks from C, from other depths each time. Each block has a size of
+its own; printed at the end: {size: [is it on the thread's own stack, [the Python functions of that stack, outermost first]]}."""
+import ctypes
+import functools
+import json
+import random
+import sys
+import threading
+
+import greenlet
+
+told, kept = {}, []
+counter = 700000
+comparison = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+qsort = ctypes.CDLL(None).qsort
+qsort.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, comparison]
+qsort.restype = None
+
+
+def leaf():
+    """Each block has a function of its own: equal stacks would be one."""
+    global counter
+    counter += 100
+    here = {"kept": kept}
+    exec(f"def leaf{counter}(): kept.append(bytearray({counter}))", here)
+    frame, names = sys._getframe(), [f"leaf{counter}"]
+    while frame:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    told[counter] = [greenlet.getcurrent().parent is None, names[::-1]]
+    here[names[0]]()
+    return 0
+
+
+def by_call(then):
+    return then()
+
+
+def by_sorted(then):
+    return sorted([1], key=lambda x: then() or 0)
+
+
+def by_map(then):
+    return list(map(lambda x: then(), [1]))
+
+
+def by_qsort(then):
+    two = (ctypes.c_int * 2)(1, 2)
+    qsort(two, 2, 4, comparison(lambda a, b: [then()] and 0))
+
+
+def by_exec(then):
+    exec("then()", {"then": then})
+
+
+ways = [by_call, by_exec]
+if "free-threading" not in sys.version:  # where greenlet crashes when it is switched inside of C's callbacks
+    ways += [by_sorted, by_map, by_qsort]
+
+
+def through(chance, depth, then):
+    """then() under `depth` ways into one another."""
+    if depth == 0:
+        return then()
+    return chance.choice(ways)(lambda: through(chance, depth - 1, then))
+
+
+def work(seed, back, rounds):
+    """Allocates and switches back, at another depth each time, before and after each switch."""
+    chance = random.Random(seed)
+
+    def both():
+        leaf()
+        back()
+        leaf()
+
+    for _ in range(rounds):
+        through(chance, chance.randrange(4), both)
+        leaf()
+
+
+def drive(seed, rounds):
+    """Several greenlets in turn, each resumed from other depths of this one's stack than before."""
+    chance, me = random.Random(seed), greenlet.getcurrent()
+    workers = [greenlet.greenlet(functools.partial(work, seed * 10 + i, me.switch, rounds)) for i in range(3)]
+    while workers:
+        worker = chance.choice(workers)
+        through(chance, chance.randrange(5), worker.switch)
+        through(chance, chance.randrange(3), leaf)
+        workers = [each for each in workers if not each.dead]
+
+
+def nested():
+    """A greenlet that drives others."""
+    greenlet.greenlet(lambda: drive(7, 3)).switch()
+
+
+def machine_code(size):
+    """No Python function in the greenlet at all."""
+    told[size] = [False, []]
+    kept.append(greenlet.greenlet(bytearray).switch(size))
+
+
+def thrown():
+    main = greenlet.getcurrent()
+
+    def catches():
+        try:
+            main.switch()
+        except ValueError:
+            leaf()
+
+    worker = greenlet.greenlet(catches)
+    worker.switch()
+    by_sorted(lambda: worker.throw(ValueError))
+
+
+def traced():
+    """The tracing function runs in the greenlet that was switched to."""
+    greenlet.settrace(lambda event, pair: leaf())
+    drive(5, 2)
+    greenlet.settrace(None)
+
+
+drive(1, 4)
+by_map(nested)
+by_sorted(lambda: machine_code(910000))
+thrown()
+traced()
+thread = threading.Thread(target=drive, args=(3, 3))
+thread.start()
+thread.join()
+leaf()
+print(json.dumps(told))
