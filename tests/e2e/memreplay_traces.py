@@ -72,7 +72,7 @@ def names_list(path, build_id, answers):
     return out
 
 
-def names_part(listed, trace_id=TRACE_ID):
+def names_part(listed, trace_id):
     packed = lz4_literals(listed)
     head = struct.pack("<4sHHQII", b"MRNM", 24, 0, trace_id, len(listed), len(packed)) + packed
     return piece(head + struct.pack("<I", zlib.crc32(head)))
@@ -81,9 +81,9 @@ def names_part(listed, trace_id=TRACE_ID):
 class Trace:
     """Events in, bytes() out. Every allocation spells out its stack and size; every free its index."""
 
-    def __init__(self, command=("python3", "job.py"), pid=100, flags=5, started_ns=1767225600 * 10**9, version=3):
+    def __init__(self, command=("python3", "job.py"), pid=100, flags=5, started_ns=1767225600 * 10**9):
         args = varint(len(command)) + b"".join(text(each) for each in command)
-        head = struct.pack("<4sHHIIQQQQIII", b"MRTR", version, 64, flags, len(args), started_ns, 0, 0, TRACE_ID, pid, 4096, 0)
+        head = struct.pack("<4sHHIIQQQQIII", b"MRTR", 3, 64, flags, len(args), started_ns, 0, 0, TRACE_ID, pid, 4096, 0)
         self.parts = [piece(head + struct.pack("<I", zlib.crc32(head + args)) + args)]
         self.next = {"function": 1, "stack": 2, "process": 0, "thread": 0}
         self.allocs = self.events = self.sequence = self.now = 0
@@ -116,10 +116,10 @@ class Trace:
         self._open()
         return self.parts[-1]
 
-    def names(self, path, build_id, answers):
+    def names(self, path, build_id, answers, trace_id=TRACE_ID):
         """Puts names in, wherever it stands."""
         self.seal()
-        self.parts.append(names_part(names_list(path, build_id, answers)))
+        self.parts.append(names_part(names_list(path, build_id, answers), trace_id))
 
     def finish(self, trailer=True):
         """The whole file; nothing may be added afterwards."""
@@ -149,14 +149,8 @@ class Trace:
         """A module, loaded at an address (0: nowhere that is told); nodes of the function have offsets in it as lines."""
         function = self.function(path.rpartition("/")[2], path, 0, kind=2, build_id=build_id)
         if address:
-            self.load(process, function, path, build_id, address, length)
+            self._record(19, varint(process) + text(path) + text(build_id) + varint(address) + varint(length) + varint(0) + varint(function))
         return function
-
-    def load(self, process, function, path, build_id, address, length=0x200000):
-        self._record(19, varint(process) + text(path) + text(build_id) + varint(address) + varint(length) + varint(0) + varint(function))
-
-    def unload(self, process, address):
-        self._record(22, varint(process) + varint(address))
 
     def process(self, pid=100, parent=None, how=0, python="3.11.7", argv=("python3", "job.py"), executable="/usr/bin/python3"):
         body = varint(pid) + varint(0 if parent is None else parent + 1) + varint(how) + varint(3) + text(python)

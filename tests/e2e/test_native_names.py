@@ -122,7 +122,7 @@ def make_trace(file, path, build_id, offsets, started_ns=4102444800 * 10**9):
     t = Trace(("program",), flags=3, started_ns=started_ns)
     process = t.process(python="")
     t.on(t.new_thread(process))
-    module = t.function(os.path.basename(path), path, 0, kind=2, build_id=build_id)
+    module = t.module(process, path, build_id)
     for offset in offsets:
         t.alloc(t.stack(0, module, offset), 100)
     with open(file, "wb") as out:
@@ -315,9 +315,10 @@ def test_a_file_that_is_gone_is_said_once(tmp_path, memreplay):
 
 def test_many_files_that_are_gone_are_one_sentence(tmp_path, memreplay):
     t = Trace(("program",), flags=3)
-    t.on(t.new_thread(t.process(python="")))
+    process = t.process(python="")
+    t.on(t.new_thread(process))
     for i in range(40):
-        t.alloc(t.stack(0, t.function(f"lib{i}.so", f"/gone/lib{i}.so", 0, kind=2, build_id="ab" * 20), 5), 100)
+        t.alloc(t.stack(0, t.module(process, f"/gone/lib{i}.so", "ab" * 20), 5), 100)
     (tmp_path / "t.lz4").write_bytes(t.finish())
     words = shown(memreplay, tmp_path / "t.lz4")[1]
     assert words.count("\n") == 1 and "and 37 other modules" in words
@@ -373,8 +374,9 @@ def test_damaged_binaries_never_hurt_the_report(tmp_path, memreplay):
 def test_only_what_is_shown_is_looked_up(tmp_path, memreplay):
     """Machine code between two Python frames is left out unless it is asked for: a file that is gone is missed only then."""
     t = Trace()
-    t.on(t.new_thread(t.process()))
-    gone = t.function("gone.so", "/gone.so", 0, kind=2, build_id="cd" * 20)
+    process = t.process()
+    t.on(t.new_thread(process))
+    gone = t.module(process, "/gone.so", "cd" * 20)
     job = t.function("job", "/home/ana/job.py")
     t.alloc(t.stack(t.stack(0, gone, 77), job, 3), 100)
     (tmp_path / "t.lz4").write_bytes(t.finish())
@@ -389,9 +391,9 @@ def test_names_stand_between_python_frames_and_sums_stay(tmp_path, memreplay):
     deep = next(offset for offset, chain in program.places.items() if len(chain) == 3)
     plain = next(offset for offset, chain in program.places.items() if chain[0][0] == "plain")
     t = Trace()
-    t.on(t.new_thread(t.process()))
-    module = t.function("program", program.path, 0, kind=2, build_id=program.build_id)
-    gone = t.function("gone.so", "/gone.so", 0, kind=2, build_id="cd" * 20)
+    process = t.process()
+    t.on(t.new_thread(process))
+    module, gone = t.module(process, program.path, program.build_id), t.module(process, "/gone.so", "cd" * 20)
     job = t.stack(0, t.function("job", "/home/ana/job.py"), 3)
     called = t.stack(t.stack(job, module, deep), t.function("back", "/home/ana/job.py"), 9)
     inner = t.stack(t.stack(called, gone, 0x1f2a), module, plain)

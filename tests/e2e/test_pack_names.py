@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from memreplay_traces import Trace, names_list, names_part, piece
+from memreplay_traces import TRACE_ID, Trace, piece
 from test_native_names import Program, make_trace
 
 pytestmark = pytest.mark.san
@@ -143,8 +143,9 @@ def test_stock_lz4_accepts_a_packed_trace(program, tmp_path, memreplay):
 def test_a_moment_before_the_end_has_its_names(program, tmp_path, memreplay):
     """Names stand at the end of a file, behind what is read for a moment."""
     t = Trace(("program",), flags=3, started_ns=4102444800 * 10**9)
-    t.on(t.new_thread(t.process(python="")))
-    module = t.function("program", program.path, 0, kind=2, build_id=program.build_id)
+    process = t.process(python="")
+    t.on(t.new_thread(process))
+    module = t.module(process, program.path, program.build_id)
     t.alloc(t.stack(0, module, sorted(program.places)[0]), 100)
     for second in range(1, 50):
         t.time(second * 10**9)
@@ -200,16 +201,15 @@ def test_a_database_keeps_names(program, tmp_path, memreplay):
     assert memreplay("peak", tmp_path / "run.db").out == before
 
 
-def by_hand(answers, build_id="cd" * 20, listed_id=None, listed_path="/gone/x.so", trace_id=None):
+def by_hand(answers, build_id="cd" * 20, listed_id=None, listed_path="/gone/x.so", trace_id=TRACE_ID):
     """A trace with one allocation of 100 B at 0x10 and one of 7 B at 0x20 of a module, and these names."""
     t = Trace(("program",), flags=3)
-    t.on(t.new_thread(t.process(python="")))
-    module = t.function("x.so", "/gone/x.so", 0, kind=2, build_id=build_id)
+    process = t.process(python="")
+    t.on(t.new_thread(process))
+    module = t.module(process, "/gone/x.so", build_id)
     t.alloc(t.stack(0, module, 0x10), 100)
     t.alloc(t.stack(0, module, 0x20), 7)
-    t.seal()
-    listed = names_list(listed_path, build_id if listed_id is None else listed_id, answers)
-    t.parts.append(names_part(listed) if trace_id is None else names_part(listed, trace_id))
+    t.names(listed_path, build_id if listed_id is None else listed_id, answers, trace_id)
     return t.finish()
 
 
