@@ -9,6 +9,8 @@ import re
 import pytest
 from layered_traces import CHOICES, LIBC, MIB, PYTHON, UMATH, a_job, a_mixture, a_program
 from memreplay_traces import Trace
+from protobuf import message
+
 
 def made(path, trace):
     path.write_bytes(trace.finish())
@@ -77,48 +79,21 @@ def test_a_program_without_python_shows_all_its_frames_and_is_its_own_holder(mem
     assert "(no Python stack)" in only and "app+" not in only
 
 
-def varints(data):
-    at = 0
-    while at < len(data):
-        value = shift = 0
-        while True:
-            byte = data[at]
-            value |= (byte & 127) << shift
-            at, shift = at + 1, shift + 7
-            if byte < 128:
-                break
-        if value % 8 == 0:
-            number, shift = 0, 0
-            while True:
-                byte = data[at]
-                number |= (byte & 127) << shift
-                at, shift = at + 1, shift + 7
-                if byte < 128:
-                    break
-            yield value >> 3, number
-        else:
-            assert value % 8 == 2, "only numbers and bytes are in a profile"
-            length = shift = 0
-            while True:
-                byte = data[at]
-                length |= (byte & 127) << shift
-                at, shift = at + 1, shift + 7
-                if byte < 128:
-                    break
-            yield value >> 3, data[at:at + length]
-            at += length
+def single(data):
+    """{field: value} of a message in which each field stands once."""
+    return {field: value for field, (value,) in message(data).items()}
 
 
 def test_pprof_has_a_mapping_with_build_id_for_each_module_and_addresses_in_it(memreplay, tmp_path):
     path, profile = made(tmp_path / "t.lz4", a_job()), tmp_path / "heap.pb.gz"
     assert memreplay("export", "--format", "pprof", "--frames", "all", "-o", profile, path).status == 0
-    fields = list(varints(gzip.decompress(profile.read_bytes())))
-    strings = [value.decode() for field, value in fields if field == 6]
-    mappings = {each[1]: each for field, value in fields if field == 3 for each in [dict(varints(value))]}
+    fields = message(gzip.decompress(profile.read_bytes()))
+    strings = [value.decode() for value in fields[6]]
+    mappings = {each[1]: each for each in map(single, fields[3])}
     told = {strings[each[5]]: (each.get(2), each.get(3), strings[each.get(6, 0)], each.get(7, 0)) for each in mappings.values()}
     assert told == {"/usr/bin/python3": (None, None, "", 1), LIBC: (0x7F0000000000, 0x7F0000200000, "cc02", 0),
                     PYTHON: (0x555500000000, 0x555500400000, "", 0), UMATH: (0x7F1000000000, 0x7F1000200000, "dd03", 0)}
-    addresses = {(strings[mappings[each[2]][5]], each.get(3)) for field, value in fields if field == 4 for each in [dict(varints(value))]}
+    addresses = {(strings[mappings[each[2]][5]], each.get(3)) for each in map(single, fields[4])}
     assert addresses == {("/usr/bin/python3", None), (LIBC, 0x7F000002724A), (LIBC, 0x7F0000000088), (PYTHON, 0x555500001234),
                          (PYTHON, 0x555500009999), (PYTHON, 0x555500007777), (UMATH, 0x7F1000001F2A)}
 
