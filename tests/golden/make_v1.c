@@ -197,19 +197,26 @@ static void ending(void)
     put(bytes, trace_trailer_write(&trailer, bytes, sizeof bytes));
 }
 
-int main(int argc, char **argv)
+/* Writes a trace of these blocks, of which NULL is behind the last, into the file of the one
+ * argument. */
+static int make(int argc, char **argv, void (*const *block)(void))
 {
     must(argc == 2 && (out = fopen(argv[1], "wb")) != NULL, "open the output");
     encoder = encoder_new();
     compressor = compressor_new();
     must(encoder && compressor, "get memory");
     header();
-    first_block();
-    second_block();
-    third_block();
+    for (; *block; block++)
+        (*block)();
     ending();
     encoder_free(encoder);
     compressor_free(compressor);
     must(fclose(out) == 0, "write");
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static void (*const scenario[])(void) = {first_block, second_block, third_block, NULL};
+    return make(argc, argv, scenario);
 }

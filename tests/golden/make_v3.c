@@ -42,17 +42,7 @@ static void native_block(void)
 
 int main(int argc, char **argv)
 {
-    must(argc == 2 && (out = fopen(argv[1], "wb")) != NULL, "open the output");
-    encoder = encoder_new();
-    compressor = compressor_new();
-    must(encoder && compressor, "get memory");
-    header();
-    first_block();
-    second_block();
-    address_block();
-    native_block();
-    third_block();
-    ending();
-    must(fclose(out) == 0, "write");
-    return 0;
+    static void (*const scenario[])(void) = {first_block,  second_block, address_block,
+                                             native_block, third_block,  NULL};
+    return make(argc, argv, scenario);
 }
