@@ -1,13 +1,13 @@
 """Beside others that look into the interpreter or take the allocator's place: tracers, profilers, debuggers, other preloads.
 
 Bare and recorded the program prints and returns the same, and what its functions hold is told as ever."""
-import glob
 import os
 import re
 import textwrap
 
 import pytest
 
+from binaries import installed
 from conftest import BUILD, Recording, run
 from trees import BLANK, blank, held
 
@@ -239,13 +239,6 @@ def test_debugger__steps_through_the_program(tmp_path, python):
 
 # ---- other preloads ----
 
-def library(pattern):
-    found = sorted(glob.glob(f"/usr/lib/*-linux-gnu/{pattern}") + glob.glob(f"/usr/lib/gcc/*/*/{pattern}") + glob.glob(f"/usr/lib*/{pattern}"))
-    if not found:
-        pytest.skip(f"no {pattern} here (tools/setup brings it on Debian)")
-    return found[0]
-
-
 ALLOCATORS = {"jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "mimalloc": "libmimalloc.so.2"}
 
 NATIVE = """
@@ -275,7 +268,7 @@ NATIVE = """
 @pytest.mark.parametrize("name", ALLOCATORS)
 @pytest.mark.parametrize("malloc", ["pymalloc", "malloc"])
 def test_allocator__that_is_preloaded_stays_in_use_and_is_recorded(both, python, name, malloc):
-    path = library(ALLOCATORS[name])
+    path = installed(ALLOCATORS[name])
     bare, recording = both(NATIVE % ALLOCATORS[name].split(".")[0], python, env={"LD_PRELOAD": path, "PYTHONMALLOC": malloc})
     peak = assert_same(bare, recording, python)
     assert bare.out == "True True\n"
@@ -289,7 +282,7 @@ def test_allocator__that_is_preloaded_stays_in_use_and_is_recorded(both, python,
 @pytest.mark.fault("a sanitizer's runtime is preloaded", program="is not started: a sentence says why", trace="none is made")
 @pytest.mark.parametrize("how", ["%s", "/somewhere/libelse.so:%s", "/somewhere/libelse.so %s"])
 def test_sanitizer__that_is_preloaded_is_refused_with_a_reason(tmp_path, programs, how):
-    path = library("libasan.so*")
+    path = installed("libasan.so*")
     env = {"LD_PRELOAD": how % path, "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
     done = run([MEMREC, "run", "-o", tmp_path / "t.lz4", "--", "/bin/echo", "started"], env=env)
     told = [line for line in done.err.splitlines() if not line.startswith("ERROR: ld.so")]
@@ -299,7 +292,7 @@ def test_sanitizer__that_is_preloaded_is_refused_with_a_reason(tmp_path, program
 
 @pytest.mark.fault("a program preloads a sanitizer's runtime into its child", program="the child starts, without us", trace="everything of the others")
 def test_sanitizer__preloaded_into_a_child_starts_without_us(record, python):
-    path = library("libasan.so*")
+    path = installed("libasan.so*")
     recording = record(HOLD + textwrap.dedent(f"""
         import os, subprocess
         env = dict(os.environ, LD_PRELOAD=os.environ.get("LD_PRELOAD", "") + ":{path}", ASAN_OPTIONS="detect_leaks=0")

@@ -1,9 +1,8 @@
 """Allocators that never call malloc, inside libraries: what they reserve counts what is resident, with the allocator's name."""
-import glob
-
 import pytest
 
-from conftest import BUILD, ROOT, run
+import binaries
+from conftest import BUILD, ROOT
 
 MIB = 1 << 20
 MIMALLOC, JEMALLOC, EITHER, UNKNOWN = "mmap by mimalloc", "mmap by jemalloc", "mmap by a hidden allocator", "mmap"
@@ -24,11 +23,8 @@ def library(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hidden")
 
     def build(mapper, text, stripped):
-        path = folder / f"lib{mapper}-{text}-{stripped}.so"
-        done = run(["gcc", "-O1", "-shared", "-fPIC", f"-DMAPPER={mapper}", f"-DTEXT={TEXT_OF[text]}", *(["-s"] if stripped else []), "-o", path,
-                    ROOT / "tests" / "programs" / "hidden" / "library.c"])
-        assert done.status == 0, done.err
-        return path
+        return binaries.library(folder / f"lib{mapper}-{text}-{stripped}.so", "-O1", f"-DMAPPER={mapper}", f"-DTEXT={TEXT_OF[text]}",
+                                *(["-s"] if stripped else []), ROOT / "tests" / "programs" / "hidden" / "library.c")
     return build
 
 
@@ -62,12 +58,10 @@ assert looked()
 
 
 def test_mimalloc__loaded_for_one_library_alone(record, python):
-    found = glob.glob("/usr/lib/*-linux-gnu/libmimalloc.so.2*")
-    if not found:
-        pytest.skip("no libmimalloc here (tools/setup brings it on Debian)")
+    mimalloc = binaries.installed("libmimalloc.so.2*")
     stack = reserved(record(WATCHED + f"""
 def held():
-    library = ctypes.CDLL({found[0]!r})
+    library = ctypes.CDLL({mimalloc!r})
     library.mi_malloc.restype, library.mi_malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     ctypes.memset(library.mi_malloc(80_000_000), 1, 80_000_000)
 held()

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
+import binaries
 from conftest import BUILD, ROOT, run
 
 pytestmark = pytest.mark.release_only  # what lives in a foreign process is never sanitized
-UNWIND = ROOT / "build" / "unwind" / "unwind.o"
-needs_unwinder = pytest.mark.skipif(not UNWIND.exists(), reason="built without the unwinder (tools/setup-unwind)")
+needs_unwinder = pytest.mark.skipif(not binaries.UNWINDER.exists(), reason=binaries.NO_UNWINDER)
 NATIVE = ROOT / "tests" / "native"
 WALK = BUILD / "tests" / "walk" / "native.so"
 COMPILERS = [("gcc", "g++"), ("clang", "clang++")]
@@ -24,11 +24,8 @@ def compiled(folder, compilers, flags, *sources, libraries=()):
         if not shutil.which(tool):
             pytest.skip(f"no {tool}")
         objects.append(folder / f"{source.name}.o")
-        done = run([tool, "-w", "-g", "-fexceptions", *flags.split(), "-c", source, "-o", objects[-1]])
-        assert done.status == 0, done.err
-    done = run([compilers[1], "-o", folder / "program", *objects, *libraries])
-    assert done.status == 0, done.err
-    return folder / "program"
+        binaries.done(tool, "-w", "-g", "-fexceptions", *flags.split(), "-c", source, "-o", objects[-1])
+    return binaries.program(folder / "program", *objects, *libraries, compiler=compilers[1])
 
 
 def adversary(folder, compilers, flags):
@@ -100,7 +97,7 @@ def test_native__chains_are_those_of_the_source(tmp_path, record, compilers, fla
 @needs_unwinder
 def test_native__without_symbols_a_frame_is_its_offset_in_the_module(tmp_path, record):
     program = chain(tmp_path, COMPILERS[0], "-O2 -fomit-frame-pointer")
-    assert run(["strip", program]).status == 0
+    binaries.done("strip", program)
     told = of_size(everything(record([program])), 100001)
     assert all(re.fullmatch(r"program\+0x[0-9a-f]+", name) for name in told[-4:]), told
     assert len(set(told[-4:])) == 4
@@ -113,7 +110,7 @@ def test_native__what_is_loaded_where_another_library_stood_is_another_one(tmp_p
         if i < 5:
             source = tmp_path / f"work{i}.c"
             source.write_text(f"#include <stdlib.h>\nvoid *kept{i}; void work(size_t n) {{ kept{i} = malloc(n); __asm__ volatile(\"\" ::: \"memory\"); }}\n")
-            assert run(["gcc", "-O1", "-shared", "-fPIC", "-o", tmp_path / f"work{i}.so", source]).status == 0
+            binaries.library(tmp_path / f"work{i}.so", "-O1", source)
         libraries.append(tmp_path / f"work{i % 5}.so")
     recording = record([chain(tmp_path, COMPILERS[0], "-O1")], args=libraries)
     held = {stack["frames"][-1]["module"]: stack for stack in everything(recording)["stacks"] if stack["frames"][-1]["function"] == "work"}

@@ -2,12 +2,12 @@
 made by hand of these places must show exactly these chains, or the module and the offset, never anything else."""
 import json
 import os
-import re
 import shutil
-import subprocess
 
 import pytest
 
+import binaries
+from binaries import build_id, symbols
 from memreplay_traces import Trace
 
 pytestmark = pytest.mark.san
@@ -96,10 +96,9 @@ class Program:
             file.write(C_SOURCE if language == "c" else CC_SOURCE)
         if language != "c":
             compiler = {"gcc": "g++", "clang": "clang++"}[compiler]
-        subprocess.run([compiler, *flags, "-Wl,--build-id", "-o", self.path, self.source], check=True, cwd=folder)
-        said = subprocess.run([self.path], check=True, capture_output=True, text=True).stdout
+        binaries.done(compiler, *flags, "-Wl,--build-id", "-o", self.path, self.source, cwd=folder)
         self.places = {}
-        for line in said.splitlines():
+        for line in binaries.done(self.path).splitlines():
             offset, chain = line.split(" ", 1)
             self.places[int(offset, 16)] = [(part.rpartition(":")[0], int(part.rpartition(":")[2])) for part in chain.split(";")]
 
@@ -111,11 +110,6 @@ class Program:
         """One allocation at each place, in the order of the offsets."""
         make_trace(file, path or self.path, self.build_id if build_id is None else build_id, offsets or sorted(self.places))
         return file
-
-
-def build_id(path):
-    found = re.search(r"Build ID: (\w+)", subprocess.run(["readelf", "-n", path], capture_output=True, text=True).stdout)
-    return found[1] if found else ""
 
 
 def make_trace(file, path, build_id, offsets, started_ns=4102444800 * 10**9):
@@ -188,7 +182,7 @@ def test_symbols_alone_name_the_functions_that_are_there(language, tmp_path, mem
 
 def test_without_any_symbol_there_is_module_and_offset(tmp_path, memreplay):
     program = Program(tmp_path, flags=("-O2",))
-    subprocess.run(["strip", program.path], check=True)
+    binaries.done("strip", program.path)
     frames, words = shown(memreplay, program.trace(tmp_path / "t.lz4"))
     assert all(frame["file"] == program.path and frame["line"] == 0 for stack in frames for frame in stack)
     assert {stack[0]["function"] for stack in frames} == {f"program+{offset:#x}" for offset in program.places}
@@ -199,12 +193,10 @@ def test_exported_functions_of_a_stripped_library_are_named_and_what_lies_betwee
     source = tmp_path / "lib.c"
     source.write_text("__attribute__((noinline)) static int quiet(int n) { __asm__ volatile(\"nop\"); return n * 3; }\n"
                       "int loud(int n) { __asm__ volatile(\"nop\"); return quiet(n) + 1; }\n")
-    library = tmp_path / "lib.so"
-    subprocess.run(["gcc", "-O2", "-fPIC", "-shared", "-o", library, source], check=True)
-    symbols = {line.split()[3]: (int(line.split()[0], 16), int(line.split()[1], 16)) for line in
-               subprocess.run(["nm", "-S", library], capture_output=True, text=True, check=True).stdout.splitlines() if len(line.split()) == 4}
-    subprocess.run(["strip", library], check=True)
-    loud, quiet = symbols["loud"], symbols["quiet"]
+    library = binaries.library(tmp_path / "lib.so", "-O2", source)
+    placed = symbols(library)
+    binaries.done("strip", library)
+    loud, quiet = placed["loud"], placed["quiet"]
     inside = [loud[0], loud[0] + loud[1] - 1]
     outside = [quiet[0], quiet[0] + quiet[1] - 1, loud[0] + loud[1], 0, 1 << 40, 1 << 62]
     make_trace(tmp_path / "t.lz4", str(library), build_id(library), inside + outside)
@@ -218,23 +210,18 @@ def test_of_several_names_the_one_that_programs_call_is_told(flags, tmp_path, me
     source.write_text("void _IO_thing(void) {}\nvoid thing(void) __attribute__((weak, alias(\"_IO_thing\")));\n"
                       "static void a(void) {}\nvoid both(void) __attribute__((alias(\"a\")));\n"
                       "void strong(void) {}\nvoid frail(void) __attribute__((weak, alias(\"strong\")));\n")
-    subprocess.run(["gcc", *flags, "-fPIC", "-shared", "-Wl,--build-id", "-o", library, source], check=True)
-    offsets = symbol_offsets(library)
-    make_trace(tmp_path / "t.lz4", str(library), build_id(library), [offsets[name] for name in ("thing", "both", "strong")])
+    binaries.library(library, *flags, "-Wl,--build-id", source)
+    placed = symbols(library)
+    make_trace(tmp_path / "t.lz4", str(library), build_id(library), [placed[name][0] for name in ("thing", "both", "strong")])
     assert {stack[0]["function"] for stack in shown(memreplay, tmp_path / "t.lz4")[0]} == {"thing", "both", "strong"}
-
-
-def symbol_offsets(library):
-    said = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout
-    return {line.split()[2]: int(line.split()[0], 16) for line in said.splitlines() if len(line.split()) == 3}
 
 
 def test_a_function_inside_another_is_told_where_it_is_and_nowhere_else(tmp_path, memreplay):
     source, library = tmp_path / "lib.s", tmp_path / "lib.so"
     source.write_text(".text\n.globl outer\n.type outer,@function\nouter: .skip 16,0x90\n.globl inner\n.type inner,@function\ninner: .skip 8,0x90\n"
                       ".size inner,8\n.skip 8,0x90\n.size outer,32\n.globl sizeless\n.type sizeless,@function\nsizeless: .skip 16,0x90\n")
-    subprocess.run(["gcc", "-shared", "-nostdlib", "-Wl,--build-id", "-o", library, source], check=True)
-    outer = symbol_offsets(library)["outer"]
+    binaries.library(library, "-nostdlib", "-Wl,--build-id", source)
+    outer = symbols(library)["outer"][0]
     wanted = {outer: "outer", outer + 15: "outer", outer + 16: "inner", outer + 23: "inner", outer + 24: "outer", outer + 31: "outer",
               outer + 32: f"lib.so+{outer + 32:#x}", outer + 40: f"lib.so+{outer + 40:#x}"}
     for offset, name in wanted.items():
@@ -248,8 +235,8 @@ def test_a_part_of_a_function_has_the_functions_name_where_that_is_known(debug, 
     source.write_text("#include <stdlib.h>\nvolatile int sink;\n"
                       "static __attribute__((noinline)) int many(int a, int b) { for (int i = 0; i < a; i++) sink += b * i; return sink; }\n"
                       "int one(int a) { return many(a, 7); }\nint two(int a) { return many(a + 1, 7); }\n")
-    subprocess.run(["gcc", "-O3", *(["-g"] if debug else []), "-fPIC", "-shared", "-Wl,--build-id", "-o", library, source], check=True)
-    parts = {name: offset for name, offset in symbol_offsets(library).items() if name.startswith("many.")}
+    binaries.library(library, "-O3", *(["-g"] if debug else []), "-Wl,--build-id", source)
+    parts = {name: offset for name, (offset, _) in symbols(library).items() if name.startswith("many.")}
     if not parts:
         pytest.skip("this compiler makes no part of it")
     for name, offset in parts.items():
@@ -259,9 +246,9 @@ def test_a_part_of_a_function_has_the_functions_name_where_that_is_known(debug, 
 
 def separated(program, folder):
     debug = os.path.join(folder, os.path.basename(program.path) + ".debug")
-    subprocess.run(["objcopy", "--only-keep-debug", program.path, debug], check=True)
-    subprocess.run(["strip", program.path], check=True)
-    subprocess.run(["objcopy", f"--add-gnu-debuglink={debug}", program.path], check=True)
+    binaries.done("objcopy", "--only-keep-debug", program.path, debug)
+    binaries.done("strip", program.path)
+    binaries.done("objcopy", f"--add-gnu-debuglink={debug}", program.path)
     return debug
 
 
@@ -289,10 +276,10 @@ def test_another_programs_debug_file_is_not_used(tmp_path, memreplay):
 def test_symbols_in_gnu_debugdata_are_read(tmp_path, memreplay):
     program = Program(tmp_path, flags=("-O2",))
     small = tmp_path / "small"
-    subprocess.run(["objcopy", "-S", "--keep-symbol=plain", "--keep-symbol=deep", "--keep-symbol=hidden", program.path, small], check=True)
-    subprocess.run(["xz", small], check=True)
-    subprocess.run(["strip", program.path], check=True)
-    subprocess.run(["objcopy", "--add-section", f".gnu_debugdata={small}.xz", program.path], check=True)
+    binaries.done("objcopy", "-S", "--keep-symbol=plain", "--keep-symbol=deep", "--keep-symbol=hidden", program.path, small)
+    binaries.done("xz", small)
+    binaries.done("strip", program.path)
+    binaries.done("objcopy", "--add-section", f".gnu_debugdata={small}.xz", program.path)
     names = {frame["function"] for stack in shown(memreplay, program.trace(tmp_path / "t.lz4"))[0] for frame in stack}
     assert {"plain", "deep", "hidden"} <= names and "main" not in names
 
@@ -327,7 +314,7 @@ def test_many_files_that_are_gone_are_one_sentence(tmp_path, memreplay):
 @pytest.mark.parametrize("younger", [False, True])
 def test_without_a_build_id_the_file_must_not_be_younger_than_the_recording(younger, tmp_path, memreplay):
     program = Program(tmp_path, flags=("-O2", "-g"))
-    subprocess.run(["objcopy", "--remove-section=.note.gnu.build-id", program.path], check=True)
+    binaries.done("objcopy", "--remove-section=.note.gnu.build-id", program.path)
     when = 1000000000 if younger else 4102444800
     make_trace(tmp_path / "t.lz4", program.path, "", sorted(program.places), started_ns=when * 10**9)
     frames, words = shown(memreplay, tmp_path / "t.lz4")

@@ -1,8 +1,7 @@
 """Allocators that programs call by names of their own (mi_malloc, je_malloc): told under these names where a program is linked with one."""
-import glob
-
 import pytest
 
+import binaries
 from conftest import ROOT, run
 
 PREFIXES = ["mi_", "je_", "_rjem_", "_rjem_mp_"]
@@ -19,10 +18,8 @@ def built(tmp_path_factory):
         library, program = folder / f"lib{prefix}.so", folder / "".join([prefix, *own])
         linked = [] if "-DASKS" in own else ["-Wl,--no-as-needed", library, f"-Wl,-rpath,{folder}"]
         flags = ["-O1", "-Wall", f"-DPREFIX={prefix}", "-fno-builtin"]
-        for made in (["-shared", "-fPIC", "-o", library, SOURCES / "library.c"],
-                     ["-o", program, SOURCES / "program.c", *own, *linked, "-ldl"]):
-            done = run(["gcc", *flags, *made])
-            assert done.status == 0, done.err
+        binaries.library(library, *flags, SOURCES / "library.c")
+        binaries.program(program, *flags, SOURCES / "program.c", *own, *linked, "-ldl")
         return program, library
     return build
 
@@ -55,9 +52,7 @@ def test_unlinked__nobody_finds_our_names(record, built, prefix, weak, binding):
 
 
 def test_mimalloc__as_distributed(record, tmp_path):
-    found = glob.glob("/usr/lib/*-linux-gnu/libmimalloc.so.2*")
-    if not found:
-        pytest.skip("no libmimalloc here (tools/setup brings it on Debian)")
+    mimalloc = binaries.installed("libmimalloc.so.2*")
     (tmp_path / "mi.c").write_text("""
         #include <string.h>
         void *mi_malloc(size_t), *mi_realloc(void *, size_t), *mi_zalloc(size_t), mi_free(void *);
@@ -71,9 +66,7 @@ def test_mimalloc__as_distributed(record, tmp_path):
             mi_free(mi_strdup("eleven byte"));
         }
     """)
-    done = run(["gcc", "-O1", "-fno-builtin", "-o", tmp_path / "mi", tmp_path / "mi.c", found[0]])
-    assert done.status == 0, done.err
-    recording = record([tmp_path / "mi"])
+    recording = record([binaries.program(tmp_path / "mi", "-O1", "-fno-builtin", tmp_path / "mi.c", mimalloc)])
     told = {each["allocator"]: (each["allocations"], each["bytes"]) for each in recording.summary()["allocators"]}
     assert told["mi_malloc"] == (2003, 3_000_017 + sum(100 + i for i in range(1000)) + 1000 * 2000 + 70 + 12)
     assert recording.leaks()["total"]["bytes"] == 3_000_017

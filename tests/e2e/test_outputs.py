@@ -8,6 +8,7 @@ import tempfile
 
 import pytest
 
+import binaries
 from conftest import BUILD, run
 from test_memreplay import job
 
@@ -183,8 +184,7 @@ def test_tools__do_not_run_set_uid(anybodys, name, status):
 def test_library__does_nothing_in_a_set_uid_program(record, anybodys, programs, set_uid):
     library, program = shutil.copy(BUILD / "libmemrec.so", anybodys), anybodys / "program"
     source = programs.parent.parent.parent / "tests" / "programs" / "environ.c"
-    linked = subprocess.run(["gcc", "-o", program, source, "-Wl,--no-as-needed", library, f"-Wl,-rpath,{anybodys}"], capture_output=True, text=True)
-    assert linked.returncode == 0, linked.stderr
+    binaries.program(program, source, "-Wl,--no-as-needed", library, f"-Wl,-rpath,{anybodys}")
     if set_uid:
         os.chown(program, 65534, 65534)
         os.chmod(program, 0o4755)

@@ -1,12 +1,12 @@
 """memreplay pack: a trace takes the names of its machine code along, and is otherwise what it was."""
 import os
-import shutil
 import struct
 import subprocess
 import zlib
 
 import pytest
 
+import binaries
 from memreplay_traces import TRACE_ID, Trace, piece
 from test_native_names import Program, make_trace
 
@@ -260,17 +260,13 @@ def test_many_names_are_many_lists(tmp_path, memreplay):
     with open(source, "w") as file:
         for i in range(30000):
             file.write(f"void f_{i}_{'x' * 80}(void) {{}}\n")
-    library = tmp_path / "many.so"
-    subprocess.run(["gcc", "-O0", "-shared", "-fPIC", "-Wl,--build-id", "-o", library, source], check=True)
-    from test_native_names import build_id
-    lines = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout.splitlines()
-    names = {int(line.split()[0], 16): line.split()[2] for line in lines if " T f_" in line}
+    library = binaries.library(tmp_path / "many.so", "-O0", "-Wl,--build-id", source)
+    names = {offset: name for name, (offset, _) in binaries.symbols(library).items() if name.startswith("f_")}
     trace, packed = tmp_path / "t.lz4", tmp_path / "p.lz4"
-    make_trace(trace, str(library), build_id(library), sorted(names))
+    make_trace(trace, str(library), binaries.build_id(library), sorted(names))
     before = memreplay("export", "--format", "folded", trace).out
     assert len(names) == 30000 and all(name in before for name in list(names.values())[::997])
     assert memreplay("pack", "-o", packed, trace).status == 0
     assert [part[0] for part in parts(packed.read_bytes())].count(b"MRNM") > 1
-    shutil.rmtree(library, ignore_errors=True)
     os.remove(library)
     assert memreplay("export", "--format", "folded", packed).out == before
