@@ -11,7 +11,9 @@
  *              block each, which is kept
  *   storm      8 threads create 250 threads each, one after the other; each makes a block,
  *              which its creator frees
- *   crowd      4500 threads at once, each with a block
+ *   line       4500 threads that are there at once, each with a block: each is begun when the one
+ *              before it has its own
+ *   crowd      the same, all begun at once
  *   unanswered 20 threads at once, while memrec's collector is stopped, if that is its parent's;
  *              then 1000 blocks more
  *   libraries  loads and unloads constructor.so 200 times, in two threads at once
@@ -189,7 +191,9 @@ static void *stays(void *unused)
     return unused;
 }
 
-static void crowd(int wanted)
+/* Threads that are there at once, each with a block; each is begun when the one before it has its
+ * own, or all at once. */
+static void crowd(int wanted, int in_turn)
 {
     static pthread_t threads[4500];
     pthread_attr_t small;
@@ -198,9 +202,10 @@ static void crowd(int wanted)
     pthread_attr_setstacksize(&small, 64 << 10);
     sem_init(&made_it, 0, 0);
     sem_init(&go_on, 0, 0);
-    while (count < wanted && pthread_create(&threads[count], &small, stays, NULL) == 0)
-        count++;
-    for (int i = 0; i < count; i++)
+    for (; count < wanted && pthread_create(&threads[count], &small, stays, NULL) == 0; count++)
+        if (in_turn)
+            sem_wait(&made_it);
+    for (int i = 0; i < count && !in_turn; i++)
         sem_wait(&made_it);
     for (int i = 0; i < count; i++)
         sem_post(&go_on);
@@ -247,7 +252,7 @@ static void unanswered(void)
     pid_t stopped = collector();
     if (stopped)
         halt(stopped);
-    crowd(20);
+    crowd(20, 0);
     for (int i = 0; i < 1000; i++)
         drop(make(BLOCK));
     if (stopped)
@@ -286,7 +291,9 @@ int main(int argc, char **argv)
     } else if (!strcmp(scenario, "storm")) {
         in_threads(8, creates, 0);
     } else if (!strcmp(scenario, "crowd")) {
-        crowd(4500);
+        crowd(4500, 0);
+    } else if (!strcmp(scenario, "line")) {
+        crowd(4500, 1);
     } else if (!strcmp(scenario, "unanswered")) {
         unanswered();
     } else if (!strcmp(scenario, "libraries")) {
