@@ -20,6 +20,7 @@ A test of a fault says so, and becomes a row of docs/reliability.md (tools/relia
   @pytest.mark.fault("the disk is full", program="runs on as bare", trace="ends there; counted")
 A test marked `soak` is left out unless -m names soak.
 """
+import fcntl
 import functools
 import json
 import os
@@ -90,7 +91,8 @@ def pytest_collection_modifyitems(config, items):
     own = "%d.%d.%d" % sys.version_info[:3]
     for item in items:
         interpreter = getattr(item, "callspec", None) and item.callspec.params.get("interpreter")
-        if (not interpreter or interpreter.version == own) and not item.get_closest_marker("release_only") and not item.get_closest_marker("soak"):
+        # where no interpreter is new or old enough, pytest puts something of its own there, and skips the test
+        if getattr(interpreter, "version", own) == own and not item.get_closest_marker("release_only") and not item.get_closest_marker("soak"):
             item.add_marker("san")
     if hasattr(config, "workerinput"):
         spread.order(items)
@@ -250,12 +252,15 @@ def record_once(tmp_path_factory):
 def installed(path, version, wanted):
     folder = ROOT / "build" / "site" / version
     ready = folder / f".{wanted}"
-    if not ready.exists():
-        done = subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", path, "install", "-q",
-                               "--only-binary", ":all:", "--target", folder, "--upgrade", wanted], capture_output=True, text=True)
-        if done.returncode:
-            return None
-        ready.touch()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two of pip in one folder take away each other's files, and those that a third one uses
+        if not ready.exists():
+            done = subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", path, "install", "-q",
+                                   "--only-binary", ":all:", "--target", folder, "--upgrade", wanted], capture_output=True, text=True)
+            if done.returncode:
+                return None
+            ready.touch()
     return folder
 
 
