@@ -1,4 +1,5 @@
 """A control group for tests that need a limit of the kernel's on memory; they are skipped where none can be made."""
+import errno
 import os
 import pathlib
 
@@ -7,6 +8,18 @@ import pytest
 from trees import wait_until
 
 MB = 1_000_000
+
+
+def remove(path):
+    """Who has just ended stands in cgroup.procs no more, and yet keeps the group from being removed for a moment."""
+    def removed():
+        try:
+            path.rmdir()
+        except OSError as told:
+            if told.errno != errno.EBUSY:
+                raise
+        return not path.exists()
+    wait_until(removed)
 
 
 class Group:
@@ -35,8 +48,7 @@ class Group:
         self.prefix = ["sh", "-c", f'echo $$ >{self.path}/cgroup.procs && exec "$@"', "sh"]
 
     def close(self):
-        wait_until(lambda: not (self.path / "cgroup.procs").read_text())
-        self.path.rmdir()
+        remove(self.path)
 
 
 @pytest.fixture

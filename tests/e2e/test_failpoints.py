@@ -8,7 +8,6 @@ by the trace. ROWS has one line for each failpoint; a failpoint without one fail
 """
 import json
 import os
-import pathlib
 import re
 import select
 import signal
@@ -17,8 +16,9 @@ import typing
 
 import pytest
 
+from binaries import NO_UNWINDER, UNWINDER
 from conftest import ROOT, run
-from trees import collector_of, is_gone, memrecs, wait_until
+from trees import collector_of, is_gone, is_stopped, memrecs, wait_until
 
 FAIL = ROOT / "build" / "failpoints"
 KINDS = {"memrec, before": "Failpoints: memrec and the collector, before the program starts", "the collector, before": None,
@@ -333,8 +333,8 @@ def failing(job, tmp_path):
 def test_failpoint__harms_nobody(failing, name):
     assert name in ROWS, f"the failpoint {name} has no line in ROWS: what is expected of it?"
     row = ROWS[name]
-    if row.options == NATIVE and not (ROOT / "build" / "unwind" / "unwind.o").exists():
-        pytest.skip("built without the unwinder (tools/setup-unwind)")
+    if row.options == NATIVE and not UNWINDER.exists():
+        pytest.skip(NO_UNWINDER)
     bare, done, trace, begun = failing(row.arm or name, row.options)
     if row.outcome == "refused":
         assert (done.status, done.out) == (row.status, "") and not trace.exists() and not begun
@@ -396,13 +396,6 @@ held = hold()
 print("held", flush=True)
 sys.stdin.readline()
 """
-
-
-def is_stopped(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
-    except OSError:
-        return False
 
 
 @pytest.mark.release_only

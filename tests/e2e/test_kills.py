@@ -20,6 +20,7 @@ import time
 import pytest
 
 from conftest import BUILD, PROGRAMS, Recording, run
+from control_group import remove
 from trees import assert_nothing_lost, is_gone, wait_until
 
 FAULT_KIND = "Ends"
@@ -275,8 +276,7 @@ def test_kill__of_memrec_and_collector_too_leaves_what_was_written(load, what, t
         wait_until(lambda: all(is_gone(pid) for pid in job.pids()))
     finally:
         if group:
-            wait_until(lambda: not (group / "cgroup.procs").read_text())
-            group.rmdir()
+            remove(group)
     done = memreplay("peak", job.trace)
     assert done.status == 0 and "incomplete" in done.err, done
     leaks = Recording(job.trace, None).report("leaks")

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import BUILD, Recording, run
-from trees import BLANK, collector_of, held, is_gone, memrecs, wait_until
+from trees import BLANK, collector_of, held, is_gone, is_stopped, memrecs, wait_until
 
 MEMREC = str(BUILD / "memrec")
 COUNTING = """
@@ -284,49 +284,62 @@ def test_parent__that_ignores_its_childrens_ends_is_no_trap(tmp_path, python):
 
 # ---- killed ----
 
+# Works until the file `enough` is there, and for so many rounds (8,000 bytes in a ring or more each) after that.
 WORKING = """
-    import os, sys, time
+    import os, sys
     def hold(): return bytes(20_000_000)
     def churn(): return [bytes(600 + i % 1000) for i in range(500)]
     held = hold()
     print(os.getpid(), flush=True)
-    end = time.monotonic() + float(sys.argv[1])
-    rounds = 0
-    while time.monotonic() < end:
+    while not os.path.exists(sys.argv[1]):
         churn()
-        rounds += 1
+    for _ in range(int(sys.argv[3])):
+        churn()
     open(sys.argv[2], "w").write(f"unharmed {len(held)}")
 """
+
+
+class Working:
+    """The program WORKING, which holds what it holds by now: .memrec, .pid, and .ends_unharmed(), which lets it."""
+
+    def __init__(self, started, folder, options=("-q",), more=0):
+        self.enough, self.result = folder / "enough", folder / "result"
+        self.memrec = started(WORKING, str(self.enough), str(self.result), str(more), options=options)
+        self.pid = int(self.memrec.stdout.readline())
+        self.collector = collector_of(self.memrec.pid)
+
+    def ends_unharmed(self):
+        self.enough.touch()
+        wait_until(lambda: self.result.exists() and self.result.read_text() == "unharmed 20000000")
 
 
 @pytest.mark.fault("memrec itself is killed (SIGKILL)", kind="Somebody kills or stops us",
                    program="goes on as bare", trace="readable; says that memrec was killed")
 def test_memrec_killed__the_program_goes_on_and_a_readable_trace_stays(started, tmp_path, memreplay):
-    memrec = started(WORKING, "1.5", str(tmp_path / "result"))
-    pid = int(memrec.stdout.readline())
-    collector = collector_of(memrec.pid)
+    working = Working(started, tmp_path)
+    memrec = working.memrec
     memrec.kill()
     memrec.wait()
-    wait_until(lambda: is_gone(collector))
-    assert not is_gone(pid)
-    wait_until(lambda: (tmp_path / "result").exists() and (tmp_path / "result").read_text() == "unharmed 20000000")
-    wait_until(lambda: is_gone(pid))
+    wait_until(lambda: is_gone(working.collector))
+    assert not is_gone(working.pid)
+    working.ends_unharmed()
+    wait_until(lambda: is_gone(working.pid))
     assert memrecs(memrec.trace) == []
     assert held(Recording(memrec.trace, None).peak(), "hold") == 20_000_000 + BLANK
     assert memreplay("verify", memrec.trace).status == 0
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["job0.py", "result", "t0.lz4"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["enough", "job0.py", "result", "t0.lz4"]
 
 
 @pytest.mark.fault("the collector is killed (SIGKILL)", kind="Somebody kills or stops us",
                    program="goes on as bare", trace="readable up to its last block; memrec says so")
 def test_collector_killed__the_program_goes_on_and_memrec_says_so(started, tmp_path, memreplay):
-    memrec = started(WORKING, "1.5", str(tmp_path / "result"), options=[])
-    memrec.stdout.readline()
-    time.sleep(0.3)
-    os.kill(collector_of(memrec.pid), signal.SIGKILL)
+    working = Working(started, tmp_path, options=[])
+    memrec = working.memrec
+    wait_until(lambda: memrec.trace.stat().st_size > 10_000)
+    os.kill(working.collector, signal.SIGKILL)
+    working.ends_unharmed()
     out, err = memrec.communicate(timeout=60)
-    assert memrec.returncode == 0 and (tmp_path / "result").read_text() == "unharmed 20000000"
-    assert "collector" in err and "early" in err
+    assert memrec.returncode == 0 and "collector" in err and "early" in err
     done = memreplay("peak", "--json", memrec.trace)
     assert done.status == 0 and '"complete": false' in done.out
 
@@ -335,14 +348,13 @@ def test_collector_killed__the_program_goes_on_and_memrec_says_so(started, tmp_p
                    program="waits 2 s at most, then goes on as bare", trace="readable up to its last block")
 def test_collector_stopped__costs_the_program_two_seconds_at_most(started, tmp_path):
     """A collector that stands still is waited for, but not for ever; it fills no memory and breaks nothing."""
-    memrec = started(WORKING, "1", str(tmp_path / "result"))
-    memrec.stdout.readline()
-    collector = collector_of(memrec.pid)
-    os.kill(collector, signal.SIGSTOP)
-    wait_until(lambda: (tmp_path / "result").exists() and (tmp_path / "result").read_text() == "unharmed 20000000")
-    os.kill(collector, signal.SIGCONT)
-    assert memrec.wait(timeout=60) == 0
-    summary = Recording(memrec.trace, None).summary()
+    working = Working(started, tmp_path, more=1000)  # several rings full
+    os.kill(working.collector, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(working.collector))
+    working.ends_unharmed()
+    os.kill(working.collector, signal.SIGCONT)
+    assert working.memrec.wait(timeout=60) == 0
+    summary = Recording(working.memrec.trace, None).summary()
     assert summary["trace"]["complete"] and [loss["reason"] for loss in summary["losses"]] == ["ring_full"]
 
 
@@ -363,8 +375,10 @@ def test_collector_stopped__again_and_again_but_getting_on_loses_nothing(started
     for _ in range(6):
         os.kill(collector, signal.SIGSTOP)
         time.sleep(0.6)
+        before = memrec.trace.stat().st_size
         os.kill(collector, signal.SIGCONT)
         time.sleep(0.2)
+        wait_until(lambda: memrec.trace.stat().st_size > before)  # it gets on
     (tmp_path / "enough").touch()
     assert memrec.wait(timeout=60) == 0
     summary = Recording(memrec.trace, None).summary()

@@ -1,7 +1,9 @@
 """One trace of a whole process tree: forked and exec'd processes, their blocks, and the peak of all together."""
+import textwrap
+
 import pytest
 
-from trees import BLANK, assert_nothing_lost, blank, blocks, held, losses, of, pids, process
+from trees import BLANK, SEEN, assert_nothing_lost, blank, blocks, held, losses, of, pids, process
 
 MB = 1_000_000
 
@@ -171,8 +173,8 @@ def test_fork__a_parent_that_waits_goes_on_after_its_child(record):
 
 
 def test_fork__simultaneous_children_add_up(record):
-    recording = record("""
-        import os, time
+    recording = record(SEEN + textwrap.dedent("""
+        import os
         def in_child(): return bytes(10_000_000)
         ready, done = os.pipe(), os.pipe()
         children = []
@@ -186,12 +188,12 @@ def test_fork__simultaneous_children_add_up(record):
                 os._exit(0)
         for _ in children:
             os.read(ready[0], 1)
-        time.sleep(0.1)  # processes that do not wait for one another are aligned within 10 ms
+        seen()
         os.close(done[1])
         for child in children:
             os.waitpid(child, 0)
         print(*children)
-    """)
+    """))
     peak = recording.peak()
     assert [held(peak, "in_child", pid) for pid in numbers(recording)] == [10 * MB + BLANK] * 6
 
@@ -334,7 +336,7 @@ def test_exec__that_fails_changes_nothing(record):
 
 def test_exec__of_a_program_that_is_not_recorded_ends_the_old_image(record, programs, tmp_path):
     """The child's bytes leave the sum when it becomes a native program, not when that one ends."""
-    recording = record(f"""
+    recording = record(SEEN + textwrap.dedent(f"""
         import os, time
         def in_child(): return bytes(30_000_000)
         def in_parent(): return bytes(40_000_000)
@@ -345,11 +347,11 @@ def test_exec__of_a_program_that_is_not_recorded_ends_the_old_image(record, prog
             os.execv(program, [program, "1000", go])
         while os.readlink(f"/proc/{{pid}}/exe") != program:
             time.sleep(0.01)
-        time.sleep(1)  # the collector sees it by looking: every 10 ms, on a busy machine less often
+        seen()
         held = in_parent()
         open(go, "w").close()
         os.waitpid(pid, 0)
-    """)
+    """))
     peak = recording.peak()
     assert (held(peak, "in_child"), held(peak, "in_parent")) == (0, 40 * MB + BLANK)
     assert len(pids(peak)) == 2

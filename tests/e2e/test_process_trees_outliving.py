@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from conftest import BUILD, Recording, run
-from trees import BLANK, assert_nothing_lost, held, is_gone, pids, process, wait_until
+from trees import BLANK, SEEN, assert_nothing_lost, held, is_gone, pids, process, wait_until
 
 MB = 1_000_000
 MEMREC = str(BUILD / "memrec")
@@ -174,7 +174,7 @@ def test_memrec__ends_with_the_program_although_children_of_others_live(tmp_path
 
 def test_parent__that_ends_before_its_child_begins_is_out_of_the_peak(record):
     """A worker that waits for its parent's end: its bytes and its parent's never stood together."""
-    recording = record("""
+    recording = record(SEEN + textwrap.dedent("""
         import os, time
         def in_middle(): return bytes(50_000_000)
         def in_worker(): return bytes(30_000_000)
@@ -186,14 +186,14 @@ def test_parent__that_ends_before_its_child_begins_is_out_of_the_peak(record):
                 os._exit(0)
             while os.getppid() == mine:
                 time.sleep(0.01)
-            time.sleep(0.1)
+            seen()
             del held
             more = in_worker()
             os.write(done[1], b"d")
             os._exit(0)
         os.waitpid(middle, 0)
         os.read(done[0], 1)
-    """)
+    """))
     peak = recording.peak()
     assert (held(peak, "in_middle"), held(peak, "in_worker")) == (50 * MB + BLANK, 0)
     assert len(pids(peak)) == 3

@@ -3,20 +3,20 @@ import textwrap
 
 import pytest
 
-from trees import BLANK, assert_nothing_lost, blank, held, pids, process, settled
+from trees import BLANK, SEEN, assert_nothing_lost, blank, held, pids, process, settled
 
 MB = 1_000_000
 WORKERS = 3
 COARSE = ["-q", "--no-objects"]  # blocks of many megabytes are what is asked for here; a pool's imports are a hundred thousand stacks
 
-POOL = """
-    import multiprocessing, os, sys, time
+POOL = SEEN + textwrap.dedent("""
+    import multiprocessing, os, sys
     def in_worker(): return bytes(10_000_000)
     def in_parent(): return bytes(5_000_000)
     def work(barrier):
         mine = in_worker()
         barrier.wait(60)
-        time.sleep(0.5)  # processes that don't wait for each other are aligned by when the collector looks
+        seen()
         return os.getpid()
     def run(barrier):
         work(barrier)
@@ -31,7 +31,7 @@ POOL = """
             worker.join()
         print(os.getpid(), *(worker.pid for worker in workers))
         assert all(worker.exitcode == 0 for worker in workers)
-"""
+""")
 
 
 def coarse(interpreter):
@@ -82,7 +82,7 @@ def test_multiprocessing__a_pool_is_reused(record, python, method):
 
 def test_joblib__workers_of_loky_add_up(record, python, tmp_path):
     pytest.importorskip("joblib")
-    recording = record("""
+    recording = record(SEEN + textwrap.dedent("""
         import os, sys, time
         from joblib import Parallel, delayed
         def in_parent(): return bytes(5_000_000)
@@ -92,13 +92,13 @@ def test_joblib__workers_of_loky_add_up(record, python, tmp_path):
             open(f"{folder}/{i}", "w").close()
             while sum(os.path.exists(f"{folder}/{k}") for k in range(3)) < 3:
                 time.sleep(0.01)
-            time.sleep(0.1)
+            seen()
             return os.getpid()
         held = in_parent()
         folder = sys.argv[1]
         workers = Parallel(n_jobs=3)(delayed(work)(i, folder) for i in range(3))
         print(os.getpid(), *workers)
-    """, args=[str(tmp_path)], options=COARSE)
+    """), args=[str(tmp_path)], options=COARSE)
     parent, *workers = [int(word) for word in recording.finished.out.split()]
     assert len(set(workers)) == WORKERS
     check_workers(recording, parent, workers, python)
@@ -233,18 +233,17 @@ def test_sequential_pythons__do_not_add_up(record, python):
 
 
 def test_simultaneous_pythons__add_up(record, python):
-    recording = record(f"""
+    recording = record(SEEN + textwrap.dedent(f"""
         import subprocess
         code = "def in_child(): return bytes(10_000_000)\\nheld = in_child()\\nprint(flush=True)\\ninput()"
         children = [subprocess.Popen([{python.path!r}, "-c", code], stdin=-1, stdout=-1) for _ in range(5)]
         for child in children:
             child.stdout.readline()
-        import time
-        time.sleep(0.1)
+        seen()
         for child in children:
             child.communicate(b"\\n")
         print(*(child.pid for child in children))
-    """)
+    """))
     peak = recording.peak()
     assert [held(peak, "in_child", int(pid)) for pid in recording.finished.out.split()] == [10 * MB + BLANK] * 5
     assert len({process(peak, int(pid))["parent"] for pid in recording.finished.out.split()}) == 1

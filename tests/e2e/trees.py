@@ -9,6 +9,16 @@ from conftest import BUILD, run
 
 BLANK = 33  # sys.getsizeof(b"") of a build with the GIL
 
+# For a recorded program's source: processes that don't wait for each other are aligned by when the collector looks, which on a busy machine may take its time.
+# A mark is answered when all that was done before it is read; a third one, when whoever had ended or become another program by the first one is so in the trace.
+SEEN = f"""
+def seen():
+    import os
+    for _ in range(3):
+        child = os.posix_spawn({str(BUILD / "memrec")!r}, ["memrec", "mark", "-q", "seen"], os.environ)
+        assert os.waitpid(child, 0)[1] == 0
+"""
+
 
 def blank(interpreter):
     return 49 if interpreter.free_threaded else BLANK
@@ -110,3 +120,16 @@ def is_gone(pid):
     except ProcessLookupError:
         return True
     return False
+
+
+def state_of(pid):
+    """As /proc has it: "T" where it is stopped; None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return None
+
+
+def is_stopped(pid):
+    return state_of(pid) == "T"
