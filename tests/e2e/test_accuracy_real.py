@@ -1,10 +1,12 @@
 """Real input: arrays, a data job, the tests of a real package; and moments, which need a program that takes its time."""
 import datetime
 import re
+import textwrap
 
 import pytest
 
 from conftest import ROOT, held_by, run
+from trees import SEEN
 
 MIB = 1 << 20
 
@@ -112,24 +114,24 @@ def test_pytest__of_a_real_package_says_what_it_says_bare(record, python, tmp_pa
 # ---- moments ----
 
 def test_peak__is_told_when_it_was(record):
-    """Between the moment before the large block was made and the one before it went, by the wall clock; 10 ms either way, and on a busy machine the
-    collector may get its turn later still."""
-    recording = record("""
+    """Between the moment before the large block was made and the one before it went, by the wall clock, but for 10 ms. What `seen` takes for itself is
+    on top of the block, so the peak has been read before it returns, however busy the machine is."""
+    recording = record(SEEN + textwrap.dedent("""
         import time
         time.sleep(0.3)
         before = time.time_ns()
         block = bytearray(20_000_000)
-        time.sleep(0.7)
+        seen()
         after = time.time_ns()
         del block
         time.sleep(0.3)
         print(before, after)
-    """)
+    """))
     before, after = map(int, recording.finished.out.split())
     peak = recording.peak()
     started = datetime.datetime.fromisoformat(peak["trace"]["started"].replace("Z", "+00:00"))
     started_ns = int(started.timestamp()) * 10**9 + started.microsecond * 1000
-    assert before - 10**7 <= started_ns + peak["peak"]["time_ns"] <= after + 10**8
+    assert before - 10**7 <= started_ns + peak["peak"]["time_ns"] <= after + 10**7
 
 
 def test_peak__of_tied_moments_is_the_earliest(record):

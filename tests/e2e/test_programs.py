@@ -96,13 +96,17 @@ def test_rust__is_counted_to_the_byte(record, counted, rust, scenario):
 
 
 def test_go__is_counted_where_it_calls_c(record, counted, cgo):
-    """Go starts more or fewer threads, each with a calloc and a small malloc; the rest is the same. Its own heap is what it has mapped."""
+    """Go starts more or fewer threads, each with a calloc and a small malloc, which the thread frees when it begins: the last ones may never. The rest is
+    the same. Its own heap is what it has mapped."""
     bare, recording, (kinds, frees, failures) = run([cgo]), record([cgo]), counted([cgo])
     assert (recording.finished.status, recording.finished.out) == (bare.status, bare.out) == (0, "2000 kept by C 1000\n")
     ours, our_frees, our_failures = told(recording)
     threads = ours["calloc"][0] - kinds["calloc"][0]
     assert [ours["malloc"][i] - kinds["malloc"][i] for i in (0, 1)] == [threads, 24 * threads]
-    assert (our_frees - frees, our_failures, failures) == (threads, 0, 0)
+    assert (our_failures, failures) == (0, 0)
+    not_begun = sum(stack["allocations"] for stack in recording.leaks()["stacks"] if stack["allocator"] == "malloc" and stack["bytes"] == 24 * stack["allocations"])
+    left, ours_left = (sum(calls for calls, _ in each.values()) - freed for each, freed in ((kinds, frees), (ours, our_frees)))
+    assert 0 <= left + threads - (ours_left - not_begun) <= kinds["calloc"][0]  # the calloc stays
     assert KEPT <= by_malloc(recording.leaks()) <= KEPT + 10_000
 
 
