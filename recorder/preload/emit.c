@@ -19,6 +19,9 @@
 
 #define WAIT_LIMIT_NS UINT64_C(2000000000)
 #define WAIT_STEP_NS  2000000
+/* Whoever has asked wakes the next one; the step is for an asker that is no more. Thousands may
+ * wait, and would leave it no time if they looked often. */
+#define SEARCH_STEP_NS 100000000
 #define STUCK_LIMIT_NS                                                                             \
     UINT64_C(5000000000) /* a tail that does not move, whatever the heartbeat says */
 #define RETRY_CALLS 4096u
@@ -138,7 +141,7 @@ static void close_left(void)
 static bool search_begin(void)
 {
     uint64_t end_ns = now_ns() + WAIT_LIMIT_NS;
-    struct timespec step = {.tv_nsec = WAIT_STEP_NS};
+    struct timespec step = {.tv_nsec = SEARCH_STEP_NS};
     while (atomic_exchange(&searching, 1) != 0) {
         if (now_ns() >= end_ns || !process.open)
             return false;
