@@ -68,10 +68,18 @@ class Finished(typing.NamedTuple):
     err: str
 
 
+FOUND = "PYTEST_INTERPRETERS"  # what tools/interpreters told: the workers must not each start them all, nor come to different lists
+
+
 @functools.lru_cache(maxsize=None)
 def interpreters():
-    told = subprocess.run([ROOT / "tools" / "interpreters"], capture_output=True, text=True, check=True).stdout
-    return [Interpreter(*line.split(None, 2)) for line in told.splitlines()]
+    if FOUND not in os.environ:
+        os.environ[FOUND] = subprocess.run([ROOT / "tools" / "interpreters"], capture_output=True, text=True, check=True).stdout
+    return [Interpreter(*line.split(None, 2)) for line in os.environ[FOUND].splitlines()]
+
+
+def pytest_sessionstart(session):
+    interpreters()  # before there are workers
 
 
 def pytest_generate_tests(metafunc):

@@ -4,7 +4,6 @@ The guard is made to step in by a reserve larger than the machine (--oom-reserve
 control group with a limit of its own, where one can be made. What status 53 means for MemoryErrors is shown in test_ends.py."""
 import fcntl
 import os
-import pathlib
 import pty
 import select
 import signal
@@ -16,7 +15,7 @@ import pytest
 
 from conftest import BUILD, Recording, run
 from control_group import group  # noqa: F401 (a fixture)
-from trees import collector_of, held, is_gone, wait_until
+from trees import collector_of, held, is_gone, state_of, wait_until
 
 FAULT_KIND = "Out of memory"
 MEMREC = str(BUILD / "memrec")
@@ -31,16 +30,19 @@ EATER = """
     for _ in range(int(sys.argv[1])):
         kept += [hold_less(), hold_more()]
         time.sleep(float(sys.argv[3]))
+    while not os.path.exists(sys.argv[4]):
+        time.sleep(0.01)
     print("ended by itself")
 """
 
 
 @pytest.fixture
 def eater(tmp_path, python):
-    """eater(rounds, pause) -> argv of a Python that holds 4 MB more each round, pause in seconds, and writes its pid to tmp_path/pid."""
+    """eater(rounds, pause, until) -> argv of a Python that holds 4 MB more each round, pause in seconds, and writes its pid to tmp_path/pid; it ends when
+    there is a file tmp_path/until."""
     script = tmp_path / "eater.py"
     script.write_text(textwrap.dedent(EATER))
-    return lambda rounds, pause=0.001: [python.path, script, str(rounds), tmp_path / "pid", str(pause)]
+    return lambda rounds, pause=0.001, until="pid": [python.path, script, str(rounds), tmp_path / "pid", str(pause), tmp_path / until]
 
 
 @pytest.fixture
@@ -73,11 +75,11 @@ GUARDED = pytest.mark.fault("the machine's or the control group's memory is near
 
 @GUARDED
 def test_guard__tells_who_held_the_memory_and_ends_the_program(recording, eater):
-    assert_guarded(recording(eater(250), *ALWAYS))
+    assert_guarded(recording(eater(250, until="never"), *ALWAYS))
 
 
 def test_guard__says_one_line_where_it_is_to_be_quiet(recording, eater):
-    told = recording(eater(250), "-q", *ALWAYS).finished
+    told = recording(eater(250, until="never"), "-q", *ALWAYS).finished
     assert told.status == 53 and len(told.err.splitlines()) == 1 and told.err.startswith("memrec: memory is nearly used up: ")
 
 
@@ -146,24 +148,18 @@ class Silent:
         return text[self.filled:].decode()
 
 
-def state_of(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return None
-
-
 @pytest.fixture
 def standing(tmp_path, eater):
-    """standing(rounds) -> (Silent, pid of the stopped program)."""
+    """standing(rounds) -> (Silent, pid of the stopped program, which ends after so many rounds if it is let)."""
     made = []
 
     def start(rounds):
-        made.append(Silent(eater(rounds), tmp_path / "t.lz4"))
+        made.append(Silent(eater(rounds, until="go"), tmp_path / "t.lz4"))
         wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
         pid = int((tmp_path / "pid").read_text())
         wait_until(lambda: state_of(pid) in ("T", None))
         assert state_of(pid) == "T"
+        (tmp_path / "go").touch()
         return made[-1], pid
 
     yield start
@@ -203,7 +199,7 @@ def test_guard__on_a_terminal_is_no_stop_of_the_job(tmp_path, eater):
     """memrec stops with a program that stops itself, but not with one that the guard has stopped."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.execv(MEMREC, [MEMREC, "run", *ALWAYS, "-o", str(tmp_path / "t.lz4"), "--", *map(str, eater(250))])
+        os.execv(MEMREC, [MEMREC, "run", *ALWAYS, "-o", str(tmp_path / "t.lz4"), "--", *map(str, eater(250, until="never"))])
     said = b""
     try:
         while select.select([fd], [], [], 60)[0] and (piece := os.read(fd, 4096)):
