@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUILD_ID_MAX_BYTES 64
 #define PAGE_BYTES         UINT64_C(4096)
+#define DEBUGINFOD_SECONDS 90 /* without a word, as debuginfod_find_debuginfo(3) has it */
 
 /* An open file and what was read of it. */
 struct module_file {
@@ -37,6 +39,32 @@ static int no_file(Dwfl_Module *module, void **user, const char *name, Dwarf_Add
 {
     (void)module, (void)user, (void)name, (void)base, (void)path, (void)elf;
     return -1;
+}
+
+static uint64_t now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec;
+}
+
+/* How long debuginfod waits for an answer: the user's word, or its own rule. */
+static uint64_t patience_seconds(void)
+{
+    const char *told = getenv("DEBUGINFOD_TIMEOUT");
+    long seconds = told ? atol(told) : 0;
+    return seconds > 0 ? (uint64_t)seconds : DEBUGINFOD_SECONDS;
+}
+
+/* As libdw finds it; but a server that does not answer is waited for once, not for each module. */
+static int find_debug_file(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base,
+                           const char *path, const char *link, GElf_Word crc, char **found)
+{
+    uint64_t start = now_seconds();
+    int fd = libdw.dwfl_standard_find_debuginfo(module, user, name, base, path, link, crc, found);
+    if (fd < 0 && now_seconds() - start >= patience_seconds())
+        unsetenv("DEBUGINFOD_URLS");
+    return fd;
 }
 
 /* A regular file's descriptor, or -1. Nothing is waited for, no device is woken. */
@@ -102,7 +130,7 @@ static void module_close(struct module_file *m)
 static bool report(struct module_file *m, const char *path, int fd)
 {
     static Dwfl_Callbacks callbacks = {.find_elf = no_file};
-    callbacks.find_debuginfo = libdw.dwfl_standard_find_debuginfo;
+    callbacks.find_debuginfo = find_debug_file;
     m->session = libdw.dwfl_begin(&callbacks);
     if (m->session) {
         libdw.dwfl_report_begin(m->session);

@@ -1,8 +1,13 @@
 """Names of native frames: programs that print where each of their calls stands and what it is called, compiled in every way; a trace
 made by hand of these places must show exactly these chains, or the module and the offset, never anything else."""
+import ctypes
+import http.server
 import json
 import os
+import re
 import shutil
+import socket
+import threading
 
 import pytest
 
@@ -395,3 +400,120 @@ def test_names_stand_between_python_frames_and_sums_stay(tmp_path, memreplay):
     names = next(names for names in sizes if len(names) == 7)
     assert names[:5] == ("job", "deep", "between", "innermost", "back") and names[6] == "plain" and names[5] != "deep"
     assert report["peak"]["bytes"] == 54321
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A debuginfod of a folder's files NAME.debug, by build id. `answers`: what it does when asked: give, refuse, fail, or nothing."""
+    daemon_threads = True
+
+    def __init__(self, files, answers="give"):
+        super().__init__(("127.0.0.1", 0), Asked)
+        self.files, self.answers, self.asked, self.closing = files, answers, [], threading.Event()
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def __exit__(self, *why):
+        self.closing.set()
+        self.shutdown()
+        super().__exit__(*why)
+
+    def env(self, folder):
+        """What a user sets; no proxy stands between, and nothing is remembered from elsewhere."""
+        return dict(DEBUGINFOD_URLS=f"http://127.0.0.1:{self.server_port}/", DEBUGINFOD_CACHE_PATH=str(folder / "cache"), HOME=str(folder),
+                    no_proxy="*", http_proxy=None, HTTP_PROXY=None, all_proxy=None, ALL_PROXY=None)
+
+
+class Asked(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        server.asked.append(self.path)
+        if server.answers == "nothing":
+            server.closing.wait()
+            return
+        found = re.fullmatch(r"/buildid/(\w+)/debuginfo", self.path)
+        file = found and server.files.get(found[1])
+        if server.answers != "give" or not file:
+            self.send_error(500 if server.answers == "fail" else 404)
+            return
+        content = open(file, "rb").read()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *words):
+        pass
+
+
+def debuginfod_missing():
+    try:
+        ctypes.CDLL("libdebuginfod.so.1")
+    except OSError:
+        return True
+
+
+needs_debuginfod = pytest.mark.skipif(debuginfod_missing(), reason="no libdebuginfod here")
+
+
+def kept_elsewhere(folder, name="program", flags=("-O2", "-g")):
+    """A stripped program; its debug information is where only a server finds it."""
+    program = Program(folder, name=name, flags=flags)
+    (folder / "served").mkdir(exist_ok=True)
+    debug = folder / "served" / f"{name}.debug"
+    os.rename(separated(program, folder), debug)
+    return program, {program.build_id: debug}
+
+
+@needs_debuginfod
+def test_debug_information_comes_from_a_debuginfod_that_the_user_has_set_up(tmp_path, memreplay):
+    program, files = kept_elsewhere(tmp_path)
+    trace = program.trace(tmp_path / "t.lz4")
+    with Server(files) as server:
+        env = server.env(tmp_path)
+        named = memreplay("peak", "--json", "--frames", "all", trace, env=env)
+        assert named.status == 0 and named.err == ""
+        assert sorted_chains(chains([stack["frames"] for stack in json.loads(named.out)["stacks"]])) == sorted_chains(expected(program))
+        assert f"/buildid/{program.build_id}/debuginfo" in server.asked
+        before = len(server.asked)
+        assert memreplay("peak", "--json", "--frames", "all", trace, env=env).out == named.out
+        assert len(server.asked) == before  # remembered
+
+
+@needs_debuginfod
+def test_no_debuginfod_is_asked_where_none_is_set_up(tmp_path, memreplay):
+    program, files = kept_elsewhere(tmp_path)
+    trace = program.trace(tmp_path / "t.lz4")
+    with Server(files) as server:
+        for urls in (None, ""):
+            done = memreplay("peak", "--json", "--frames", "all", trace, env=dict(server.env(tmp_path), DEBUGINFOD_URLS=urls))
+            assert done.status == 0
+            assert {frame["function"] for stack in json.loads(done.out)["stacks"] for frame in stack["frames"]} == {f"program+{at:#x}" for at in program.places}
+        assert server.asked == [] and not (tmp_path / "cache").exists()
+
+
+@needs_debuginfod
+@pytest.mark.parametrize("answers", ["refuse", "fail", "gone", "nothing"])
+def test_a_debuginfod_that_does_not_help_costs_the_names_alone(answers, tmp_path, memreplay):
+    """One that never answers is waited for once, not for each file."""
+    first, files = kept_elsewhere(tmp_path, "first")
+    second, more = kept_elsewhere(tmp_path, "second", ("-O1", "-g"))
+    t = Trace(("program",), flags=3, started_ns=4102444800 * 10**9)
+    t.on(t.new_thread(t.process(python="")))
+    for program in (first, second):
+        module = t.function(os.path.basename(program.path), program.path, 0, kind=2, build_id=program.build_id)
+        for offset in sorted(program.places):
+            t.alloc(t.stack(0, module, offset), 100)
+    (tmp_path / "t.lz4").write_bytes(t.finish())
+    with Server(files | more, answers) as server:
+        env = server.env(tmp_path)
+        if answers == "nothing":
+            env.update(DEBUGINFOD_TIMEOUT="2", DEBUGINFOD_RETRY_LIMIT="1")
+        if answers == "gone":
+            with socket.socket() as unused:
+                unused.bind(("127.0.0.1", 0))
+                env["DEBUGINFOD_URLS"] = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+        done = memreplay("peak", "--json", "--frames", "all", tmp_path / "t.lz4", env=env)
+        names = {frame["function"] for stack in json.loads(done.out)["stacks"] for frame in stack["frames"]}
+        assert done.status == 0
+        assert names == {f"{os.path.basename(each.path)}+{at:#x}" for each in (first, second) for at in each.places}
+        asked = {path for path in server.asked if path.endswith("/debuginfo")}
+        assert len(asked) == {"gone": 0, "nothing": 1}.get(answers, 2)
