@@ -5,17 +5,16 @@ tests/native/sampler.c picks the allocations and makes each known again in the t
 gdb. Where gdb sees the interpreter's loop the trace has Python frames: as many or more, since a loop runs several."""
 import json
 import os
-import re
 import shutil
 import textwrap
 
 import pytest
 
+import binaries
 from conftest import BUILD, ROOT, run
 
 pytestmark = pytest.mark.release_only  # what lives in a foreign process is never sanitized
 NATIVE = ROOT / "tests" / "native"
-UNWIND = ROOT / "build" / "unwind" / "unwind.o"
 PLACES, PLACE_BYTES = 4096, 16
 EVAL = "_PyEval_EvalFrameDefault"
 PYTHON = "python"
@@ -33,18 +32,15 @@ def gdb_works():
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory):
     """(sampler, offset of its first place, program that tells stacks)"""
-    if not UNWIND.exists():
-        pytest.skip("built without the unwinder (tools/setup-unwind)")
+    if not binaries.UNWINDER.exists():
+        pytest.skip(binaries.NO_UNWINDER)
     if why := gdb_works():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("truth")
-    sampler, stacks = folder / "sampler.so", folder / "stacks"
-    done = run(["gcc", "-O2", "-g", "-shared", "-fPIC", "-fno-optimize-sibling-calls", "-o", sampler, NATIVE / "sampler.c"])
-    assert done.status == 0, done.err
-    done = run(["gcc", "-O2", "-D_GNU_SOURCE=", f"-I{ROOT}", "-o", stacks, NATIVE / "stacks.c", BUILD / "libreplay.a", BUILD / "libformat.a", "-llz4"])
-    assert done.status == 0, done.err
-    place, = re.findall(r"^(\w+) \w sample_places$", run(["nm", sampler]).out, re.M)
-    return sampler, int(place, 16), stacks
+    sampler = binaries.library(folder / "sampler.so", "-O2", "-g", "-fno-optimize-sibling-calls", NATIVE / "sampler.c")
+    reading = [ROOT / "replay" / "reader.c", ROOT / "replay" / "batch.c", *(ROOT / "format").glob("*.c")]
+    stacks = binaries.program(folder / "stacks", "-std=gnu11", "-O1", "-D_GNU_SOURCE=", f"-I{ROOT}", NATIVE / "stacks.c", *reading, "-llz4")
+    return sampler, binaries.symbols(sampler)["sample_places"][0], stacks
 
 
 class Truth:
