@@ -167,6 +167,13 @@ static bool counters_fit(const struct trace_reader *r, uint32_t sequence, uint64
            allocs >= r->expected.first_alloc;
 }
 
+/* Do the counters stay in their types over the block? */
+static bool counters_last(const struct block_info *info)
+{
+    return info->sequence < UINT32_MAX && info->first_event <= UINT64_MAX - info->event_count &&
+           info->first_alloc <= UINT64_MAX - info->alloc_count;
+}
+
 /* Is this the header of a block of this trace that may come now? in: a part's table of `size`
  * bytes, BLOCK_TABLE_BYTES of them there. */
 static bool block_fits(const struct trace_reader *r, const uint8_t *in, uint32_t size,
@@ -180,7 +187,7 @@ static bool block_fits(const struct trace_reader *r, const uint8_t *in, uint32_t
            info->payload_bytes <= PAYLOAD_MAX_BYTES && info->op_count <= info->payload_bytes &&
            info->event_count <= info->op_count && info->alloc_count <= info->event_count &&
            counters_fit(r, info->sequence, info->first_event, info->first_alloc) &&
-           info->start_ns >= expected->start_ns &&
+           counters_last(info) && info->start_ns >= expected->start_ns &&
            info->first_function >= expected->first_function &&
            info->first_stack >= expected->first_stack &&
            info->first_process >= expected->first_process &&
