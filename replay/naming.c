@@ -105,6 +105,8 @@ static int read_list(struct naming_work *w, const uint8_t *list, size_t length)
 /* One list after another; what is not as written ends them. */
 static int read_parts(struct naming_work *w, const struct naming_parts *parts)
 {
+    if (!parts->length)
+        return 0;
     const uint8_t *at = parts->bytes, *end = at + parts->length;
     while (end - at >= (ptrdiff_t)(SKIPPABLE_BYTES + TAG_BYTES)) {
         uint32_t size = get_u32(at + 4);
