@@ -17,10 +17,9 @@
 #define FRAME_MAX_BYTES                                                                            \
     (PAYLOAD_MAX_BYTES + (64u << 10)) /* incompressible, its headers and checksums */
 #define BLOCK_PART_BYTES (SKIPPABLE_BYTES + BLOCK_TABLE_BYTES)
-#define NAMES_KEPT_BYTES                                                                           \
-    ((size_t)64 << 20)              /* of parts with names; what is beyond is passed over          \
-                                     */
-#define CRC_WITH_ITSELF 0x2144DF1Cu /* the CRC of any bytes with their own CRC behind them */
+/* Of parts with names; what is beyond is passed over. */
+#define NAMES_KEPT_BYTES ((size_t)64 << 20)
+#define CRC_WITH_ITSELF  0x2144DF1Cu /* the CRC of any bytes with their own CRC behind them */
 
 enum part_search { PART_FOUND = 1, PART_PASSED = 100 };
 
