@@ -1,90 +1,6 @@
 /* The process that reads binaries: what it says arrives, and whatever becomes of it costs one
  * module its names. The reading itself is played here. */
-#include "replay/symboliser.h"
-
-#include "format/error.h"
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-enum { OFFSETS = 3000, FRAMES = 5 };
-
-static bool late;
-
-/* Stands in for the one that opens files; the path says what happens. */
-int symbolise_module(const struct symbolise_ask *ask, symbolise_take *take, void *context,
-                     enum symbolise_status *status)
-{
-    char long_name[900];
-    struct names_frame frames[FRAMES];
-    if (!strcmp(ask->path, "crash"))
-        raise(SIGSEGV);
-    if (!strcmp(ask->path, "abort"))
-        abort();
-    if (!strcmp(ask->path, "leave"))
-        _exit(0);
-    if (!strcmp(ask->path, "early") && late)
-        abort();
-    if (!strcmp(ask->path, "known") && (strcmp(ask->build_id, "abc") || ask->recorded_at_ns != 7))
-        abort();
-    *status = strcmp(ask->path, "missing") ? SYMBOLISE_READ : SYMBOLISE_MISSING;
-    if (!strcmp(ask->path, "no memory"))
-        return -ERR_NOMEM;
-    for (uint32_t i = 0; *status == SYMBOLISE_READ && i < ask->count; i++) {
-        memset(long_name, 'a' + (int)(ask->offsets[i] % 26), sizeof long_name - 1);
-        long_name[sizeof long_name - 1] = 0;
-        for (int k = 0; k < FRAMES; k++)
-            frames[k] = (struct names_frame){{long_name + 100 * k, 899u - 100u * (unsigned)k},
-                                             {"file.c", 6},
-                                             ask->offsets[i] + (unsigned)k};
-        if (ask->offsets[i] % 3 && take(context, i, frames, 1 + i % FRAMES))
-            return -ERR_IO;
-    }
-    return 0;
-}
-
-struct heard {
-    uint32_t module[16], named[16];
-    uint64_t next[16];
-};
-
-static int hear(void *context, uint32_t module, uint64_t offset, const struct names_frame *frames,
-                uint32_t count)
-{
-    struct heard *h = context;
-    assert_int_equal(offset, h->next[module]++);
-    assert_int_equal(count, offset % 3 ? 1 + offset % FRAMES : 0);
-    for (uint32_t k = 0; k < count; k++) {
-        assert_int_equal(frames[k].function.length, 899 - 100 * k);
-        assert_int_equal(frames[k].function.bytes[0], 'a' + (int)(offset % 26));
-        assert_memory_equal(frames[k].file.bytes, "file.c", 6);
-        assert_int_equal(frames[k].line, offset + k);
-    }
-    h->named[module] += count > 0;
-    return 0;
-}
-
-static uint64_t offsets[OFFSETS];
-
-static void play(const char *const *paths, uint32_t count, struct symboliser_module *modules,
-                 struct heard *heard)
-{
-    for (uint64_t i = 0; i < OFFSETS; i++)
-        offsets[i] = i;
-    for (uint32_t i = 0; i < count; i++)
-        modules[i] = (struct symboliser_module){
-            .ask = {.path = paths[i], .build_id = "", .offsets = offsets, .count = OFFSETS}};
-    *heard = (struct heard){0};
-    struct symboliser symboliser = {0};
-    assert_int_equal(symboliser_run(&symboliser, modules, count, hear, heard), 0);
-    symboliser_stop(&symboliser);
-}
+#include "tests/unit/replay/symboliser_stage.h"
 
 static void test_symboliser__all_answers_arrive_in_order(void **state)
 {
@@ -113,13 +29,6 @@ static void test_symboliser__what_it_dies_of_costs_one_module(void **state)
         assert_int_equal(modules[i].status, good ? SYMBOLISE_READ : SYMBOLISE_FAILED);
         assert_int_equal(heard.next[i], good ? OFFSETS : 0);
     }
-}
-
-static int refuse(void *context, uint32_t module, uint64_t offset, const struct names_frame *frames,
-                  uint32_t count)
-{
-    (void)context, (void)module, (void)offset, (void)frames, (void)count;
-    return -ERR_NOMEM;
 }
 
 static void test_symboliser__who_takes_may_end_it(void **state)
@@ -180,17 +89,43 @@ static void test_symboliser__many_crashes_end_it(void **state)
     symboliser_stop(&symboliser);
     for (int i = 0; i < 2000; i++)
         assert_int_equal(modules[i].status, SYMBOLISE_FAILED);
+    assert_int_equal(seen->readers, 16);
 }
 
+/* Up to sixteen crashes cost one module each, and no more are tried. */
+static void test_symboliser__goes_on_after_fifteen_crashes(void **state)
+{
+    (void)state;
+    const char *paths[16];
+    struct symboliser_module modules[16];
+    struct heard heard;
+    for (int i = 0; i < 16; i++)
+        paths[i] = i < 15 ? "crash" : "a";
+    play(paths, 16, modules, &heard);
+    assert_int_equal(modules[14].status, SYMBOLISE_FAILED);
+    assert_int_equal(modules[15].status, SYMBOLISE_READ);
+    assert_int_equal(heard.next[15], OFFSETS);
+    assert_int_equal(seen->readers, 16);
+}
+
+/* More frames than a list may have at an offset: refused before anybody hears of it. */
+/* It hears and says nothing but through the pipe, leaves no core, and ends with us. */
+/* A minute of processor time for a module, five for all; two minutes in all to wait for something,
+ * a quarter of an hour where that may come from a network. */
+/* It may be asked late: nothing wakes it while nobody asks. */
+/* Reading and waiting are interrupted all the time, as under a profiler. */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_symboliser__all_answers_arrive_in_order),
-        cmocka_unit_test(test_symboliser__what_it_dies_of_costs_one_module),
-        cmocka_unit_test(test_symboliser__who_takes_may_end_it),
-        cmocka_unit_test(test_symboliser__what_is_asked_arrives),
-        cmocka_unit_test(test_symboliser__may_be_started_early),
-        cmocka_unit_test(test_symboliser__many_crashes_end_it),
+        cmocka_unit_test_setup_teardown(test_symboliser__all_answers_arrive_in_order, start, stop),
+        cmocka_unit_test_setup_teardown(test_symboliser__what_it_dies_of_costs_one_module, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(test_symboliser__who_takes_may_end_it, start, stop),
+        cmocka_unit_test_setup_teardown(test_symboliser__what_is_asked_arrives, start, stop),
+        cmocka_unit_test_setup_teardown(test_symboliser__may_be_started_early, start, stop),
+        cmocka_unit_test_setup_teardown(test_symboliser__many_crashes_end_it, start, stop),
+        cmocka_unit_test_setup_teardown(test_symboliser__goes_on_after_fifteen_crashes, start,
+                                        stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
