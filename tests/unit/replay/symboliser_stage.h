@@ -217,6 +217,7 @@ static inline int start(void **state)
     *seen = (struct seen){0};
     used_seconds = 0;
     no_socket = late = false;
+    starve_after = -1;
     rests = 0;
     *state = seen;
     return 0;
