@@ -176,6 +176,7 @@ static void test_naming__looking_up_leaves_the_replay_as_it_is(void **state)
     struct stage t;
     struct taken taken = {.n = &t.n};
     (void)state;
+    long held = starve_held;
     start(&t);
     bring(&t, TRACE, "b.so", "", 0x10, 0);
     uint32_t frames = t.r.model.symbols.frame_count;
@@ -186,6 +187,7 @@ static void test_naming__looking_up_leaves_the_replay_as_it_is(void **state)
     assert_int_equal(t.r.model.symbols.frame_count, frames);
     assert_int_equal(t.r.model.symbols.defined_stacks, 8);
     stop(&t);
+    assert_int_equal(starve_held, held);
 }
 
 static void test_naming__who_takes_may_end_it(void **state)
