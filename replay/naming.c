@@ -120,7 +120,7 @@ static int read_parts(struct naming_work *w, const struct naming_parts *parts)
             rc = read_list(w, list, length);
             free(list);
         }
-        if (rc == -ERR_NOMEM)
+        if (rc && rc != -ERR_DAMAGED)
             return rc;
         at += SKIPPABLE_BYTES + (size_t)size;
     }

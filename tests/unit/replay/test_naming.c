@@ -199,6 +199,12 @@ static void test_naming__who_takes_may_end_it(void **state)
     assert_int_equal(naming_look_up(&t.n, &t.r, &t.options, note, &taken), -ERR_IO);
     assert_string_equal(taken.words, "0 10 1 a.so 10; ");
     naming_release(&t.n);
+    bring(&t, TRACE, "b.so", "", 0x10, 0); /* of names that were brought along, too */
+    taken.words[0] = 0;
+    taken.rc = -ERR_USAGE;
+    assert_int_equal(naming_look_up(&t.n, &t.r, &t.options, note, &taken), -ERR_USAGE);
+    assert_string_equal(taken.words, "1 10 2 inner; ");
+    naming_release(&t.n);
     look_up_rc = -ERR_NOMEM;
     assert_int_equal(naming_apply(&t.n, &t.r, &t.options), -ERR_NOMEM);
     stop(&t);
