@@ -1,8 +1,9 @@
 /* The process that reads binaries, and what goes through the socket to it (symboliser.h):
  *
- *   ask:     module u32, count of offsets u32, bytes of path and build id u32 each, recorded at
- * u64, then these: offsets u64, path, build id message: module u32, kind u32, value u32;  LIST is
- * followed by `value` bytes (format/names.h), DONE ends the module, its value is the status
+ *   ask:      module u32, count of offsets u32, bytes of path u32, of build id u32, time u64;
+ *             then the offsets u64, the path and the build id, each of these two with a NUL
+ *   message:  module u32, kind u32, value u32;  LIST is followed by `value` bytes
+ *             (format/names.h), DONE ends the module, its value is the status
  *
  * Where it ends early or says what cannot be, the module at work is given up, and another process
  * goes on behind it. */
@@ -92,7 +93,7 @@ static void limit_next_module(void)
     alarm(getenv("DEBUGINFOD_URLS") ? FETCH_SECONDS : WAIT_SECONDS);
 }
 
-/* Nobody hears from it but through the pipe, and it leaves nothing behind. */
+/* Nobody hears from it but through the socket, and it leaves nothing behind. */
 static void become_quiet(void)
 {
     static const int defaults[] = {SIGPIPE, SIGALRM, SIGXCPU, SIGSEGV, SIGBUS,
