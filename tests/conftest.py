@@ -127,7 +127,10 @@ def pytest_runtest_logreport(report):
                 file.write("".join(f"{version}\n" for version in ran))
 
 
-def run(argv, *, timeout=120, env=None, cwd=None, stdin=None):
+HANG_SECONDS = 300  # a bound for hangs, not for time: sanitized and on a busy machine, a report of a real package's tests takes two minutes
+
+
+def run(argv, *, timeout=HANG_SECONDS, env=None, cwd=None, stdin=None):
     """Runs argv to its end; a timeout fails the test and shows what was said until then."""
     whole = dict(os.environ, **{name: value for name, value in (env or {}).items() if value is not None})
     for name, value in (env or {}).items():
