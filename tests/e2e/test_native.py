@@ -121,6 +121,20 @@ def test_native__what_is_loaded_where_another_library_stood_is_another_one(tmp_p
 
 
 @needs_unwinder
+def test_native__the_dynamic_linkers_search_for_a_symbol_ends_a_stack_and_is_counted(tmp_path, record):
+    """Its frame is found by RBX, which is not followed; who is called through the linkage table afterwards has a whole stack."""
+    source = NATIVE / "picked.c"
+    binaries.library(tmp_path / "libpicked.so", "-g", "-O2", "-DLIBRARY", source)
+    program = binaries.program(tmp_path / "program", "-g", "-O2", "-fplt", "-Wl,-z,lazy", f"-Wl,-rpath,{tmp_path}", source, f"-L{tmp_path}", "-lpicked")
+    recording = record([program])
+    report = everything(recording)
+    assert of_size(report, 800008)[-2:] == ["main", "caller"]
+    (resolving,) = [stack["frames"] for stack in report["stacks"] if stack["bytes"] == 700007]
+    assert "/ld-" in resolving[0]["module"] and resolving[-1]["function"] == "picked", resolving  # a name of its resolver, too
+    assert [(loss["reason"], loss["count"]) for loss in recording.summary()["losses"]] == [("native_cut", 1)]
+
+
+@needs_unwinder
 def test_native__counts_are_those_without_native_stacks(tmp_path, record):
     program = chain(tmp_path, COMPILERS[0], "-O2")
     def events(recording):
