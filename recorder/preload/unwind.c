@@ -385,11 +385,13 @@ static bool code_is(uintptr_t ip, const void *code, size_t bytes)
     return in_module(ip, &found) && peek(&seen, ip, here, bytes) && memcmp(here, code, bytes) == 0;
 }
 
-/* Does a signal handler return through here (mov $15,%rax; syscall)? */
-static bool is_signal_return(uintptr_t ip)
+/* Does a signal handler return through here (mov $15,%rax; syscall)? Another signal may interrupt
+ * these two: the second is as much of it. */
+static bool is_signal_return(uintptr_t ip, bool exact)
 {
     static const uint8_t code[] = {0x48, 0xC7, 0xC0, 0x0F, 0, 0, 0, 0x0F, 0x05};
-    return code_is(ip, code, sizeof code);
+    enum { SECOND = 7 };
+    return code_is(ip, code, sizeof code) || (exact && code_is(ip - SECOND, code, sizeof code));
 }
 
 /* Does a stack that makecontext made begin here? Its first function returns to the first
@@ -415,7 +417,7 @@ uint64_t unwind_learn(uintptr_t ip, bool exact)
     uint64_t rule = by_information(exact ? ip : ip - 1);
     if ((rule & RULE_KIND_BITS) == RULE_NONE && !exact)
         rule = is_context_start(ip) ? RULE_END : by_epilogue(ip);
-    if (!exact && is_signal_return(ip))
+    if (is_signal_return(ip, exact))
         rule |= RULE_INTERRUPTED;
     if (copies_stacks(exact ? ip : ip - 1))
         rule |= RULE_COPIES;

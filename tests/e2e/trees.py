@@ -15,7 +15,7 @@ SEEN = f"""
 def seen():
     import os
     for _ in range(3):
-        child = os.posix_spawn({str(BUILD / "memrec")!r}, ["memrec", "mark", "-q", "seen"], os.environ)
+        child = os.posix_spawn({str(BUILD / "memrec")!r}, ["memrec", "mark", "-q", "--pid", str(os.getpid()), "seen"], os.environ)
         assert os.waitpid(child, 0)[1] == 0
 """
 
