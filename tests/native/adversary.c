@@ -74,6 +74,36 @@ static void show(const uintptr_t *ours, int count, const struct told *theirs)
                 i < theirs->count ? theirs->at[i] : 0);
 }
 
+/* libgcc believes its tables, and they do not hold at every instruction of a function that aligns
+ * its locals beyond the stack: at random instants it may fall over them. Then there is nothing to
+ * compare with. */
+static sigjmp_buf fell;
+static volatile sig_atomic_t falls;
+
+static void on_fall(int number)
+{
+    if (falls)
+        siglongjmp(fell, 1);
+    signal(number, SIG_DFL);
+}
+
+/* libgcc's frames. Returns whether there are any. */
+KEPT bool ask_libgcc(struct told *theirs)
+{
+    theirs->count = 0;
+    if (asynchronous && sigsetjmp(fell, 1)) {
+        falls = 0;
+        return false;
+    }
+    falls = asynchronous;
+    _Unwind_Backtrace(take, theirs);
+    falls = 0;
+    for (int i = 1; i < theirs->count; i++) /* without this frame */
+        theirs->at[i - 1] = theirs->at[i];
+    theirs->count--;
+    return true;
+}
+
 /* Compares the frames outside of its own. */
 KEPT void leaf(void)
 {
@@ -83,8 +113,8 @@ KEPT void leaf(void)
     if (asynchronous && !in_handler)
         return;
     int count = native_probe(ours, FRAMES, &agree);
-    theirs.count = 0;
-    _Unwind_Backtrace(take, &theirs);
+    if (!ask_libgcc(&theirs))
+        return;
     checks++;
     frames_seen += count;
     disagreeing += !agree;
@@ -334,6 +364,7 @@ static void be_interrupted(void)
     struct sigaction action = {.sa_handler = on_profile, .sa_flags = SA_RESTART};
     struct itimerval often = {{0, 500}, {0, 500}};
     asynchronous = 1;
+    signal(SIGSEGV, on_fall);
     sigaction(SIGPROF, &action, NULL);
     setitimer(ITIMER_PROF, &often, NULL);
 }
