@@ -128,7 +128,15 @@ static int merge_frames(struct merged *m)
     return 0;
 }
 
-/* By number: a hash of all frames of the stack, for a while in `first`. */
+/* Is a node left out because it is a frame of importlib's below others? parent: what `first` has of
+ * its caller. */
+static bool is_skipped(const struct merged *m, const struct stack_node *node, uint32_t parent,
+                       bool skip_imports)
+{
+    return skip_imports && parent != MERGED_EMPTY && m->import_frames[node->frame];
+}
+
+/* By number: a hash of all frames of the stack, for a while in `first`; 0 for none. */
 static void hash_nodes(struct merged *m, bool skip_imports)
 {
     m->first[MERGED_UNKNOWN] = MERGED_UNKNOWN;
@@ -136,10 +144,10 @@ static void hash_nodes(struct merged *m, bool skip_imports)
         const struct stack_node *node = merged_node(m, number);
         if (!node->parent_plus_1)
             continue;
-        uint32_t parent = merged_parent(m, number);
-        bool skip = skip_imports && m->first[parent] && m->import_frames[node->frame];
-        uint64_t key = (uint64_t)m->first[parent] << 32 | m->frames[node->frame];
-        m->first[number] = skip ? m->first[parent] : (uint32_t)mix(key) | 1;
+        uint32_t parent = m->first[merged_parent(m, number)];
+        uint64_t key = (uint64_t)parent << 32 | m->frames[node->frame];
+        m->first[number] =
+            is_skipped(m, node, parent, skip_imports) ? parent : (uint32_t)mix(key) | 1;
     }
 }
 
@@ -168,7 +176,7 @@ static void merge_node(struct merged *m, struct set *set, uint32_t number, bool 
     if (!node->parent_plus_1)
         return;
     uint32_t parent = merged_parent(m, number);
-    bool skip = skip_imports && m->first[parent] != MERGED_EMPTY && m->import_frames[node->frame];
+    bool skip = is_skipped(m, node, m->first[parent], skip_imports);
     if (skip || merged_left_out(m, parent))
         m->left_out[number / 8] |= (uint8_t)(1 << number % 8);
     m->first[number] = skip ? m->first[parent] : first_node(m, set, number);
