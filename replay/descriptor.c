@@ -4,17 +4,29 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+static bool put_all(int fd, const void *bytes, size_t length, bool is_socket)
+{
+    for (const uint8_t *at = bytes, *end = at + length; at < end;) {
+        size_t left = (size_t)(end - at);
+        ssize_t put = is_socket ? send(fd, at, left, MSG_NOSIGNAL) : write(fd, at, left);
+        if (put < 0 && errno != EINTR)
+            return false;
+        at += put > 0 ? put : 0;
+    }
+    return true;
+}
 
 bool descriptor_write(int fd, const void *bytes, size_t length)
 {
-    for (const uint8_t *at = bytes, *end = at + length; at < end;) {
-        ssize_t written = write(fd, at, (size_t)(end - at));
-        if (written < 0 && errno != EINTR)
-            return false;
-        at += written > 0 ? written : 0;
-    }
-    return true;
+    return put_all(fd, bytes, length, false);
+}
+
+bool descriptor_send(int fd, const void *bytes, size_t length)
+{
+    return put_all(fd, bytes, length, true);
 }
 
 size_t descriptor_read(int fd, void *bytes, size_t length)

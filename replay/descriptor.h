@@ -9,6 +9,8 @@
 
 /* Writes all of the bytes. False: it failed, and some of them may have been written. */
 bool descriptor_write(int fd, const void *bytes, size_t length);
+/* The same to a socket whose other end may be gone: no SIGPIPE. */
+bool descriptor_send(int fd, const void *bytes, size_t length);
 /* Reads up to length bytes. Returns how many; fewer only at the end or where reading failed. */
 size_t descriptor_read(int fd, void *bytes, size_t length);
 

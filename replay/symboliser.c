@@ -172,18 +172,6 @@ struct listener {
     int fd;
 };
 
-/* As descriptor_write, to one that may be dead. */
-static bool send_all(int fd, const void *bytes, size_t length)
-{
-    for (const uint8_t *at = bytes, *end = at + length; at < end;) {
-        ssize_t sent = send(fd, at, (size_t)(end - at), MSG_NOSIGNAL);
-        if (sent < 0 && errno != EINTR)
-            return false;
-        at += sent > 0 ? sent : 0;
-    }
-    return true;
-}
-
 static bool ask_for(const struct listener *l)
 {
     const struct symbolise_ask *ask = &l->modules[l->at].ask;
@@ -194,9 +182,10 @@ static bool ask_for(const struct listener *l)
     put_u32(head + 8, (uint32_t)path);
     put_u32(head + 12, (uint32_t)build_id);
     put_u64(head + 16, ask->recorded_at_ns);
-    return send_all(l->fd, head, sizeof head) &&
-           send_all(l->fd, ask->offsets, ask->count * sizeof *ask->offsets) &&
-           send_all(l->fd, ask->path, path + 1) && send_all(l->fd, ask->build_id, build_id + 1);
+    return descriptor_send(l->fd, head, sizeof head) &&
+           descriptor_send(l->fd, ask->offsets, ask->count * sizeof *ask->offsets) &&
+           descriptor_send(l->fd, ask->path, path + 1) &&
+           descriptor_send(l->fd, ask->build_id, build_id + 1);
 }
 
 static int hear_list(const struct listener *l, const uint8_t *list, size_t length)
