@@ -8,6 +8,7 @@ import sys
 import threading
 
 import greenlet
+import telling
 
 told, kept = {}, []
 counter = 700000
@@ -18,17 +19,11 @@ qsort.restype = None
 
 
 def leaf():
-    """Each block has a function of its own: equal stacks would be one."""
     global counter
     counter += 100
-    here = {"kept": kept}
-    exec(f"def leaf{counter}(): kept.append(bytearray({counter}))", here)
-    frame, names = sys._getframe(), [f"leaf{counter}"]
-    while frame:
-        names.append(frame.f_code.co_name)
-        frame = frame.f_back
-    told[counter] = [greenlet.getcurrent().parent is None, names[::-1]]
-    here[names[0]]()
+    hold, names = telling.block(counter, kept)
+    told[counter] = [greenlet.getcurrent().parent is None, names]
+    hold()
     return 0
 
 

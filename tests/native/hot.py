@@ -3,24 +3,20 @@ end: {size: [the Python functions on the stack, outermost first]}."""
 import json
 import sys
 
+import telling
+
 told, kept = {}, []
 counter = 700000
 active = False
 
 
 def leaf():
-    """Each block has a function of its own: equal stacks would be one."""
     global counter, active
     counter += 100
-    here = {"kept": kept}
-    exec(f"def leaf{counter}(): kept.append(bytearray({counter}))", here)
-    frame, names = sys._getframe(), [f"leaf{counter}"]
-    while frame:
-        names.append(frame.f_code.co_name)
-        frame = frame.f_back
-    told[counter] = names[::-1]
+    hold, names = telling.block(counter, kept)
+    told[counter] = names
     active = active or getattr(getattr(sys, "_jit", None), "is_active", bool)()
-    here[names[0]]()
+    hold()
     return 1
 
 
