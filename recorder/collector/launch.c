@@ -2,6 +2,7 @@
  * must be known to the collector before its first question. */
 #define _GNU_SOURCE
 #include "recorder/collector/launch.h"
+#include "recorder/collector/clock.h"
 #include "recorder/collector/collect.h"
 #include "recorder/collector/control.h"
 #include "recorder/collector/farewell.h"
@@ -26,7 +27,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WORDS_MAX      256u /* of the command, as the trace's header keeps it */
@@ -52,13 +52,6 @@ struct launch {
     uint32_t stopped[CONTROL_PIDS]; /* by the collector, which is about to end them */
     uint32_t stopped_count;
 };
-
-static uint64_t clock_ns(clockid_t id)
-{
-    struct timespec t;
-    clock_gettime(id, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* An abstract socket with a random name, listening. Returns -1. */
 static int open_listener(char *name)

@@ -2,10 +2,10 @@
  * collector leaves behind is at most a second old. */
 #define _GNU_SOURCE
 #include "recorder/collector/output.h"
+#include "recorder/collector/clock.h"
 #include "recorder/failpoint.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define SEAL_NS         UINT64_C(1000000000)
 #define NAMES_NODES_MAX (1u << 19) /* 8 MiB */
@@ -100,10 +100,8 @@ bool output_free(struct output *o, uint64_t index)
 
 void output_stamp(struct output *o)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec -= FAILPOINT(clock_back, 0, 1);
-    uint64_t now_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    uint64_t now_ns =
+        clock_ns(CLOCK_MONOTONIC) - FAILPOINT(clock_back, 0, 1) * UINT64_C(1000000000);
     o->now_ns = now_ns > o->started_mono_ns ? now_ns - o->started_mono_ns : 0;
     o->now_ns -= o->now_ns % TIME_COARSE_NS; /* finer than a drain can tell, and short in the trace
                                               */

@@ -1,7 +1,8 @@
-/* Answering new images (serve.h). One connection at a time: a question is one packet, so nobody can
- * hold the thread for longer than its timeout. */
+/* Answering new images (serve.h). A question is one packet, read when it has come: nobody holds up
+ * the others between connecting and asking, be it stopped or on a machine that is busy. */
 #define _GNU_SOURCE
 #include "recorder/collector/serve.h"
+#include "recorder/collector/clock.h"
 #include "recorder/collector/control.h"
 #include "recorder/failpoint.h"
 
@@ -14,6 +15,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* So long somebody who has connected may take to ask. */
+#define QUESTION_LIMIT_NS UINT64_C(10000000000)
+/* So many may be about to ask; others wait at the door. */
+#define CALLERS_MAX     64
+#define CALLERS_STEP_MS 100
 
 struct serve {
     struct shared *shared;
@@ -28,6 +35,11 @@ struct serve {
         struct introduction intro;
         struct proc_image image;
     } newcomers[SLOT_LIMIT];
+    struct caller { /* has connected, and not asked yet; the thread's own */
+        int peer;
+        uint64_t since_ns;
+    } callers[CALLERS_MAX]; /* who came first, first */
+    nfds_t calling;
 };
 
 /* Ours to record: the same user, root, or a process below the program (after a change of user). */
@@ -125,10 +137,8 @@ static bool answer(struct serve *s, int peer)
     struct rendezvous_reply reply = {.magic = RENDEZVOUS_MAGIC, .answer = ANSWER_INERT};
     struct ucred who;
     socklen_t length = sizeof who;
-    struct timeval limit = {.tv_usec = 500000};
-    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (FAILPOINT(serve_peer, getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &length), -1) != 0 ||
-        FAILPOINT(serve_question, recv(peer, &question, sizeof question, 0), -1) !=
+        FAILPOINT(serve_question, recv(peer, &question, sizeof question, MSG_DONTWAIT), -1) !=
             (ssize_t)sizeof question) {
         atomic_fetch_add(&s->shared->turned_away, 1);
         return true;
@@ -151,23 +161,48 @@ static bool answer(struct serve *s, int peer)
     return true;
 }
 
+static void admit(struct serve *s)
+{
+    int peer = FAILPOINT(serve_accept, accept4(s->listener, NULL, NULL, SOCK_CLOEXEC), -1);
+    if (peer >= 0)
+        s->callers[s->calling++] = (struct caller){peer, clock_ns(CLOCK_MONOTONIC)};
+    else
+        poll(NULL, 0, 10); /* no descriptor to be had: not at full speed */
+}
+
+/* Answers who has asked, and lets go who has not in all that time. */
+static void attend(struct serve *s, const struct pollfd *watch)
+{
+    nfds_t kept = 0;
+    for (nfds_t i = 0; i < s->calling; i++) {
+        struct caller caller = s->callers[i];
+        bool late = clock_ns(CLOCK_MONOTONIC) - caller.since_ns > QUESTION_LIMIT_NS;
+        if (!watch[i].revents && !late)
+            s->callers[kept++] = caller;
+        else if (answer(s, caller.peer))
+            close(caller.peer);
+    }
+    s->calling = kept;
+}
+
 static void *work(void *context)
 {
     struct serve *s = context;
+    struct pollfd watch[CALLERS_MAX + 2];
     for (;;) {
-        struct pollfd watch[2] = {{.fd = s->listener, .events = POLLIN},
-                                  {.fd = s->stop[0], .events = POLLIN}};
-        if (poll(watch, 2, -1) < 0)
+        nfds_t calling = s->calling;
+        for (nfds_t i = 0; i < calling; i++)
+            watch[i] = (struct pollfd){.fd = s->callers[i].peer, .events = POLLIN};
+        struct pollfd *stop = &watch[calling], *door = stop + 1;
+        *stop = (struct pollfd){.fd = s->stop[0], .events = POLLIN};
+        *door = (struct pollfd){.fd = calling < CALLERS_MAX ? s->listener : -1, .events = POLLIN};
+        if (poll(watch, calling + 2, calling ? CALLERS_STEP_MS : -1) < 0)
             continue;
-        if (watch[1].revents)
+        if (stop->revents)
             return NULL;
-        int peer = FAILPOINT(serve_accept, accept4(s->listener, NULL, NULL, SOCK_CLOEXEC), -1);
-        if (peer < 0) {
-            poll(NULL, 0, 10); /* no descriptor to be had: not at full speed */
-            continue;
-        }
-        if (answer(s, peer))
-            close(peer);
+        attend(s, watch);
+        if (door->revents)
+            admit(s);
     }
 }
 
@@ -196,6 +231,8 @@ void serve_stop(struct serve *s)
 {
     close(s->stop[1]);
     pthread_join(s->thread, NULL);
+    for (nfds_t i = 0; i < s->calling; i++)
+        close(s->callers[i].peer);
     close(s->stop[0]);
     close(s->listener);
     for (uint32_t i = 0; i < SLOT_LIMIT; i++)

@@ -1,7 +1,7 @@
 /* Joining a recording (attach.h).
  * In an image that is not to be recorded the constructor returns early and every hook passes
  * through: no socket, no mapping, no thread-specific key. What bounds it: each wait for the
- * collector ends after ASK_LIMIT_MS. */
+ * collector ends after wait_limit_ms(). */
 #define _GNU_SOURCE
 #include "recorder/preload/attach.h"
 #include "recorder/failpoint.h"
@@ -29,6 +29,9 @@
 #include <unistd.h>
 
 #define ASK_LIMIT_MS 2000
+/* The program itself has not begun yet, and its collector was alive a moment ago: a machine that
+ * gives it no time for seconds is no reason to go on without a recording. */
+#define ROOT_LIMIT_MS 10000
 
 /* What MEMREC says (rendezvous.h). */
 static struct {
@@ -56,6 +59,11 @@ static bool read_invitation(void)
     return *end == ',';
 }
 
+static unsigned wait_limit_ms(void)
+{
+    return process.root && !process.control ? ROOT_LIMIT_MS : ASK_LIMIT_MS;
+}
+
 /* Raw system calls throughout: libc's are cancellation points, and malloc is none. */
 static void raw_close(int fd) { syscall(SYS_close, fd); }
 
@@ -73,7 +81,7 @@ static int above_standard(int fd)
 /* Where this is refused, nothing would bound the waits: then there is no recording. */
 static bool limit_waits(int fd)
 {
-    struct timeval limit = {.tv_sec = ASK_LIMIT_MS / 1000};
+    struct timeval limit = {.tv_sec = wait_limit_ms() / 1000};
     return FAILPOINT(attach_limit,
                      setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) |
                          setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit),
@@ -119,7 +127,7 @@ static uint64_t now_ms(void)
  * the next wait has only what is left of the time. */
 static long receive(int fd, struct msghdr *message)
 {
-    uint64_t end = now_ms() + ASK_LIMIT_MS, now;
+    uint64_t end = now_ms() + wait_limit_ms(), now;
     long got;
     while ((got = syscall(SYS_recvmsg, fd, message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR &&
            (now = now_ms()) < end) {

@@ -12,13 +12,14 @@ import re
 import select
 import signal
 import subprocess
+import time
 import typing
 
 import pytest
 
 from binaries import NO_UNWINDER, UNWINDER
-from conftest import ROOT, run
-from trees import collector_of, is_gone, is_stopped, memrecs, wait_until
+from conftest import ROOT, Recording, run
+from trees import BLANK, collector_of, is_gone, is_stopped, memrecs, wait_until
 
 FAIL = ROOT / "build" / "failpoints"
 KINDS = {"memrec, before": "Failpoints: memrec and the collector, before the program starts", "the collector, before": None,
@@ -385,6 +386,22 @@ def test_blocked_file__is_not_waited_for_without_end(failing):
 def test_stopped_collector__before_the_start_is_told(failing):
     _, done, trace, begun = failing("collector_begins:1:stop")
     assert (done.status, begun, trace.exists()) == (125, False, False) and "the collector cannot start" in done.err
+
+
+@pytest.mark.release_only
+@pytest.mark.fault("the collector gets no time for seconds when the program starts", kind=KINDS["memrec, before"],
+                   program="begins when it is answered, at most 10 s late", trace="whole")
+def test_collector_without_time__is_waited_for_by_the_program(python, tmp_path):
+    trace = tmp_path / "t.lz4"
+    memrec = subprocess.Popen([FAIL / "memrec", "run", "-q", "-o", trace, "--", python.path, "-I", "-S", "-c", "held = bytes(20_000_000)"],
+                              env={**os.environ, "MEMREC_FAIL": "serve_accept:1:stop"})
+    collector = collector_of(memrec.pid)
+    wait_until(lambda: is_stopped(collector))
+    time.sleep(3)
+    os.kill(collector, signal.SIGCONT)
+    assert memrec.wait(60) == 0
+    peak = Recording(trace, None).peak()
+    assert [stack["bytes"] for stack in peak["stacks"]][:1] == [20_000_000 + BLANK] and peak["trace"]["lost_events"] == 0
 
 
 WRITES_LATE = """

@@ -45,6 +45,22 @@ def test_fork__peak_is_what_parent_and_child_held_together(record, interpreter):
     assert_nothing_lost(recording.summary())
 
 
+def test_exec__silent_callers_hold_up_nobody(record):
+    """Forty that connect to the collector and never ask keep no new image from its place."""
+    recording = record("""
+        import os, socket, subprocess, sys
+        def call():
+            caller = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            caller.connect(b"\\0" + os.environ["MEMREC"].split(",")[0].encode())
+            return caller
+        silent = [call() for _ in range(40)]
+        subprocess.run([sys.executable, "-S", "-c", "def in_child(): return bytes(30_000_000)\\nheld = in_child()"], check=True)
+    """)
+    told = recording.summary()
+    assert len(told["processes"]) == 2
+    assert held(recording.peak(), "in_child") == 30 * MB + BLANK
+
+
 def test_fork__a_child_has_its_parents_command(record):
     """Also one that has ended before anybody could look."""
     recording = record("""
