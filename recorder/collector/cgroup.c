@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/cgroup.h"
 #include "format/groups.h"
+#include "recorder/collector/descriptor.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -30,7 +31,7 @@ static int64_t read_counter(int fd)
 /* A descriptor of a file that has the counter; -1: it has none. */
 static int open_counter(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = descriptor_hold(open(path, O_RDONLY | O_CLOEXEC));
     if (fd < 0 || read_counter(fd) >= 0)
         return fd;
     close(fd);

@@ -340,8 +340,8 @@ static int start(struct collector *c, struct err *err)
     c->merge = FAILPOINT(merge_memory, malloc(sizeof *c->merge), NULL);
     if (!c->merge)
         return err_set(err, ERR_NOMEM, "no memory for the collector");
+    cgroup_kills_open(&c->counter, (uint32_t)getpid()); /* before what holds many descriptors */
     guard_open(&c->guard, config->oom_reserve_bytes);
-    cgroup_kills_open(&c->counter, (uint32_t)getpid());
     processes_init(&c->processes, &c->shared, &c->output, c->serve, ADDRESS_BUDGET_BYTES);
     merge_init(c->merge, &c->shared, &c->processes, &c->output);
     return 0;

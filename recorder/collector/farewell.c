@@ -54,26 +54,30 @@ static void print_holders(const struct target *t, const char *trace, uint64_t ev
         waitpid(child, NULL, 0);
 }
 
-static void print_losses(const struct control *done)
+void farewell_failure(const struct control *done)
 {
     if (done->kind != CONTROL_DONE)
         fprintf(
             stderr,
             "memrec: the collector ended early, is stopped or cannot write; the trace holds what "
             "was written until then\n");
-    if (done->stopped == REASON_FILE_LIMIT)
+    else if (done->stopped == REASON_FILE_LIMIT)
         fprintf(stderr, "memrec: recording stopped early: the trace reached its size limit, or the "
                         "disk was nearly full\n");
     else if (done->stopped)
         fprintf(
             stderr,
             "memrec: recording stopped early: the trace could not be written in time or at all\n");
+    else if (!done->met)
+        fprintf(stderr, "memrec: nothing was recorded: no Python was started, or none could reach "
+                        "the collector\n");
+}
+
+static void print_losses(const struct control *done)
+{
     if (done->no_place)
         fprintf(stderr, "memrec: %u processes could not join the recording and ran without it\n",
                 done->no_place);
-    else if (done->kind == CONTROL_DONE && !done->met && !done->stopped)
-        fprintf(stderr, "memrec: nothing was recorded: no Python was started, or none could reach "
-                        "the collector\n");
     if (done->cut_short)
         fprintf(stderr,
                 "memrec: %u processes stopped recording before their end; memreplay summary tells "
@@ -111,6 +115,7 @@ void farewell(const struct target *t, const char *trace, int status, const struc
     print_ending(status, done);
     if (!held)
         print_holders(t, trace, done->events, false);
+    farewell_failure(done);
     print_losses(done);
     char shown[PATH_MAX];
     snprintf(shown, sizeof shown, "%s", trace);

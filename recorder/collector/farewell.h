@@ -11,6 +11,10 @@
 void farewell(const struct target *t, const char *trace, int status, const struct control *done,
               bool held);
 
+/* That there is no recording, or not a whole one, and why: all of the block where nothing but
+ * errors is wanted. */
+void farewell_failure(const struct control *done);
+
 /* Before the guard ends the program: why, and who holds the memory. guard: CONTROL_GUARD; quiet:
  * why alone. */
 void farewell_guard(const struct target *t, const char *trace, const struct control *guard,

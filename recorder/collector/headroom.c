@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "recorder/collector/headroom.h"
 #include "format/groups.h"
+#include "recorder/collector/descriptor.h"
 #include "recorder/failpoint.h"
 
 #include <fcntl.h>
@@ -21,7 +22,7 @@ static int open_in(const char *folder, const char *name)
 {
     char path[PATH_MAX];
     int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return length < (int)sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    return length < (int)sizeof path ? descriptor_hold(open(path, O_RDONLY | O_CLOEXEC)) : -1;
 }
 
 static void close_one(int fd)

@@ -1,8 +1,9 @@
 /* How much memory is left before the kernel has to kill: the least of what the machine says is
  * available and of what each control group above us (v1 or v2) has left below its limit. A group's
  * file cache does not count as used, as in the machine's own figure: the kernel gives it back
- * before it kills. Swap does not count as memory. Invariant: what cannot be read limits nothing.
- * Not thread-safe. Not here: what is done about it (guard.h), kills so far (cgroup.h). */
+ * before it kills. Swap does not count as memory. Invariants: what cannot be read limits nothing;
+ * where descriptors are few the innermost groups are read. Not thread-safe. Not here: what is done
+ * about it (guard.h), kills so far (cgroup.h). */
 #ifndef RECORDER_COLLECTOR_HEADROOM_H
 #define RECORDER_COLLECTOR_HEADROOM_H
 

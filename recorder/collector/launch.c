@@ -471,7 +471,9 @@ int launch_run(const struct options *o, const struct target *t, struct err *err)
     if (l.refused)
         return refusal(&l, err);
     close_recording(&l, ended, &done);
-    if (!o->quiet)
+    if (o->quiet)
+        farewell_failure(&done);
+    else
         farewell(t, l.trace, ended, &done, l.told_memory || l.stuck);
     return exit_status(ended, &done);
 }

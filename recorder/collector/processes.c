@@ -2,6 +2,7 @@
  * they stay empty. */
 #define _GNU_SOURCE
 #include "recorder/collector/processes.h"
+#include "recorder/collector/descriptor.h"
 #include "recorder/failpoint.h"
 
 #include <dirent.h>
@@ -231,8 +232,8 @@ static void follow(struct recorded *p)
 {
     if (p->dying)
         return;
-    p->pagemap = proc_open(p->pid, "pagemap");
-    p->pidfd = FAILPOINT(pidfd, (int)syscall(SYS_pidfd_open, p->pid, 0), -1);
+    p->pagemap = descriptor_hold(proc_open(p->pid, "pagemap"));
+    p->pidfd = descriptor_hold(FAILPOINT(pidfd, (int)syscall(SYS_pidfd_open, p->pid, 0), -1));
     if (p->pidfd < 0 && errno == ESRCH)
         p->dying = true; /* it came and went */
 }

@@ -6,6 +6,7 @@ times: it differs only if no recorded run ever ended as some bare run did. So te
 told apart from what recording does.
 What differs for a known reason stands in suites.json: {suite: {pattern of tests' names: reason}}.
   suites.py PYTHON MODULE…    compares those modules of CPython's tests and prints what differs
+MEMREC_SUITE_OPTIONS="--native" records with these options of memrec run besides.
 """
 import collections
 import fnmatch
@@ -27,6 +28,7 @@ BUILD = ROOT / os.environ.get("MEMREC_BUILD", "build")
 RETRIES = 3
 PART_SECONDS = 1200
 STATUS = "(exit status)"
+OPTIONS = os.environ.get("MEMREC_SUITE_OPTIONS", "").split()
 
 # Quick ones for every run of the tests: what a preload, a signal, a fork or a changed allocator would upset first, and what takes
 # a second or less (test_fork1 and test_wait3 sleep).
@@ -90,7 +92,7 @@ def start(argv, *, recorded, folder, env, cwd):
     report, trace = folder / "results.xml", folder / "trace.lz4"
     whole = [str(part).replace("{xml}", str(report)) for part in argv]
     if recorded:
-        whole = [str(BUILD / "memrec"), "run", "-q", "-o", str(trace), "--max-size", "2GiB", "--", *whole]
+        whole = [str(BUILD / "memrec"), "run", "-q", "-o", str(trace), "--max-size", "2GiB", *OPTIONS, "--", *whole]
     (folder / "cwd").mkdir()
     with open(folder / "said", "wb") as said:
         process = subprocess.Popen(whole, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=env,

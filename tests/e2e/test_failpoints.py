@@ -404,6 +404,16 @@ def test_collector_without_time__is_waited_for_by_the_program(python, tmp_path):
     assert [stack["bytes"] for stack in peak["stacks"]][:1] == [20_000_000 + BLANK] and peak["trace"]["lost_events"] == 0
 
 
+@pytest.mark.release_only
+@pytest.mark.parametrize("point, told", [("attach_connect", "nothing was recorded"), ("after_drain:1:kill", "the collector ended early"),
+                                         ("trace_write:3+", "recording stopped early")])
+def test_quiet__leaves_out_no_failure(point, told, python, tmp_path):
+    writes_much = "import random\nkept = [bytes(random.randrange(2000)) for _ in range(200_000)]"
+    done = run([FAIL / "memrec", "run", "-q", "-o", tmp_path / "t.lz4", "--", python.path, "-I", "-S", "-c", writes_much],
+               env={"MEMREC_FAIL": point})
+    assert (done.status, done.out, done.err.count("\n")) == (0, "", 1) and done.err.startswith(f"memrec: {told}")
+
+
 WRITES_LATE = """
 import os, sys
 def hold(): return bytes(20_000_000)

@@ -417,11 +417,12 @@ def test_company__a_recording_inside_a_recording_is_its_own(record, python, tmp_
                    program="runs as bare", trace="whole")
 @pytest.mark.parametrize("limit", [pytest.param("-v 700000", marks=pytest.mark.release_only), "-n 16", "-c 0", "-s 1024", "-u 4000"])
 def test_limits__of_the_shell_are_no_obstacle(tmp_path, job, limit):
-    argv = " ".join(job("x = bytes(20_000_000)\nprint('ran')"))
+    argv = " ".join(job("def hold(): return bytes(20_000_000)\nx = hold()\nprint('ran')"))
     done = run(["bash", "-c", f"ulimit {limit} && exec {MEMREC} run -q -o {tmp_path}/t.lz4 -- {argv}"])
     assert done == (0, "ran\n", "")
     from conftest import Recording
-    assert Recording(tmp_path / "t.lz4", done).peak()["trace"]["complete"]
+    peak = Recording(tmp_path / "t.lz4", done).peak()
+    assert peak["trace"]["complete"] and held(peak, "hold") == 20_000_000 + BLANK
 
 
 @pytest.mark.fault("RLIMIT_FSIZE is smaller than the trace", kind="Refused by the machine",
