@@ -123,6 +123,23 @@ static void print_trace(const struct report *report)
          quantity_count(rec->replay.sites.count - 1).text);
 }
 
+/* One sentence where programs would have native stacks, if only memrec could have read them. */
+static void print_no_native(const struct report *report)
+{
+    const struct model *m = &report->rec->replay.model;
+    if (!(report->rec->file.header->flags & TRACE_NATIVE_MISSED))
+        return;
+    for (uint32_t i = 0; i < m->processes.limit; i++) {
+        const struct process *p = model_process_at(m, i);
+        if (p && p->in_scope && !p->python->length) {
+            line(report, "native",
+                 "stacks of programs without Python are not in it: memrec was "
+                 "built without its unwinder, or found glibc older than 2.35");
+            return;
+        }
+    }
+}
+
 static void print_allocators(const struct report *report)
 {
     const struct allocator_total *all = report->rec->replay.totals_inside.allocators;
@@ -334,6 +351,7 @@ int summary_report(struct report *report)
     print_peak(report, &h);
     print_totals(report);
     print_trace(report);
+    print_no_native(report);
     print_allocators(report);
     print_sizes(report);
     print_processes(report);

@@ -9,7 +9,12 @@
 #include "format/encode.h"
 
 #define TRACE_VERSION 3u
-enum trace_flag { TRACE_OBJECTS = 1, TRACE_NATIVE = 2, TRACE_STACKS = 4 };
+enum trace_flag {
+    TRACE_OBJECTS = 1,
+    TRACE_NATIVE = 2,
+    TRACE_STACKS = 4,
+    TRACE_NATIVE_MISSED = 8 /* programs without Python would have native frames if they could */
+};
 
 struct trace_header {
     uint16_t version;

@@ -235,6 +235,8 @@ static void tell_launcher(struct collector *c, uint64_t events)
     message.no_place = c->processes.no_place + atomic_load(&c->shared.turned_away);
     message.cut_short = c->processes.stopped;
     message.met = c->processes.met + c->processes.living;
+    if (c->config->header.flags & TRACE_NATIVE_MISSED)
+        message.no_native = c->processes.no_python;
     message.lost_events = c->processes.lost_events;
     message.lost_stacks = c->processes.lost_stacks;
     message.events = events;

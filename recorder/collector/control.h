@@ -30,6 +30,7 @@ struct control {
     uint32_t no_place;     /* DONE: processes that could not join the recording */
     uint32_t cut_short;    /* DONE: processes that stopped recording before their end */
     uint32_t met;          /* DONE: processes that were recorded */
+    uint32_t no_native;    /* DONE: program images that would have native stacks if they could */
     uint64_t lost_events, lost_stacks, trace_bytes, events;
     union {
         char text[512];

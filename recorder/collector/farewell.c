@@ -2,6 +2,7 @@
  * and what it says later must be the same. */
 #define _GNU_SOURCE
 #include "recorder/collector/farewell.h"
+#include "recorder/collector/unwinder.h"
 #include "format/event.h"
 #include "format/plain.h"
 #include "recorder/failpoint.h"
@@ -101,6 +102,15 @@ static void print_losses(const struct control *done)
                 done->living);
 }
 
+/* Native stacks that nobody asked for, but that are usual: told once, with the way to them. */
+static void print_no_native(const struct control *done)
+{
+    const char *hindrance = unwinder_hindrance();
+    if (done->no_native && hindrance)
+        fprintf(stderr, "memrec: native stacks of %u program%s are not in the trace: %s\n",
+                done->no_native, done->no_native == 1 ? "" : "s", hindrance);
+}
+
 void farewell_guard(const struct target *t, const char *trace, const struct control *guard,
                     bool quiet)
 {
@@ -117,6 +127,7 @@ void farewell(const struct target *t, const char *trace, int status, const struc
         print_holders(t, trace, done->events, false);
     farewell_failure(done);
     print_losses(done);
+    print_no_native(done);
     char shown[PATH_MAX];
     snprintf(shown, sizeof shown, "%s", trace);
     plain_make(shown, '?');

@@ -9,6 +9,7 @@
 #include "recorder/collector/proc.h"
 #include "recorder/collector/signals.h"
 #include "recorder/collector/trace_name.h"
+#include "recorder/collector/unwinder.h"
 #include "recorder/failpoint.h"
 #include "recorder/rendezvous.h"
 #include "recorder/ring.h"
@@ -79,8 +80,15 @@ static bool native_expected(const struct launch *l)
 {
     const char *slash = strrchr(l->target->path, '/');
     return l->options->native == NATIVE_ALL ||
-           (l->options->native == NATIVE_OTHERS && l->options->form == RUN_PROGRAM &&
+           (l->options->native == NATIVE_OTHERS && !unwinder_hindrance() &&
+            l->options->form == RUN_PROGRAM &&
             strncmp(slash ? slash + 1 : l->target->path, "python", 6) != 0);
+}
+
+/* Would there be native frames in programs without Python, if they could be had? */
+static bool native_missed(const struct options *o)
+{
+    return o->native == NATIVE_OTHERS && unwinder_hindrance();
 }
 
 static uint32_t shared_flags(const struct options *o)
@@ -88,7 +96,7 @@ static uint32_t shared_flags(const struct options *o)
     static const uint32_t native[] = {
         [NATIVE_OTHERS] = SHM_NATIVE_OTHERS, [NATIVE_ALL] = SHM_NATIVE, [NATIVE_NO] = 0};
     return (o->objects ? SHM_OBJECTS : 0u) | (o->stacks ? SHM_STACKS : 0u) |
-           (o->children == 'n' ? SHM_ROOT_ONLY : 0u) | native[o->native];
+           (o->children == 'n' ? SHM_ROOT_ONLY : 0u) | (native_missed(o) ? 0 : native[o->native]);
 }
 
 static void fill_header(const struct launch *l, struct trace_header *header, struct text *words)
@@ -101,7 +109,8 @@ static void fill_header(const struct launch *l, struct trace_header *header, str
     *header = (struct trace_header){.version = TRACE_VERSION,
                                     .flags = (l->options->objects ? TRACE_OBJECTS : 0) |
                                              (l->options->stacks ? TRACE_STACKS : 0) |
-                                             (native_expected(l) ? TRACE_NATIVE : 0),
+                                             (native_expected(l) ? TRACE_NATIVE : 0) |
+                                             (native_missed(l->options) ? TRACE_NATIVE_MISSED : 0),
                                     .started_unix_ns = clock_ns(CLOCK_REALTIME),
                                     .started_mono_ns = clock_ns(CLOCK_MONOTONIC),
                                     .page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),

@@ -5,8 +5,8 @@
 
 #include "format/size.h"
 #include "recorder/collector/guard.h"
+#include "recorder/collector/unwinder.h"
 #include <getopt.h>
-#include <gnu/libc-version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,32 +63,11 @@ static int take_reserve(struct options *o, const char *value, struct err *err)
     return 0;
 }
 
-#ifdef MEMREC_NATIVE
-#    define BUILT_WITH_UNWINDER 1
-#else
-#    define BUILT_WITH_UNWINDER 0
-#endif
-
-/* Can this C library tell which module an address is in (_dl_find_object, 2.35)? */
-static bool libc_finds_modules(void)
-{
-    const char *version = gnu_get_libc_version();
-    char *rest;
-    long major = strtol(version, &rest, 10), minor = *rest ? strtol(rest + 1, NULL, 10) : 0;
-    return major > 2 || (major == 2 && minor >= 35);
-}
-
 static int take_native(struct options *o, struct err *err)
 {
+    const char *hindrance = unwinder_hindrance();
     o->native = NATIVE_ALL;
-    if (!BUILT_WITH_UNWINDER)
-        return err_set(err, ERR_USAGE,
-                       "--native: this memrec was built without its unwinder; tools/setup brings "
-                       "it (and says what is in its way), then make again");
-    if (!libc_finds_modules())
-        return err_set(err, ERR_USAGE, "--native needs glibc 2.35 or newer, and this is %s",
-                       gnu_get_libc_version());
-    return 0;
+    return hindrance ? err_set(err, ERR_USAGE, "--native cannot be had: %s", hindrance) : 0;
 }
 
 /* One option. Returns 0 or -ERR_USAGE. */

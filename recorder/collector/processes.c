@@ -281,6 +281,7 @@ static bool identify(struct processes *all, struct recorded *p, struct process_s
         p->serial = intro->serial;
         p->pid = intro->pid;
         all->not_recorded += intro->verdict == PYTHON_UNKNOWN || intro->verdict == PYTHON_MISMATCH;
+        all->no_python += intro->verdict == PYTHON_NONE;
     } else {
         identify_child(all, p, slot);
     }

@@ -34,6 +34,7 @@ struct processes {
     uint32_t unnamed;      /* of these, those that are not in the trace */
     uint32_t stopped;      /* processes that stopped recording before their end */
     uint32_t met;          /* processes that joined */
+    uint32_t no_python;    /* new images without a Python */
     uint64_t lost_events, lost_stacks;
     bool root_failed; /* of the root's last image (recorded.h) */
     uint64_t root_since_failure;

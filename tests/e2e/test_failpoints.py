@@ -89,6 +89,7 @@ NATIVE = ("--native",)
 NO_NATIVE = dict(outcome="lost", told="native_unknown", options=NATIVE)
 
 ROWS = {
+    "libc_version": Row("whole"),
     "arguments_memory": Row("refused", told="out of memory"),
     "trace_create": Row("refused", told="cannot be created"),
     "listener_random": Row("refused", told="no socket"),
