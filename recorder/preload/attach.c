@@ -308,9 +308,7 @@ __attribute__((destructor)) static void library_ends(void)
 __attribute__((constructor)) static void library_loaded(void)
 {
     int saved = errno;
-    /* An error of before us is freed by the second call: our own questions would do it unseen. */
-    dlerror();
-    dlerror();
+    real_forget_error(); /* one of before us, too: our own questions would free its text unseen */
     thread_self.busy = BUSY_HOOK;
     early_end();
     real_resolve();

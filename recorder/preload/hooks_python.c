@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "recorder/preload/hooks_python.h"
 #include "recorder/preload/hooks.h"
+#include "recorder/preload/real.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -130,9 +131,7 @@ unsigned python_wrap_allocators(void)
     void *get_symbol = dlsym(RTLD_DEFAULT, "PyMem_GetAllocator");
     void *set_symbol = dlsym(RTLD_DEFAULT, "PyMem_SetAllocator");
     unsigned count = 0;
-    dlerror();
-    dlerror(); /* the second call frees the message, which would look like a free of an unknown
-                  block later */
+    real_forget_error();
     if (!get_symbol || !set_symbol)
         return 0;
     memcpy(&get, &get_symbol, sizeof get);

@@ -18,6 +18,7 @@
 #include "recorder/line_table.h"
 #include "recorder/preload/code.h"
 #include "recorder/preload/memory.h"
+#include "recorder/preload/real.h"
 #include "recorder/preload/sentence.h"
 #include "recorder/preload/walk.h"
 
@@ -256,7 +257,7 @@ enum interp_verdict interp_probe(void *handle, char *fact, size_t capacity)
         int saved_errno = errno;
         sentence_init(&s, kept_fact, sizeof kept_fact);
         verdict = compare(handle, &s);
-        (void)dlerror(), (void)dlerror(); /* the second frees the message */
+        real_forget_error();
         if (verdict == INTERP_OK) {
             code_watch_deaths(interp.code_type);
             walk_start();

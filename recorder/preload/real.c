@@ -132,6 +132,11 @@ static void resolve_into(struct real *found)
 #undef OPTIONAL
 }
 
+void real_forget_error(void)
+{
+    dlsym(RTLD_NEXT, "malloc"); /* a look-up that succeeds takes back the error of the last one */
+}
+
 #define MAPPERS 8u
 
 /* The code of allocators other than libc's, whose blocks are told one by one. */
@@ -194,7 +199,7 @@ void real_resolve(void)
     resolve_into(&found);
     find_allocator(&found);
     others_resolve(add_mapper);
-    dlerror();
+    real_forget_error();
     bootstrap.resolving = false;
     real = found;
     done = true;

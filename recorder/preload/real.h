@@ -31,6 +31,11 @@ extern struct real real __attribute__((visibility("hidden")));
  * errno, leaves dlerror clear. */
 void real_resolve(void);
 
+/* Clears what a look-up that found nothing left for dlerror(), its text freed here: later that
+ * would look like a free of an unknown block. Why not by dlerror(), which translates the text
+ * first: for that it takes libc's lock on locales, which the caller of malloc may hold already. */
+void real_forget_error(void);
+
 /* Does this address of code lie in a library whose allocator is hooked: that of real.malloc, where
  * it is another one than libc, or one of others.h? What such an allocator maps holds blocks that
  * are told one by one, so it is no event, as what libc maps for its own. */

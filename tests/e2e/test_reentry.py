@@ -267,6 +267,14 @@ def test_early__before_our_constructor_and_after_main(record, programs, memrepla
     assert_early(record([programs / "early"], options=["-q"]), memreplay)
 
 
+@pytest.mark.fault("the first allocation of all comes from libc, which holds a lock of its own", program="runs as bare", trace="whole")
+def test_early__beneath_libcs_own_lock(record, programs, memreplay):
+    assert run([programs / "early_locale"]) == (0, "0\n", "")
+    recording = record([programs / "early_locale"], options=["-q"])
+    assert recording.finished == (0, "0\n", "")
+    assert_whole(recording, memreplay)
+
+
 def test_early__under_an_auditor_of_the_loader(record, programs, memreplay):
     env = {"LD_AUDIT": str(programs / "audit.so")}
     assert run([programs / "early"], env=env) == (0, "0\n", "")
