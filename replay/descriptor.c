@@ -9,12 +9,14 @@
 
 static bool put_all(int fd, const void *bytes, size_t length, bool is_socket)
 {
-    for (const uint8_t *at = bytes, *end = at + length; at < end;) {
-        size_t left = (size_t)(end - at);
-        ssize_t put = is_socket ? send(fd, at, left, MSG_NOSIGNAL) : write(fd, at, left);
+    size_t done = 0;
+    while (done < length) {
+        const uint8_t *at = (const uint8_t *)bytes + done;
+        ssize_t put =
+            is_socket ? send(fd, at, length - done, MSG_NOSIGNAL) : write(fd, at, length - done);
         if (put < 0 && errno != EINTR)
             return false;
-        at += put > 0 ? put : 0;
+        done += put > 0 ? (size_t)put : 0;
     }
     return true;
 }
