@@ -184,6 +184,7 @@ static void end_thread(struct merge *m, struct stream *s)
     transcode_thread_end(&m->transcoder, s);
     s->process = NULL;
     s->turn = s->freed_address = s->freed_value = 0;
+    s->first_name[0] = 0;
     stream_release(s);
 }
 
@@ -277,6 +278,17 @@ static uint64_t end_waited(struct merge *m, const struct recorded *waiter, struc
     return bytes;
 }
 
+/* A thread has named another one. Whose ring is not in this cut has its name read, or told, when
+ * it opens. */
+static void name_other(struct merge *m, const struct recorded *p, struct stream *s)
+{
+    uint32_t tid = s->naming;
+    s->naming = 0;
+    for (uint32_t i = m->first[p->slot_index]; i; i = m->streams[i - 1].next)
+        if (m->streams[i - 1].tid == tid && m->streams[i - 1].process == p)
+            transcode_name(&m->transcoder, &m->streams[i - 1], s->named);
+}
+
 static uint64_t drain_process(struct merge *m, struct recorded *p)
 {
     uint64_t limit = m->turn[p->slot_index], bytes = 0;
@@ -295,6 +307,8 @@ static uint64_t drain_process(struct merge *m, struct recorded *p)
             p->corrupt = true;
         FAILPOINT_HERE(in_drain);
         bytes += s->tail - before;
+        if (s->naming)
+            name_other(m, p, s);
         if (s->waited)
             bytes += end_waited(m, p, s);
         note_read(link);

@@ -77,9 +77,7 @@ size_t proc_thread_name(uint32_t pid, uint32_t tid, char *out, size_t capacity)
     char file[32];
     snprintf(file, sizeof file, "task/%u/comm", tid);
     size_t length = proc_read(pid, file, out, capacity);
-    while (length && out[length - 1] == '\n')
-        length--;
-    return length;
+    return length && out[length - 1] == '\n' ? length - 1 : length;
 }
 
 bool proc_calls_itself(uint32_t pid, uint32_t own)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define PUBLISH_BYTES (RING_BYTES / 16)
+#define NAME_BYTES    15u  /* of a thread's name, as the kernel has it */
 #define TICK_EVENTS   4096 /* about as many between two looks at the open block */
 
 static bool at_turn(const struct stream *s) { return stream_word(s, s->tail) >> 56 == RING_TURN; }
@@ -267,18 +268,58 @@ void transcode_thread_end(struct transcoder *tc, struct stream *s)
     s->thread = ID_NONE;
 }
 
+static struct text text_of(const uint64_t name[2])
+{
+    return (struct text){(const char *)name, (uint32_t)strnlen((const char *)name, NAME_BYTES)};
+}
+
+void transcode_name(struct transcoder *tc, struct stream *s, const uint64_t name[2])
+{
+    if (s->thread == ID_NONE || !memcmp(s->name, name, sizeof s->name))
+        return;
+    memcpy(s->name, name, sizeof s->name);
+    struct record record = {.type = RECORD_NAME, .name = {s->thread, text_of(s->name)}};
+    output_record(tc->output, &record, NULL);
+}
+
+static bool on_name(struct transcoder *tc, struct stream *s, uint32_t tid, const uint64_t name[2])
+{
+    if (tid == s->tid) {
+        transcode_name(tc, s, name);
+    } else {
+        s->naming = tid;
+        memcpy(s->named, name, sizeof s->named);
+    }
+    return true;
+}
+
+/* As the kernel has it now; zeros where it doesn't tell. */
+static void read_name(uint32_t pid, uint32_t tid, uint64_t name[2])
+{
+    char text[NAME_BYTES + 1]; /* and a line's end */
+    size_t length = proc_thread_name(pid, tid, text, sizeof text);
+    memset(name, 0, 16);
+    memcpy(name, text, length < NAME_BYTES ? length : NAME_BYTES);
+}
+
+/* What the kernel says of the name is as new as what the thread told, or newer. */
 static bool on_thread(struct transcoder *tc, struct stream *s, uint32_t tid, uint32_t origin)
 {
-    char name[64];
+    uint64_t now[2];
+    bool told = s->first_name[0] != 0;
     struct record record = {.type = RECORD_THREAD};
+    read_name(s->process->pid, tid, now);
+    s->tid = tid;
+    memcpy(s->name, told ? s->first_name : now, sizeof s->name);
+    memset(s->first_name, 0, sizeof s->first_name);
     record.thread.process = s->process->id;
     record.thread.tid = tid;
     record.thread.origin_stack = recorded_stack(s->process, tc->output->names, origin);
-    record.thread.name.bytes = name;
-    record.thread.name.length = (uint32_t)proc_thread_name(s->process->pid, tid, name, sizeof name);
-    s->tid = tid;
+    record.thread.name = text_of(s->name);
     transcode_thread_end(tc, s);
     output_record(tc->output, &record, &s->thread);
+    if (told && now[0])
+        transcode_name(tc, s, now);
     return true;
 }
 
@@ -290,6 +331,10 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
     uint64_t low = w[0] & RING_LOW_MASK;
     if (kind == RING_THREAD)
         return on_thread(tc, s, (uint32_t)low, (uint32_t)w[1]);
+    if (kind == RING_NAME && aux) {
+        memcpy(s->first_name, w + 1, sizeof s->first_name);
+        return true;
+    }
     if (s->thread == ID_NONE && !tc->output->stopped)
         return false;
     speak_as(tc, s);
@@ -317,6 +362,7 @@ static bool run_event(struct transcoder *tc, struct stream *s, const uint64_t *w
     case RING_MODULE_GONE: return definitions_module_gone(tc, s, (uint32_t)low);
     case RING_DATA: return definitions_data(tc, s, at + 8, (uint32_t)low);
     case RING_MARK: return on_mark(tc, s, at + 8, (uint32_t)low);
+    case RING_NAME: return on_name(tc, s, (uint32_t)low, w + 1);
     case RING_WAITED: s->waited = (uint32_t)low; return true;
     case RING_EXEC:
     case RING_EXEC_FAILED: s->process->exec_pending = kind == RING_EXEC; return true;
@@ -395,14 +441,17 @@ static void tick(struct transcoder *tc)
     output_tick(tc->output);
 }
 
+/* Does the merge have to do something before the next event? */
+static bool is_merges(const struct stream *s) { return s->waited || s->naming; }
+
 bool transcode_run(struct transcoder *tc, struct stream *s)
 {
     bool begun = false, sound = true, more = true;
     take_turn(tc, s);
-    while (more && s->tail < s->head && !s->waited) {
+    while (more && s->tail < s->head && !is_merges(s)) {
         uint64_t from = s->tail,
                  end = s->head - from < PUBLISH_BYTES ? s->head : from + PUBLISH_BYTES;
-        while (more && s->tail < end && !s->waited) {
+        while (more && s->tail < end && !is_merges(s)) {
             run_usual(tc, s, end, &begun);
             if (s->tail < end)
                 more = !(begun && at_turn(s)) && run_one(tc, s, &begun, &sound);

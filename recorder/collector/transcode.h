@@ -38,11 +38,16 @@ struct stream {
     uint64_t next_turn;       /* as stream_next_turn told it last */
     uint32_t thread;          /* in the trace; ID_NONE before its THREAD */
     uint32_t tid;
+    uint64_t first_name[2];   /* of the thread whose THREAD is next; 0: unknown */
+    uint64_t name[2];         /* the thread's latest, zeros behind it */
     uint32_t next;            /* ring index + 1 in its process's list; 0 ends it */
     struct stream *next_busy; /* of its process, with words in the cut */
     struct partial_code code;
     uint32_t waited; /* pid whose end the process has waited for, at this point; 0: none. The merge
                         clears it. */
+    uint32_t naming; /* tid of another thread of the process, which this one has given the name
+                        named[] at this point; 0: none. The merge clears it. */
+    uint64_t named[2];
     uint64_t freed_address; /* the latest free, which a failed realloc takes back */
     uint32_t freed_value;   /* of addresses.h; 0: none */
     struct bigblock freed_big;
@@ -82,8 +87,8 @@ static inline uint64_t stream_word(const struct stream *s, uint64_t at)
 uint64_t stream_next_turn(const struct stream *s);
 
 /* Reads events from the stream until its cut, until a TURN word after the first event, or just past
- * a WAITED word. Publishes the tail when it has moved far enough to be worth waking a producer for.
- * Returns false when the ring lies. */
+ * a WAITED word, or a NAME of another thread. Publishes the tail when it has moved far enough to be
+ * worth waking a producer for. Returns false when the ring lies. */
 bool transcode_run(struct transcoder *tc, struct stream *s);
 
 /* Tells the producer how far its ring was read, and wakes it if it waits. Nothing to tell: nothing
@@ -92,6 +97,9 @@ void stream_publish(struct stream *s);
 
 /* The stream's thread, if there is one, has ended. */
 void transcode_thread_end(struct transcoder *tc, struct stream *s);
+
+/* The stream's thread, if there is one, is called so from now on. */
+void transcode_name(struct transcoder *tc, struct stream *s, const uint64_t name[2]);
 
 /* Forgets a half-read code. */
 void stream_release(struct stream *s);

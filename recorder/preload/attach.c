@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -270,6 +271,7 @@ static void begin(enum interp_verdict found)
     atomic_store(&process.slot->python, walk ? SLOT_PYTHON_WAITING : SLOT_PYTHON_NONE);
     if (found != INTERP_NONE && process.flags & SHM_OBJECTS)
         python_wrap_allocators();
+    syscall(SYS_prctl, PR_GET_NAME, thread_self.name); /* hooks_names.c: from here on we know */
     if (process_open())
         early_write();
     else

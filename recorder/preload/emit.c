@@ -345,8 +345,11 @@ static bool begin_ring(struct thread *t)
 {
     if (!claim_ring(t) || !wait_for_room(t, 2 * EMIT_ROOM_BYTES))
         return false;
+    uint64_t name[] = {RING_WORD(RING_NAME, 1, t->tid), t->name[0], t->name[1]};
     uint64_t words[] = {RING_WORD(RING_THREAD, 0, t->tid), t->walker.origin, 0};
     take_turn(t, atomic_load(&process.slot->turn));
+    if (t->name[0])
+        store(t, name, 3);
     store(t, words, 3);
     return true;
 }

@@ -1,6 +1,6 @@
 /* New threads, new processes, new images.
  * - A thread made by C code belongs to the stack that created it: the creator's node travels with
- * the start routine.
+ * the start routine, and its name, which is the new thread's first.
  * - fork is announced by handlers (attach.c) so that no child inherits the interner half-way; a
  * fork past them is noticed at the gate.
  * - exec: the collector is told that the image goes; and where the new image cannot carry our
@@ -32,6 +32,7 @@ extern char **environ;
 static struct start {
     _Atomic uint32_t taken;
     uint32_t origin;
+    uint64_t name[2];
     void *(*routine)(void *);
     void *argument;
 } starts[STARTS];
@@ -51,6 +52,7 @@ static void *start_thread(void *context)
     struct start mine = *(struct start *)context;
     atomic_store(&((struct start *)context)->taken, 0);
     thread_self.walker.origin = mine.origin;
+    memcpy(thread_self.name, mine.name, sizeof mine.name);
     return mine.routine(mine.argument);
 }
 
@@ -65,6 +67,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
         start = FAILPOINT(threads_full, take_start(), NULL);
         if (start) {
             start->origin = hook_node(t);
+            memcpy(start->name, t->name, sizeof start->name);
             start->routine = routine;
             start->argument = argument;
         }

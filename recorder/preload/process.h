@@ -62,6 +62,7 @@ struct thread {
     uint8_t fork_locked;    /* the interner is held over it */
     uint16_t turn_mark; /* ring_index + 1: the turn word's low half while it is ours; 0: no ring */
     struct walker walker;
+    uint64_t name[2]; /* its name's bytes as far as we know, zeros behind them; 0: we don't */
 };
 
 /* This process. */

@@ -92,6 +92,17 @@ static int first_mprotect(void *address, size_t length, int protection)
     return (int)syscall(SYS_mprotect, address, length, protection);
 }
 
+/* Allocators call it as they begin. */
+static int first_prctl(int option, ...)
+{
+    va_list rest;
+    va_start(rest, option);
+    unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long),
+                  c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
+    va_end(rest);
+    return (int)syscall(SYS_prctl, option, a, b, c, d);
+}
+
 static int first_madvise(void *address, size_t length, int advice)
 {
     return (int)syscall(SYS_madvise, address, length, advice);
@@ -117,6 +128,7 @@ struct real real = {
     .madvise = first_madvise,
     .brk = first_brk,
     .sbrk = __sbrk,
+    .prctl = first_prctl,
 };
 
 static void resolve_into(struct real *found)

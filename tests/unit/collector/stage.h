@@ -4,7 +4,7 @@
  *
  *   +N alloc of N bytes   -N free of the block of N bytes   u a free taken back   xN failed alloc
  *   @+N alloc by address  @-A free by address   mN mapped   MN unmapped   Pk process k   Pk<j child
- * of j   Ek its end "NAME" a mark !R:N lost, reason R, N times
+ * of j   Ek its end "NAME" a mark !R:N lost, reason R, N times   k:NAME thread k has a new name
  *
  * Sizes are how tests tell blocks apart. Not here: what anything should be. */
 #ifndef TESTS_COLLECTOR_STAGE_H
@@ -38,6 +38,7 @@ struct stage {
     struct processes processes;
     struct merge *merge;
     int file, control[2];
+    bool tells_threads; /* its story has the names that threads begin with, as k=NAME */
     pid_t sleepers[16];
     unsigned sleeper_count;
 };
@@ -172,6 +173,7 @@ struct story {
     uint64_t *sizes;               /* by allocation index */
     uint32_t stacks[STAGE_STACKS]; /* of the first allocations */
     uint64_t allocs, frees, lost, unknown, marks;
+    bool tells_threads;
 };
 
 __attribute__((format(printf, 2, 3))) static inline void story_add(struct story *s,
@@ -205,6 +207,13 @@ static inline void story_record(struct story *s, const struct record *r)
     case RECORD_MARK:
         story_add(s, "\"%.*s\"", (int)r->mark.name.length, r->mark.name.bytes);
         s->marks++;
+        break;
+    case RECORD_THREAD:
+        if (s->tells_threads)
+            story_add(s, "%u=%.*s", r->thread.id, (int)r->thread.name.length, r->thread.name.bytes);
+        break;
+    case RECORD_NAME:
+        story_add(s, "%u:%.*s", r->name.thread, (int)r->name.name.length, r->name.name.bytes);
         break;
     case RECORD_LOST:
         story_add(s, "!%u:%llu", r->lost.reason, (unsigned long long)r->lost.count);
@@ -243,7 +252,9 @@ static inline void story_event(struct story *s, const struct event *ev)
  * story.text. */
 static inline struct story stage_close(struct stage *st)
 {
-    struct story s = {.text = calloc(1, 1), .sizes = calloc(STAGE_BLOCKS, sizeof(uint64_t))};
+    struct story s = {.text = calloc(1, 1),
+                      .sizes = calloc(STAGE_BLOCKS, sizeof(uint64_t)),
+                      .tells_threads = st->tells_threads};
     struct reader reader;
     struct batch batch;
     struct err err = {0};

@@ -3,7 +3,7 @@
 #include "tests/unit/collector/stage.h"
 #include "format/ranges.h"
 
-enum { X = 0x10000, Y = 0x20000 };
+enum { X = 0x10000, Y = 0x20000, Z = 0x30000 };
 
 /* A stage with one process and one ring that has begun. */
 static struct stage *one_ring(void)
@@ -147,7 +147,7 @@ static bool bare_read(struct bare *b)
     b->stream.head = atomic_load(&b->stream.ring->head);
     bool sound = !b->stream.process->corrupt;
     while (sound && b->stream.tail < b->stream.head) {
-        b->stream.waited = 0;
+        b->stream.waited = b->stream.naming = 0;
         sound = transcode_run(&b->transcoder, &b->stream);
     }
     return sound;
@@ -240,8 +240,9 @@ static void test_transcode__gives_up_at_an_event_that_is_cut(void **state)
         {RING_WORD(RING_RESIDENT_RANGE, 0, Y), 4096, 4096},
         {RING_WORD(RING_DATA, 0, 32), 1, 2, 3, 4},
         {RING_WORD(RING_MARK, 0, 27), 1, 2, 3, 4},
+        {RING_WORD(RING_NAME, 0, 9), 1, 0},
     };
-    static const unsigned words[] = {2, 3, 4, 5, 5, 3, 3, 3, 5, 5};
+    static const unsigned words[] = {2, 3, 4, 5, 5, 3, 3, 3, 5, 5, 3};
     struct stage *st = stage_open();
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
         for (unsigned cut = 1; cut <= words[i]; cut++) {
@@ -407,6 +408,69 @@ static void test_transcode__believes_blocks_that_lie_far_apart(void **state)
     believe_random_blocks(1 << 14);
 }
 
+/* Of the thread that writes it, or whose THREAD is next (aux 1). */
+static void put_name(struct stage *st, uint32_t ring, unsigned aux, uint32_t tid, const char *name)
+{
+    uint64_t words[3] = {RING_WORD(RING_NAME, aux, tid)};
+    memcpy(words + 1, name, strlen(name));
+    stage_put(st, ring, 3, words);
+}
+
+static void two_threads(struct stage *st)
+{
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    stage_ring(st, 1, 0);
+    stage_turn(st, 0, 1);
+    stage_thread(st, 0); /* tid 100; 101 */
+    stage_turn(st, 1, 2);
+    stage_thread(st, 1);
+}
+
+/* A name stands where it was given, in the trace as in time; one that says nothing new is none. */
+static void test_transcode__names_stand_between_events(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    two_threads(st);
+    stage_alloc(st, 1, X, 1);
+    put_name(st, 1, 0, 101, "worker");
+    stage_alloc(st, 1, Y, 2);
+    put_name(st, 1, 0, 101, "worker");
+    put_name(st, 1, 0, 100, "by the other");
+    stage_alloc(st, 1, Z, 3);
+    put_name(st, 1, 0, 101, "");
+    put_name(st, 1, 0, 101, "fifteen letters");
+    put_name(st, 1, 0, 99, "nobody");
+    stage_owner(st, 0, 2, 1);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 +1 1:worker +2 0:by the other +3 1: 1:fifteen letters");
+}
+
+/* Two rings, one after the other: the name that a ring begins with is its thread's, told with the
+ * thread, and nothing new when it comes again. */
+static void test_transcode__a_first_name_comes_with_its_thread(void **state)
+{
+    (void)state;
+    struct stage *st = stage_open();
+    stage_process(st, 0, stage_sleeper(st));
+    stage_ring(st, 0, 0);
+    st->tells_threads = true;
+    stage_turn(st, 0, 1);
+    put_name(st, 0, 1, 100, "one");
+    stage_thread(st, 0);
+    put_name(st, 0, 0, 100, "one");
+    stage_alloc(st, 0, X, 1);
+    put_name(st, 0, 1, 100, "two");
+    stage_thread(st, 0);
+    put_name(st, 0, 0, 100, "one");
+    stage_thread(st, 0);
+    put_name(st, 0, 0, 100, "two");
+    stage_owner(st, 0, 1, 0);
+    merge_drain(st->merge);
+    stage_tells(st, "P0 0=one +1 1=two 1:one 2= 2:two");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_transcode__survives_random_words),
         cmocka_unit_test(test_transcode__believes_what_is_possible),
         cmocka_unit_test(test_transcode__believes_blocks_that_lie_far_apart),
+        cmocka_unit_test(test_transcode__names_stand_between_events),
+        cmocka_unit_test(test_transcode__a_first_name_comes_with_its_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
