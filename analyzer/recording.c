@@ -110,7 +110,7 @@ bool recording_thread_is(const struct recording *rec, uint32_t id, const char *w
     unsigned long tid = strtoul(wanted, &end, 10);
     if (*wanted && !*end && wanted[0] >= '0' && wanted[0] <= '9' && tid == t->tid)
         return true;
-    return t->name->length == strlen(wanted) && !memcmp(t->name->bytes, wanted, t->name->length);
+    return model_thread_named(t, wanted, strlen(wanted));
 }
 
 static int check_thread(const struct recording *rec, const struct options *o, struct err *err)

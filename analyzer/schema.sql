@@ -64,8 +64,15 @@ CREATE TABLE thread (
     thread_id  INTEGER PRIMARY KEY,
     process_id INTEGER,          -- NULL: unknown (damaged trace)
     tid        INTEGER NOT NULL, -- as the kernel calls it
-    name       TEXT,             -- NULL: none
+    name       TEXT,             -- its latest; NULL: none
     origin_id  INTEGER NOT NULL  -- stack that made the thread, where C code did: its empty stacks count there; 0: none
+);
+
+-- Names that threads were given before their latest, of each the last 8 at most. --thread finds these, too.
+CREATE TABLE former_name (
+    name_id   INTEGER PRIMARY KEY, -- in their order
+    thread_id INTEGER NOT NULL,
+    name      TEXT                 -- NULL: an empty one
 );
 
 -- Functions, of Python and native ones.

@@ -12,7 +12,7 @@
 #include "analyzer/select.h"
 
 #define STORE_APPLICATION_ID 0x4D524442 /* "MRDB" */
-#define STORE_VERSION        2
+#define STORE_VERSION        3
 
 /* Table meta: numbers by name. */
 struct store_meta {

@@ -107,6 +107,22 @@ static void read_threads(struct store *store, struct replay *r)
     select_end(&s);
 }
 
+static void read_former_names(struct store *store, struct replay *r)
+{
+    struct select s;
+    select_begin(&s, &store->from, "former_name", "ORDER BY name_id", 0, 0);
+    while (select_row(&s)) {
+        select_skip(&s);
+        struct thread *t = model_thread(&r->model, (uint32_t)select_limited(&s, ID_LIMIT));
+        const struct name *name = symbols_name(&r->model.symbols, select_text(&s));
+        if (!t->defined)
+            select_wrong(&s);
+        else
+            check(store, name ? model_add_former(t, name) : -ERR_NOMEM);
+    }
+    select_end(&s);
+}
+
 static void read_functions(struct store *store, struct symbols *symbols)
 {
     struct select s;
@@ -277,6 +293,7 @@ void store_read_model(struct store *store, struct replay *r)
     read_processes(store, r);
     read_arguments(store, r);
     read_threads(store, r);
+    read_former_names(store, r);
     read_functions(store, &r->model.symbols);
     read_modules(store, &r->model);
     read_stacks(store, &r->model.symbols);

@@ -309,6 +309,23 @@ static void write_threads(struct writing *to, const struct model *m, const struc
     insert_end(&i);
 }
 
+static void write_former_names(struct writing *to, const struct model *m)
+{
+    struct insert i;
+    uint64_t number = 0;
+    insert_begin(&i, to, "former_name", 3);
+    for (uint32_t id = 0; id < m->threads.limit; id++) {
+        const struct thread *t = sparse_get(&m->threads, id);
+        for (unsigned at = 0; t && at < t->former_count; at++) {
+            insert_number(&i, number++);
+            insert_number(&i, id);
+            insert_name(&i, t->former[at]);
+            insert_row(&i);
+        }
+    }
+    insert_end(&i);
+}
+
 /* Stacks, and everything that names one. */
 static int write_stacks_and_sites(struct writing *to, const struct replay *r)
 {
@@ -341,7 +358,7 @@ int store_write(struct writing *to, const struct recording *rec)
     const struct replay *r = &rec->replay;
     writing_run(to, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
                     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -32768;"
-                    "PRAGMA application_id = 1297237058; PRAGMA user_version = 2; BEGIN");
+                    "PRAGMA application_id = 1297237058; PRAGMA user_version = 3; BEGIN");
     writing_run(to, store_schema());
     write_meta(to, rec);
     write_command(to, rec->file.header);
@@ -350,6 +367,7 @@ int store_write(struct writing *to, const struct recording *rec)
     write_modules(to, &r->model);
     write_marks_and_losses(to, r);
     write_damage(to, &rec->file);
+    write_former_names(to, &r->model);
     int rc = write_stacks_and_sites(to, r);
     rc = rc ? rc : store_write_history(to, r);
     writing_run(to, "COMMIT");

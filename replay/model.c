@@ -4,6 +4,7 @@
 #include "format/error.h"
 #include "format/grow.h"
 #include <stdlib.h>
+#include <string.h>
 
 int model_init(struct model *m)
 {
@@ -29,6 +30,8 @@ void model_release(struct model *m)
         ranges_release(&p->ranges);
         free(p->arguments);
     }
+    for (uint32_t i = 0; i < m->threads.limit; i++)
+        free(model_thread(m, i)->former);
     ranges_release(&m->nobody.ranges);
     symbols_release(&m->symbols);
     sparse_release(&m->processes);
@@ -125,6 +128,33 @@ int model_define_thread(struct model *m, const struct record *record)
                          .defined = true,
                          .process = model_process(m, record->thread.process),
                          .name = name};
+    t->named = t->tid == t->process->pid && t->process->how != PROCESS_FORK;
+    return 0;
+}
+
+static bool is_name(const struct name *known, const char *name, size_t length)
+{
+    return known->length == length && !memcmp(known->bytes, name, length);
+}
+
+bool model_thread_named(const struct thread *t, const char *name, size_t length)
+{
+    for (unsigned i = 0; i < t->former_count; i++)
+        if (is_name(t->former[i], name, length))
+            return true;
+    return is_name(t->name, name, length);
+}
+
+int model_add_former(struct thread *t, const struct name *name)
+{
+    if (!t->former && !(t->former = calloc(FORMER_NAMES, sizeof *t->former)))
+        return -ERR_NOMEM;
+    for (unsigned i = 0; i < t->former_count; i++)
+        if (is_name(t->former[i], name->bytes, name->length))
+            return 0;
+    if (t->former_count == FORMER_NAMES)
+        memmove(t->former, t->former + 1, --t->former_count * sizeof *t->former);
+    t->former[t->former_count++] = name;
     return 0;
 }
 
@@ -180,8 +210,10 @@ static int note_name(struct model *m, const struct record *record)
     const struct name *name = symbols_name(&m->symbols, record->name.name);
     if (!name)
         return -ERR_NOMEM;
+    int rc = t->named && name != t->name ? model_add_former(t, t->name) : 0;
+    t->named = true;
     t->name = name;
-    return 0;
+    return rc;
 }
 
 int model_add_module(struct model *m, const struct module *module)

@@ -48,11 +48,15 @@ struct freed {
     struct block big; /* with site 0 if it was none (residency.h) */
 };
 
+#define FORMER_NAMES 8u
+
 struct thread {
     uint32_t id, tid, origin_stack;
-    bool defined;
+    bool defined, named; /* named: its name is not just its creator's */
+    uint8_t former_count;
     struct process *process;
-    const struct name *name;
+    const struct name *name;         /* the latest */
+    const struct name **former;      /* that it was given before, its last ones; NULL: none */
     uint64_t allocs;                 /* allocator calls so far */
     uint32_t lanes[ALLOCATOR_LIMIT]; /* of its sites (sites.h), 0: none yet */
     struct freed freed;
@@ -106,6 +110,10 @@ void model_release(struct model *m);
 int model_define_process(struct model *m, const struct record *record, uint64_t time_ns);
 /* The same for threads; a process that is not defined is `nobody`. */
 int model_define_thread(struct model *m, const struct record *record);
+/* A name that the thread was given before its latest. Returns 0 or -ERR_NOMEM. */
+int model_add_former(struct thread *t, const struct name *name);
+/* Is it the thread's name, or one that it was given before? */
+bool model_thread_named(const struct thread *t, const char *name, size_t length);
 /* NAME, PYTHON, MARK, MODULE, LOST records. Return 0 or -ERR_NOMEM. */
 int model_note(struct model *m, const struct record *record, uint64_t time_ns);
 

@@ -1,5 +1,7 @@
 """Threads have the names that they get while they run (tests/programs/named.c), however short they live: what --thread takes and what
 reports show. Each thread holds a number of bytes that no other one holds."""
+import json
+
 import pytest
 
 from conftest import BUILD, PROGRAMS, held_by, run
@@ -36,11 +38,24 @@ def test_a_thread_that_another_one_names(record):
     assert recording.leaks("--thread", "by-main")["total"]["bytes"] == 4001
 
 
-def test_the_main_thread_has_its_latest_name(record):
+def test_the_main_thread_has_its_latest_name_and_is_found_by_all(record, memreplay, tmp_path):
+    """named, as the kernel calls it by its file; first-name; second-name. In a database, too."""
     recording = record([NAMED, "main"])
-    told = {name for (pid, tid, name) in by_thread(recording.leaks())}
-    assert told == {"second-name"}
-    assert recording.leaks("--thread", "second-name")["total"]["bytes"] >= 6001
+    assert {name for (_, _, name) in by_thread(recording.leaks())} == {"second-name"}
+    whole = recording.leaks("--thread", "second-name")
+    assert whole["total"]["bytes"] >= 9000
+    database = tmp_path / "run.db"
+    assert memreplay("sqlite", "-o", database, recording.trace).status == 0
+    for name in ("named", "first-name", "second-name"):
+        told = memreplay("leaks", "--json", "--thread", name, recording.trace)
+        assert json.loads(told.out)["total"] == whole["total"]
+        assert memreplay("leaks", "--json", "--thread", name, database).out == told.out
+    assert memreplay("leaks", "--thread", "third-name", recording.trace).status == 2
+
+
+def test_a_forked_child_is_not_found_by_its_parent_s_name_once_it_has_its_own(record):
+    held = by_thread(record([NAMED, "forked"]).leaks("--thread", "parent-name"))
+    assert sorted(size for size in held.values() if 4000 <= size <= 4002) == [4000]
 
 
 def test_forked_children_begin_with_their_parent_s_name(record):

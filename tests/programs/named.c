@@ -1,18 +1,21 @@
 /* build-flags: -pthread
  * Threads that get names while they run, each holding a number of bytes that no other one holds.
  *
- *   named short      300 threads, one after another: thread i calls itself "short-i", holds 1,000 +
- * i and is gone at once; the odd ones hold 500 of it before they have the name named others holds
- * 2,000, gets the name "by-main" from the main thread, holds 2,001, ends named main       the main
- * thread is "first-name", holds 3,000, is "second-name", holds 3,001 named forked     the main
- * thread is "parent-name" and forks: one child holds 4,000 and keeps the name, one holds 4,001 and
- * is "late-child", one is "early-child" and holds 4,002 named vforked    the main thread is
- * "before", its vfork child "vforked"; then it holds 5,000 named bytes      the main thread's name
- * is BYTES; holds 6,000 named inherited  the main thread is "creator"; a thread holds 7,000 and is
- * gone at once named past FILE ARG...  a thread names itself past libc, holds 8,000 and waits until
- * FILE has ended, which is run with ARG... named storm      a timer's handler names the main thread
- * while it allocates; at last it is "calm" and holds 9,000 named told       prints what calls
- * return, those that fail too, and what becomes of errno */
+ * named short: 300 threads, one after another; thread i calls itself "short-i", holds 1,000 + i and
+ * is gone at once; the odd ones hold 500 of it before they have the name.
+ * named others: one holds 2,000, gets the name "by-main" from the main thread, holds 2,001, ends.
+ * named main: the main thread holds 2,999, is "first-name", holds 3,000, is "second-name", holds
+ * 3,001.
+ * named forked: the main thread is "parent-name" and forks. One child holds 4,000 and keeps the
+ * name, one holds 4,001 and is "late-child", one is "early-child" and holds 4,002.
+ * named vforked: the main thread is "before", its vfork child "vforked"; then it holds 5,000.
+ * named bytes: the main thread's name is BYTES; holds 6,000.
+ * named inherited: the main thread is "creator"; a thread holds 7,000 and is gone at once.
+ * named past FILE ARG...: a thread names itself past libc, holds 8,000 and waits until FILE has
+ * ended, which is run with ARG...
+ * named storm: a timer's handler names the main thread while it allocates; at last it is "calm" and
+ * holds 9,000.
+ * named told: prints what calls return, those that fail too, and what becomes of errno. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -79,6 +82,7 @@ static void *only_hold(void *bytes)
 
 static void be_main(void)
 {
+    hold(2999);
     prctl(PR_SET_NAME, "first-name");
     hold(3000);
     prctl(PR_SET_NAME, "second-name", 0, 0, 0);

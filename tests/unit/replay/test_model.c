@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -85,6 +86,71 @@ static void test_model__a_thread_has_the_name_that_was_set_last(void **state)
     assert_int_equal(model_thread(m, THREAD)->tid, 78);
 }
 
+static void name_thread(struct model *m, const char *name)
+{
+    struct record record = {.type = RECORD_NAME};
+    record.name.thread = THREAD;
+    record.name.name = text(name);
+    assert_int_equal(model_note(m, &record, 50), 0);
+}
+
+static bool is_named(struct model *m, const char *name)
+{
+    return model_thread_named(model_thread(m, THREAD), name, strlen(name));
+}
+
+/* The name that it began with was its creator's. */
+static void test_model__a_thread_is_found_by_the_names_that_it_was_given(void **state)
+{
+    struct model *m = *state;
+    assert_true(is_named(m, "main"));
+    name_thread(m, "first");
+    assert_false(is_named(m, "main"));
+    name_thread(m, "second");
+    name_thread(m, "second");
+    name_thread(m, "first");
+    assert_true(is_named(m, "first"));
+    assert_true(is_named(m, "second"));
+    assert_false(is_named(m, "secon"));
+    assert_false(is_named(m, "second "));
+    assert_int_equal(model_thread(m, THREAD)->former_count, 2);
+}
+
+static void test_model__the_last_names_are_kept(void **state)
+{
+    struct model *m = *state;
+    char name[16];
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "step %u", i);
+        name_thread(m, name);
+    }
+    assert_true(is_named(m, "step 99"));
+    assert_true(is_named(m, "step 98"));
+    assert_true(is_named(m, "step 91"));
+    assert_false(is_named(m, "step 90"));
+}
+
+/* What a program's main thread begins with is its own, but not a forked child's. */
+static void test_model__a_main_thread_s_first_name_is_its_own(void **state)
+{
+    struct model *m = *state;
+    struct record record = {.type = RECORD_PROCESS};
+    for (uint32_t how = PROCESS_ROOT; how <= PROCESS_FORK; how++) {
+        record.process = (typeof(record.process)){.id = 20 + how, .pid = 500, .how = (uint8_t)how};
+        record.type = RECORD_PROCESS;
+        assert_int_equal(model_define_process(m, &record, 0), 0);
+        record.type = RECORD_THREAD;
+        record.thread = (typeof(record.thread)){.id = 30 + how, .process = 20 + how, .tid = 500};
+        record.thread.name = text("own");
+        assert_int_equal(model_define_thread(m, &record), 0);
+        record.type = RECORD_NAME;
+        record.name = (typeof(record.name)){30 + how, text("later")};
+        assert_int_equal(model_note(m, &record, 50), 0);
+        assert_int_equal(model_thread_named(model_thread(m, 30 + how), "own", 3),
+                         how == PROCESS_ROOT);
+    }
+}
+
 static void note_lost(struct model *m, uint32_t process, uint8_t reason, uint64_t count)
 {
     struct record r = {.type = RECORD_LOST};
@@ -159,6 +225,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_model__an_interpreter_that_was_verified_is_its_process_s, start, stop),
         cmocka_unit_test_setup_teardown(test_model__what_is_said_of_nobody_known_is_nobody_s, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(
+            test_model__a_thread_is_found_by_the_names_that_it_was_given, start, stop),
+        cmocka_unit_test_setup_teardown(test_model__the_last_names_are_kept, start, stop),
+        cmocka_unit_test_setup_teardown(test_model__a_main_thread_s_first_name_is_its_own, start,
                                         stop),
         cmocka_unit_test_setup_teardown(test_model__a_thread_has_the_name_that_was_set_last, start,
                                         stop),
