@@ -5,6 +5,7 @@
 #include "analyzer/function_match.h"
 #include "analyzer/output.h"
 #include "analyzer/tool.h"
+#include "format/bits.h"
 #include "format/grow.h"
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static struct verdict *add(struct check *c, enum verdict_kind kind)
 
 /* Judges a verdict whose bytes are set. */
 static int judge(struct verdict *v, const struct comparing *m, uint64_t limit_bytes,
-                 const uint8_t *matched)
+                 const uint64_t *matched)
 {
     v->limit_bytes = limit_bytes;
     v->holds = v->bytes <= limit_bytes;
@@ -73,10 +74,8 @@ static bool within_run(const struct check *c)
     return c->budget.growth.given && !c->budget.baseline;
 }
 
-static bool bit(const uint8_t *bits, uint32_t at) { return bits[at / 8] >> at % 8 & 1; }
-
 /* Marks the paths in which a function of this name stands anywhere. Did the trace ever run one? */
-static bool match(const struct check *c, const struct paths *p, const char *wanted, uint8_t *nodes)
+static bool match(const struct check *c, const struct paths *p, const char *wanted, uint64_t *nodes)
 {
     bool *functions = calloc(p->function_count + 1ul, sizeof *functions);
     bool seen = false;
@@ -87,8 +86,8 @@ static bool match(const struct check *c, const struct paths *p, const char *want
         functions[i] = seen = true;
     }
     for (uint32_t node = PATH_UNKNOWN + 1; functions && node < p->node_count; node++)
-        if (functions[p->nodes[node].function] || bit(nodes, p->nodes[node].parent))
-            nodes[node / 8] |= (uint8_t)(1 << node % 8);
+        if (functions[p->nodes[node].function] || bits_has(nodes, p->nodes[node].parent))
+            bits_add(nodes, node);
     free(functions);
     return seen;
 }
@@ -98,7 +97,7 @@ static int judge_function(struct check *c, const struct comparing *m,
 {
     const struct paths *p = &m->paths;
     struct verdict *v = add(c, VERDICT_FUNCTION);
-    uint8_t *nodes = calloc(p->node_count / 8 + 1ul, 1);
+    uint64_t *nodes = bits_new(p->node_count);
     if (!v || !nodes) {
         free(nodes);
         return -ERR_NOMEM;
@@ -106,7 +105,7 @@ static int judge_function(struct check *c, const struct comparing *m,
     v->function = limit->function;
     v->seen = match(c, p, limit->function, nodes);
     for (uint32_t node = 0; node < p->node_count; node++) {
-        if (!bit(nodes, node))
+        if (!bits_has(nodes, node))
             continue;
         v->bytes += m->comparison.nodes[node].bytes[1];
         v->before_bytes += m->comparison.nodes[node].bytes[0];

@@ -52,7 +52,7 @@ struct check {
 /* Fills the offenders of a verdict from a comparison, in which the trace is the side after.
  * matched: bits by node, only what lies there or below counts; NULL: everything. growth: those that
  * gained most. Returns 0 or -ERR_NOMEM. */
-int check_offenders(struct verdict *v, const struct comparison *c, const uint8_t *matched,
+int check_offenders(struct verdict *v, const struct comparison *c, const uint64_t *matched,
                     bool growth);
 
 /* Each writes everything to out. */

@@ -3,6 +3,7 @@
 #include "analyzer/check.h"
 
 #include "analyzer/glyph.h"
+#include "format/bits.h"
 #include <stdlib.h>
 
 struct sum {
@@ -10,13 +11,13 @@ struct sum {
     uint64_t bytes[PATH_SIDES];
 };
 
-static bool counts(const uint8_t *matched, uint32_t node)
+static bool counts(const uint64_t *matched, uint32_t node)
 {
-    return !matched || matched[node / 8] >> node % 8 & 1;
+    return !matched || bits_has(matched, node);
 }
 
 static void add_up(struct sum *sums, const uint32_t *holder_of, const struct comparison *c,
-                   const uint8_t *matched)
+                   const uint64_t *matched)
 {
     for (uint32_t node = PATH_ROOT; node < c->paths->node_count; node++) {
         struct sum *sum = &sums[holder_of[node]];
@@ -61,7 +62,7 @@ static void name(struct offender *o, const struct sum *sum, const struct paths *
     glyph_append(o->path, sizeof o->path, &used, file->bytes, file->length, false);
 }
 
-int check_offenders(struct verdict *v, const struct comparison *c, const uint8_t *matched,
+int check_offenders(struct verdict *v, const struct comparison *c, const uint64_t *matched,
                     bool growth)
 {
     const struct paths *p = c->paths;

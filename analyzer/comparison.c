@@ -72,7 +72,7 @@ static uint64_t any_order(const void *context, uint32_t node)
 static void enter(struct comparison *c, uint32_t node, uint32_t *on_way)
 {
     if (node > PATH_UNKNOWN && on_way[c->paths->nodes[node].function]++)
-        c->recurs[node / 8] |= (uint8_t)(1 << node % 8);
+        bits_add(c->recurs, node);
 }
 
 static void leave(const struct comparison *c, uint32_t node, uint32_t *on_way)
@@ -106,7 +106,7 @@ static int mark_recursion(struct comparison *c)
     struct family family = {0};
     uint32_t *on_way = calloc(c->paths->function_count, sizeof *on_way);
     int rc = family_init(&family, c->paths, any_order, 0, 0);
-    c->recurs = calloc(c->paths->node_count / 8 + 1, 1);
+    c->recurs = bits_new(c->paths->node_count);
     rc = on_way && c->recurs ? rc : -ERR_NOMEM;
     if (!rc)
         walk(c, &family, on_way);

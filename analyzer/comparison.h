@@ -15,6 +15,7 @@
 #define ANALYZER_COMPARISON_H
 
 #include "analyzer/profile.h"
+#include "format/bits.h"
 
 #define NOISE_LEAST_BYTES 65536u
 #define NOISE_LEAST_PPM   1000u /* of the larger side */
@@ -50,7 +51,7 @@ struct comparison {
     struct side sides[PATH_SIDES];
     struct path_change *nodes; /* by node of paths */
     struct change *changes;    /* by function of paths */
-    uint8_t *recurs;           /* bits by node: does its function stand above it already? */
+    uint64_t *recurs;          /* bits by node: does its function stand above it already? */
     uint64_t noise_bytes;      /* differences of the whole up to this are noise */
     uint64_t floor_bytes;      /* the same without the spread of the runs */
     bool bare_names, no_comprehensions; /* how names were compared */
@@ -90,7 +91,7 @@ bool change_all_is_noise(const struct comparison *c, const struct change *change
 
 static inline bool comparison_recurs(const struct comparison *c, uint32_t node)
 {
-    return c->recurs[node / 8] >> node % 8 & 1;
+    return bits_has(c->recurs, node);
 }
 
 #endif

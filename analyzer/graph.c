@@ -2,6 +2,7 @@
  * so sums over a million stacks are a loop over an array, and a node is kept after its parent. */
 #include "analyzer/graph.h"
 
+#include "format/bits.h"
 #include "format/grow.h"
 
 #include <stdlib.h>
@@ -33,7 +34,7 @@ struct build {
     const struct graph_limits *limits;
     struct merged merged;
     uint64_t *totals; /* of one measure at a time, at last of the first */
-    uint8_t *held;    /* bits: has it ever held anything? */
+    uint64_t *held;   /* bits: has it ever held anything? */
     struct candidate *candidates;
     uint32_t candidate_count, candidate_capacity;
     struct kept *kept; /* [0]: the root */
@@ -61,7 +62,7 @@ static uint32_t caller(const struct build *b, uint32_t number)
 static int add_share(struct build *b, uint32_t number, float share)
 {
     if (share > 0)
-        b->held[number / 8] |= (uint8_t)(1 << number % 8);
+        bits_add(b->held, number);
     if (!(share > 0) || share < b->limits->least_score)
         return 0;
     if (b->candidate_count == b->candidate_capacity &&
@@ -114,7 +115,7 @@ static int score_highest(struct build *b)
 static int score_all(struct build *b)
 {
     b->totals = calloc(b->merged.count, sizeof *b->totals);
-    b->held = calloc(b->merged.count / 8 + 1, 1);
+    b->held = bits_new(b->merged.count);
     if (!b->totals || !b->held || score_highest(b))
         return -ERR_NOMEM;
     for (unsigned i = b->limits->measure_count; i-- > 0;)
@@ -144,7 +145,7 @@ static int by_bytes(const void *a, const void *b)
 static int choose(struct build *b)
 {
     uint32_t room = b->candidate_count < b->limits->nodes ? b->candidate_count : b->limits->nodes;
-    uint8_t *taken = calloc(b->merged.count / 8 + 1, 1);
+    uint64_t *taken = bits_new(b->merged.count);
     b->kept = calloc(room + 1ul, sizeof *b->kept);
     if (!b->kept || !taken) {
         free(taken);
@@ -155,9 +156,9 @@ static int choose(struct build *b)
         qsort(b->candidates, b->candidate_count, sizeof *b->candidates, by_score);
     for (uint32_t i = 0; i < b->candidate_count && b->kept_count <= room; i++) {
         struct candidate c = b->candidates[i];
-        if (taken[c.number / 8] >> c.number % 8 & 1)
+        if (bits_has(taken, c.number))
             continue;
-        taken[c.number / 8] |= (uint8_t)(1 << c.number % 8);
+        bits_add(taken, c.number);
         b->kept[b->kept_count++] = (struct kept){c.number, c.score, .bytes = b->totals[c.number]};
     }
     qsort(b->kept + 1, b->kept_count - 1, sizeof *b->kept, by_bytes);
@@ -185,8 +186,7 @@ static int link_kept(struct build *b)
 static void fold_others(struct build *b)
 {
     for (uint32_t number = 1; number < b->merged.count; number++) {
-        bool held = b->held[number / 8] >> number % 8 & 1;
-        if (!held || b->slots[number] || b->merged.first[number] != number)
+        if (!bits_has(b->held, number) || b->slots[number] || b->merged.first[number] != number)
             continue;
         uint32_t holder = b->slots[caller(b, number)] & ~FOLDED;
         b->slots[number] = FOLDED | holder;

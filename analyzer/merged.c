@@ -178,7 +178,7 @@ static void merge_node(struct merged *m, struct set *set, uint32_t number, bool 
     uint32_t parent = merged_parent(m, number);
     bool skip = is_skipped(m, node, m->first[parent], skip_imports);
     if (skip || merged_left_out(m, parent))
-        m->left_out[number / 8] |= (uint8_t)(1 << number % 8);
+        bits_add(m->left_out, number);
     m->first[number] = skip ? m->first[parent] : first_node(m, set, number);
 }
 
@@ -200,7 +200,7 @@ int merged_init(struct merged *m, const struct symbols *symbols, bool skip_impor
     if (number_leaves(m) || merge_frames(m))
         return -ERR_NOMEM;
     m->first = calloc(m->count, sizeof *m->first);
-    m->left_out = calloc(m->count / 8 + 1, 1);
+    m->left_out = bits_new(m->count);
     if (!m->first || !m->left_out || set_init(&set, symbols->defined_stacks, m->count + 1)) {
         free(set.slots);
         return -ERR_NOMEM;

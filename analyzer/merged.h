@@ -11,6 +11,7 @@
 #ifndef ANALYZER_MERGED_H
 #define ANALYZER_MERGED_H
 
+#include "format/bits.h"
 #include "replay/symbols.h"
 
 #define MERGED_EMPTY   0u
@@ -24,7 +25,7 @@ struct merged {
     uint32_t *first;        /* by number; the owner may keep other things there for a while */
     uint32_t *frames;       /* by frame: the first that reads the same */
     uint8_t *import_frames; /* by frame: is it importlib's? */
-    uint8_t *left_out;      /* bits by number: is it or an outer frame left out? */
+    uint64_t *left_out;     /* bits by number: is it or an outer frame left out? */
     uint32_t count;
 };
 
@@ -74,7 +75,7 @@ static inline uint32_t merged_parent(const struct merged *m, uint32_t number)
 
 static inline bool merged_left_out(const struct merged *m, uint32_t number)
 {
-    return m->left_out[number / 8] >> number % 8 & 1;
+    return bits_has(m->left_out, number);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include "analyzer/frame.h"
 #include "analyzer/glyph.h"
 #include "analyzer/quantity.h"
+#include "format/bits.h"
 #include "format/part.h"
 #include "format/wire.h"
 #include "replay/descriptor.h"
@@ -83,14 +84,13 @@ static bool has_own_frame(const struct symbols *s, uint32_t stack)
 }
 
 /* Marks the machine code that the stack ends in, as far as it is not marked. */
-static void want_leaf(const struct symbols *s, uint32_t stack, uint8_t *met, uint8_t *wanted)
+static void want_leaf(const struct symbols *s, uint32_t stack, uint64_t *met, uint8_t *wanted)
 {
     const struct stack_node *node;
     for (; (node = symbols_stack(s, stack)); stack = node->parent_plus_1 - 1) {
-        bool known = met[stack / 8] >> stack % 8 & 1;
-        if (known || !frame_native(s, symbols_frame(s, node)->function))
+        if (bits_has(met, stack) || !frame_native(s, symbols_frame(s, node)->function))
             return;
-        met[stack / 8] |= (uint8_t)(1 << stack % 8);
+        bits_add(met, stack);
         wanted[node->frame] = 1;
     }
 }
@@ -100,7 +100,8 @@ static void want_leaf(const struct symbols *s, uint32_t stack, uint8_t *met, uin
 static uint8_t *leaf_frames(const struct replay *r, bool own)
 {
     const struct symbols *s = &r->model.symbols;
-    uint8_t *met = calloc(s->stacks.limit / 8 + 1ul, 1), *wanted = calloc(s->frame_count + 1ul, 1);
+    uint64_t *met = bits_new(s->stacks.limit);
+    uint8_t *wanted = calloc(s->frame_count + 1ul, 1);
     for (uint32_t site = 1; met && wanted && site < r->sites.count; site++) {
         uint32_t stack = site_stack(&r->sites, site);
         if (!own || (site_then(&r->sites, site).bytes && !has_own_frame(s, stack)))

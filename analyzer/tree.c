@@ -4,6 +4,7 @@
  * when the group is done. */
 #include "analyzer/tree.h"
 
+#include "format/bits.h"
 #include "format/error.h"
 #include "format/grow.h"
 #include <stdlib.h>
@@ -17,7 +18,7 @@ int tree_init(struct tree *t, const struct symbols *s, bool skip_imports, uint64
         return -ERR_NOMEM;
     t->nodes = calloc(t->capacity, sizeof *t->nodes);
     t->totals = calloc(t->merged.count, sizeof *t->totals);
-    t->touched = calloc(t->merged.count / 64 + 1ul, sizeof *t->touched);
+    t->touched = bits_new(t->merged.count);
     return t->nodes && t->totals && t->touched ? 0 : -ERR_NOMEM;
 }
 
@@ -39,12 +40,12 @@ void tree_release(struct tree *t)
 
 static bool is_touched(const struct tree *t, uint32_t number)
 {
-    return t->touched[number / 64] >> number % 64 & 1;
+    return bits_has(t->touched, number);
 }
 
 static void touch(struct tree *t, uint32_t number)
 {
-    t->touched[number / 64] |= UINT64_C(1) << number % 64;
+    bits_add(t->touched, number);
     if (number > t->highest)
         t->highest = number;
 }
@@ -138,8 +139,7 @@ static void clear(struct tree *t)
         t->totals[number] = 0;
         t->merged.first[number] = number;
     }
-    for (uint32_t i = 0; i <= t->highest / 64; i++)
-        t->touched[i] = 0;
+    bits_clear(t->touched, t->highest + UINT64_C(1));
     t->totals[MERGED_EMPTY] = 0;
     t->highest = 0;
     t->no_stack_bytes = 0;

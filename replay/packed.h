@@ -11,18 +11,20 @@
 #ifndef REPLAY_PACKED_H
 #define REPLAY_PACKED_H
 
+#include "format/bits.h"
 #include "replay/blockmap.h"
 #include <stddef.h>
 
 #define PACKED_PLACES 256u
+#define PACKED_WORDS  BITS_WORDS(PACKED_PLACES)
 #define PACKED_STEP   8u /* there is room for a multiple of so many blocks */
 
 struct packed {
     union {
-        uint64_t bits[PACKED_PLACES / 64];
+        uint64_t bits[PACKED_WORDS];
         struct packed *next; /* while it is unused */
     };
-    uint8_t before[PACKED_PLACES / 64];
+    uint8_t before[PACKED_WORDS];
     struct block blocks[];
 };
 
@@ -32,27 +34,20 @@ static inline size_t packed_bytes(unsigned room)
     return sizeof(struct packed) + room * sizeof(struct block);
 }
 
-static inline unsigned packed_ones(uint64_t word)
-{
-    word -= word >> 1 & 0x5555555555555555u;
-    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
-    return (unsigned)(((word + (word >> 4)) & 0x0F0F0F0F0F0F0F0Fu) * 0x0101010101010101u >> 56);
-}
-
 /* The block of a place (below PACKED_PLACES), NULL where that was not packed. */
 static inline struct block *packed_block(struct packed *p, unsigned place)
 {
-    uint64_t word = p->bits[place / 64], bit = UINT64_C(1) << place % 64;
-    return word & bit ? &p->blocks[p->before[place / 64] + packed_ones(word & (bit - 1))] : 0;
+    return bits_has(p->bits, place) ? &p->blocks[p->before[place / 64] + bits_below(p->bits, place)]
+                                    : 0;
 }
 
 /* Adds a block at a place behind all others; there must be room. */
 static inline void packed_append(struct packed *p, unsigned place, const struct block *block)
 {
     unsigned word = place / 64;
-    p->bits[word] |= UINT64_C(1) << place % 64;
-    p->blocks[p->before[word] + packed_ones(p->bits[word]) - 1] = *block;
-    for (word++; word < PACKED_PLACES / 64; word++)
+    p->blocks[p->before[word] + bits_ones(p->bits[word])] = *block;
+    bits_add(p->bits, place);
+    for (word++; word < PACKED_WORDS; word++)
         p->before[word]++;
 }
 

@@ -121,7 +121,7 @@ static bool has_room(const struct address_pool *pool, size_t more_bytes)
 
 static bool is_touched(const struct address_table *table, unsigned group)
 {
-    return table->touched[group / 64] >> group % 64 & 1;
+    return bits_has(table->touched, group);
 }
 
 /* Gives the pages of a table's groups back that no leaf is in any more. */
@@ -133,7 +133,7 @@ static void drop_empty(struct address_pool *pool, struct address_table *table)
         size_t first = group * (size_t)ADDRESS_GROUP;
         madvise(&table->leaves[first], ADDRESS_GROUP * sizeof(void *), MADV_DONTNEED);
         madvise(&table->packed[first], ADDRESS_GROUP * sizeof(void *), MADV_DONTNEED);
-        table->touched[group / 64] &= ~(UINT64_C(1) << group % 64);
+        bits_remove(table->touched, group);
         pool->used_bytes -= GROUP_BYTES;
     }
 }
@@ -204,7 +204,7 @@ static bool touch(struct addresses *map, struct address_table *table, uint64_t n
         return true;
     if (!make_group_room(map))
         return false;
-    table->touched[group / 64] |= UINT64_C(1) << group % 64;
+    bits_add(table->touched, group);
     map->pool->used_bytes += GROUP_BYTES;
     return true;
 }

@@ -17,6 +17,7 @@
 #ifndef RECORDER_COLLECTOR_ADDRESSES_H
 #define RECORDER_COLLECTOR_ADDRESSES_H
 
+#include "format/bits.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,8 +56,8 @@ struct address_pool {
 struct address_table {
     struct address_leaf *leaves[ADDRESS_TABLE_ENTRIES];
     struct packed_leaf *packed[ADDRESS_TABLE_ENTRIES];
-    uint64_t touched[ADDRESS_GROUPS / 64]; /* groups whose pages have memory behind them */
-    uint16_t held[ADDRESS_GROUPS];         /* leaves of each, packed or not */
+    uint64_t touched[BITS_WORDS(ADDRESS_GROUPS)]; /* groups whose pages have memory behind them */
+    uint16_t held[ADDRESS_GROUPS];                /* leaves of each, packed or not */
 };
 
 struct addresses {

@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS        (PACKED_LEAF_PLACES / 64)
 #define STEP_BYTES   64u
 #define MALLOC_BYTES 16u /* what it takes for itself */
 
 /* The values of a leaf in order. */
 struct gathered {
-    uint64_t bits[WORDS];
-    uint16_t before[WORDS];
+    uint64_t bits[PACKED_LEAF_WORDS];
+    uint16_t before[PACKED_LEAF_WORDS];
     uint32_t values[PACKED_LEAF_PLACES];
     unsigned count;
 };
@@ -20,7 +19,7 @@ struct gathered {
 static void gather(struct gathered *g, const uint32_t *places)
 {
     g->count = 0;
-    for (unsigned word = 0; word < WORDS; word++) {
+    for (unsigned word = 0; word < PACKED_LEAF_WORDS; word++) {
         uint64_t bits = 0;
         g->before[word] = (uint16_t)g->count;
         for (unsigned place = 0; place < 64; place++) {
@@ -84,7 +83,7 @@ struct packed_leaf *packed_leaf_new(const uint32_t *places)
 void packed_leaf_spread(const struct packed_leaf *leaf, uint32_t *places)
 {
     unsigned i = 0;
-    for (unsigned word = 0; word < WORDS; word++)
+    for (unsigned word = 0; word < PACKED_LEAF_WORDS; word++)
         for (uint64_t bits = leaf->bits[word]; bits; bits &= bits - 1)
             places[word * 64 + (unsigned)__builtin_ctzll(bits)] = value_at(leaf, i++);
 }
@@ -92,18 +91,12 @@ void packed_leaf_spread(const struct packed_leaf *leaf, uint32_t *places)
 /* Where a place's value stands, or would. */
 static unsigned rank(const struct packed_leaf *leaf, unsigned place)
 {
-    uint64_t below = leaf->bits[place / 64] & ((UINT64_C(1) << place % 64) - 1);
-    return leaf->before[place / 64] + (unsigned)__builtin_popcountll(below);
-}
-
-static bool has_bit(const struct packed_leaf *leaf, unsigned place)
-{
-    return leaf->bits[place / 64] >> place % 64 & 1;
+    return leaf->before[place / 64] + bits_below(leaf->bits, place);
 }
 
 uint32_t packed_leaf_value(const struct packed_leaf *leaf, unsigned place)
 {
-    return has_bit(leaf, place) ? value_at(leaf, rank(leaf, place)) : 0;
+    return bits_has(leaf->bits, place) ? value_at(leaf, rank(leaf, place)) : 0;
 }
 
 /* Makes a gap for a place that has none. Returns false when there is no room. */
@@ -115,8 +108,8 @@ static bool open_gap(struct packed_leaf *leaf, unsigned place)
     uint16_t *values = leaf->values + at;
     memmove(values + 1, values, (leaf->count - at) * sizeof *values);
     *values = 0;
-    leaf->bits[place / 64] |= UINT64_C(1) << place % 64;
-    for (unsigned word = place / 64 + 1; word < WORDS; word++)
+    bits_add(leaf->bits, place);
+    for (unsigned word = place / 64 + 1; word < PACKED_LEAF_WORDS; word++)
         leaf->before[word]++;
     leaf->count++;
     return true;
@@ -125,9 +118,9 @@ static bool open_gap(struct packed_leaf *leaf, unsigned place)
 bool packed_leaf_set(struct packed_leaf *leaf, unsigned place, uint32_t value)
 {
     bool fits = !value || value - leaf->base - 1 < UINT16_MAX;
-    if (!fits || (!has_bit(leaf, place) && value && !open_gap(leaf, place)))
+    if (!fits || (!bits_has(leaf->bits, place) && value && !open_gap(leaf, place)))
         return false;
-    if (!has_bit(leaf, place))
+    if (!bits_has(leaf->bits, place))
         return true;
     uint16_t *at = &leaf->values[rank(leaf, place)];
     leaf->live = (uint16_t)(leaf->live + (value != 0) - (*at != 0));

@@ -13,15 +13,17 @@
 #ifndef RECORDER_COLLECTOR_PACKED_LEAF_H
 #define RECORDER_COLLECTOR_PACKED_LEAF_H
 
+#include "format/bits.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define PACKED_LEAF_PLACES 1024u
+#define PACKED_LEAF_WORDS  BITS_WORDS(PACKED_LEAF_PLACES)
 
 struct packed_leaf {
-    uint64_t bits[PACKED_LEAF_PLACES / 64];
-    uint16_t before[PACKED_LEAF_PLACES / 64];
+    uint64_t bits[PACKED_LEAF_WORDS];
+    uint16_t before[PACKED_LEAF_WORDS];
     uint32_t base;
     uint16_t live, count, room; /* values that aren't 0, all, and how many there is room for */
     uint8_t uses;               /* the owner's, 0 in a new one: how often it was used, and when */
