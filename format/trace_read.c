@@ -415,8 +415,8 @@ static int read_trailing(struct trace_reader *r, struct trace_damage *damage, st
     return TRACE_DAMAGE;
 }
 
-/* Keeps a whole part with names. What is no such part, or too much, is passed over like one that
- * nobody knows. */
+/* Keeps a whole part with names, which is then consumed: PART_PASSED. 0 for what is no such part,
+ * or too much: it is passed over like one that nobody knows. */
 static int keep_names(struct trace_reader *r, uint32_t size)
 {
     size_t whole = SKIPPABLE_BYTES + (size_t)size;
@@ -431,7 +431,8 @@ static int keep_names(struct trace_reader *r, uint32_t size)
             return -ERR_NOMEM;
     memcpy(r->names + r->names_bytes, source_at(&r->source), whole);
     r->names_bytes += whole;
-    return 0;
+    source_consume(&r->source, whole);
+    return PART_PASSED;
 }
 
 static bool index_size_fits(uint32_t size)
@@ -461,7 +462,7 @@ static int read_part(struct trace_reader *r, struct block_info *info, const uint
     if (tag == TAG_INDEX && !index_size_fits(size))
         return recover(r, 1, 0, "the index is damaged", damage, err);
     if (tag == TAG_NAMES && (result = keep_names(r, size)))
-        return io_error(r, result, err);
+        return result < 0 ? io_error(r, result, err) : result;
     return read_other(r, tag, size, damage, err);
 }
 
