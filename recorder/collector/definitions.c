@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The bytes that are to follow. */
+static uint32_t announced_bytes(const struct partial_code *c)
+{
+    return c->name_bytes + c->file_bytes + c->table_bytes;
+}
+
 /* A module's path and build id are there. */
 static void finish_module(struct transcoder *tc, struct stream *s)
 {
@@ -68,13 +74,13 @@ static bool begin_code(struct transcoder *tc, struct stream *s, const struct par
     struct partial_code *c = &s->code;
     stream_release(s);
     *c = *as;
-    size_t total = (size_t)c->name_bytes + c->file_bytes + c->table_bytes;
+    uint32_t total = announced_bytes(c);
     if (!recorded_may_take(s->process, total)) {
-        c->skip_bytes = (uint32_t)total;
+        c->skip_bytes = total;
         s->process->refused++;
         return true;
     }
-    c->bytes = FAILPOINT(code_text, malloc(total + 1), NULL);
+    c->bytes = FAILPOINT(code_text, malloc(total + 1ul), NULL);
     if (!c->bytes)
         return false;
     c->allowance = s->process->allowance;
@@ -117,7 +123,7 @@ bool definitions_module(struct transcoder *tc, struct stream *s, const uint64_t 
 bool definitions_data(struct transcoder *tc, struct stream *s, uint64_t at, uint32_t count)
 {
     struct partial_code *c = &s->code;
-    uint32_t total = c->name_bytes + c->file_bytes + c->table_bytes;
+    uint32_t total = announced_bytes(c);
     if (!c->bytes && count <= c->skip_bytes) {
         c->skip_bytes -= count;
         return true;
@@ -138,7 +144,7 @@ void stream_release(struct stream *s)
 {
     const struct partial_code *c = &s->code;
     if (c->allowance)
-        c->allowance->used_bytes -= (size_t)c->name_bytes + c->file_bytes + c->table_bytes;
-    free(s->code.bytes);
+        c->allowance->used_bytes -= announced_bytes(c);
+    free(c->bytes);
     s->code = (struct partial_code){0};
 }
