@@ -9,6 +9,7 @@
 #include "format/part.h"
 #include "format/wire.h"
 #include "replay/descriptor.h"
+#include "replay/option_bits.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -117,8 +118,7 @@ static uint8_t *leaf_frames(const struct replay *r, bool own)
 
 static bool needs_names(const struct options *o, enum layers shown)
 {
-    return o->command != COMMAND_summary && o->command != COMMAND_pack &&
-           o->command != COMMAND_verify && o->command != COMMAND_timeline && shown != LAYERS_PYTHON;
+    return !command_has(o->command, FRAMELESS) && shown != LAYERS_PYTHON;
 }
 
 void native_names_prepare(struct recording *rec, const struct options *o, enum layers shown)

@@ -6,6 +6,7 @@
 #include "analyzer/layers.h"
 #include "analyzer/native_names.h"
 #include "analyzer/store.h"
+#include "replay/option_bits.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -175,17 +176,11 @@ static int replay_trace(struct recording *rec, const struct options *o,
     return 0;
 }
 
-/* A database keeps the frames as they were recorded, and so does a packed trace. */
-static bool keeps_frames(const struct options *o)
-{
-    return o->command == COMMAND_sqlite || o->command == COMMAND_pack;
-}
-
-/* A limit may be about any function, and the page folds for itself. */
+/* The page folds for itself. */
 static enum layers layers_of(const struct options *o)
 {
     bool page = o->command == COMMAND_flamegraph && !o->svg;
-    return page || keeps_frames(o) || o->command == COMMAND_check ? LAYERS_ALL : o->layers;
+    return page || command_has(o->command, RECORDED) ? LAYERS_ALL : o->layers;
 }
 
 /* Is each stack listed by itself, so that none may stand there twice? */
@@ -196,7 +191,7 @@ static bool lists_stacks(const struct options *o)
 
 static int show_layers(struct recording *rec, const struct options *o, struct err *err)
 {
-    if (keeps_frames(o))
+    if (command_has(o->command, FRAMELESS | RECORDED))
         return 0;
     if (layers_apply(&rec->replay, layers_of(o), &rec->folded) ||
         (lists_stacks(o) && layers_chain(&rec->replay)))

@@ -17,9 +17,14 @@ enum option_id {
 #define SCOPE     (BIT(PID) | BIT(THREAD))
 #define MOMENTS   (BIT(AT) | BIT(FROM) | BIT(TO) | SCOPE)
 #define COMMON    (BIT(JSON) | BIT(OUTPUT) | BIT(FORCE) | BIT(NO_COLOR) | BIT(HELP) | BIT(VERSION))
+
+/* What else a row says of its command. */
 #define FILES     (UINT64_C(1) << 63) /* writes files of its own kind: no --json */
+#define FRAMELESS (UINT64_C(1) << 62) /* tells no frames: none are named or folded */
+#define RECORDED  (UINT64_C(1) << 61) /* keeps all frames, as they were recorded */
+#define TRAITS    (FILES | FRAMELESS | RECORDED)
 
 /* What a command with these options in its row takes. */
-#define TAKES(options) (((options) | COMMON) & ~((options)&FILES ? FILES | BIT(JSON) : 0))
+#define TAKES(options) (((options) | COMMON) & ~(TRAITS | ((options)&FILES ? BIT(JSON) : 0)))
 
 #endif

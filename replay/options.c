@@ -20,13 +20,13 @@ static const struct option option_table[OPTION_COUNT] = {
 
 struct command {
     const char *name, *operands, *summary;
-    uint64_t options;
+    uint64_t options, traits;
     const char *example;
 };
 
 static const struct command command_table[COMMAND_COUNT] = {
 #define COMMAND(name, operands, summary, options, example)                                         \
-    {#name, operands, summary, TAKES(options), example},
+    {#name, operands, summary, TAKES(options), (options)&TRAITS, example},
 #define TOOL COMMAND
 #define LATER(name, summary)
 #include "replay/commands.def"
@@ -46,6 +46,11 @@ static const char *const later_table[] = {
     0};
 
 const char *command_name(enum command_id command) { return command_table[command].name; }
+
+bool command_has(enum command_id command, uint64_t traits)
+{
+    return command_table[command].traits & traits;
+}
 
 static int parse_from(struct when *when, const char *text, struct err *err)
 {

@@ -57,5 +57,7 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err);
 void options_help(const struct options *o, FILE *out);
 /* "peak" and so on. Static storage. */
 const char *command_name(enum command_id command);
+/* Does the command's row have one of these traits (option_bits.h)? */
+bool command_has(enum command_id command, uint64_t traits);
 
 #endif
