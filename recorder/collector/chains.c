@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/grow.h"
 #include "recorder/collector/nodes.h"
 #include "recorder/failpoint.h"
 
-enum { FIRST_NODES = 1024, MEMO_PLACES = 1 << 14, CREATORS_MAX = 64 };
+enum { FIRST_NODES = 1024, FIRST_LEVELS = 256, MEMO_PLACES = 1 << 14, CREATORS_MAX = 64 };
 
 /* What pairs outside of a loop came to; direct-mapped. */
 struct chain_memo {
@@ -31,18 +32,9 @@ bool chains_define(struct chains *c, uint32_t node, const struct chain_node *as)
     if (node >= NODES_LIMIT || (node >= c->count && node - c->count > NODES_JUMP) ||
         as->parent >= node || (halves && as->line >= node))
         return false;
-    if (node >= c->capacity) {
-        uint32_t capacity = c->capacity ? c->capacity : FIRST_NODES;
-        while (capacity <= node)
-            capacity *= 2;
-        struct chain_node *more =
-            FAILPOINT(chain_nodes, realloc(c->nodes, capacity * sizeof *more), NULL);
-        if (!more)
-            return false;
-        memset(more + c->capacity, 0, (capacity - c->capacity) * sizeof *more);
-        c->nodes = more;
-        c->capacity = capacity;
-    }
+    if (node >= c->capacity &&
+        !FAILPOINT(chain_nodes, GROW_TO(c->nodes, c->capacity, node, FIRST_NODES), false))
+        return false;
     c->nodes[node] = *as;
     if (node >= c->count)
         c->count = node + 1;
@@ -58,15 +50,9 @@ static uint32_t append(struct chains *c, struct names *names, uint32_t stack, ui
 {
     uint32_t n = 0;
     for (; node && node != end && node < c->count; node = c->nodes[node].parent) {
-        if (n == c->frame_capacity) {
-            uint32_t capacity = n ? 2 * n : FIRST_NODES;
-            uint32_t *more =
-                FAILPOINT(chain_frames, realloc(c->frames, capacity * sizeof *more), NULL);
-            if (!more)
-                return STACK_UNKNOWN;
-            c->frames = more;
-            c->frame_capacity = capacity;
-        }
+        if (n == c->frame_capacity &&
+            !FAILPOINT(chain_frames, GROW(c->frames, c->frame_capacity, FIRST_NODES), false))
+            return STACK_UNKNOWN;
         c->frames[n++] = node;
     }
     while (n) {
@@ -153,15 +139,9 @@ static void memo_keep(struct chains *c, uint32_t python, uint32_t native, uint32
 
 static bool push_level(struct chains *c, uint32_t at, const struct chain_level *level)
 {
-    if (at == c->level_capacity) {
-        uint32_t capacity = at ? 2 * at : 256;
-        struct chain_level *more =
-            FAILPOINT(chain_levels, realloc(c->levels, capacity * sizeof *more), NULL);
-        if (!more)
-            return false;
-        c->levels = more;
-        c->level_capacity = capacity;
-    }
+    if (at == c->level_capacity &&
+        !FAILPOINT(chain_levels, GROW(c->levels, c->level_capacity, FIRST_LEVELS), false))
+        return false;
     c->levels[at] = *level;
     return true;
 }

@@ -1,6 +1,7 @@
 /* Pages of nodes (nodes.h). A page keeps to its rule until a number breaks it; then it gets an
  * array. */
 #include "recorder/collector/nodes.h"
+#include "format/grow.h"
 #include "recorder/failpoint.h"
 
 #include <stdlib.h>
@@ -11,20 +12,11 @@
 /* Makes room for number `node`; new pages say that nothing is defined. */
 static bool reach(struct nodes *n, uint32_t node)
 {
-    uint32_t pages = n->page_capacity ? n->page_capacity : FIRST_PAGES;
+    uint32_t page = node / NODES_PAGE;
     if (!nodes_may_define(n, node))
         return false;
-    while (pages <= node / NODES_PAGE)
-        pages *= 2;
-    if (pages == n->page_capacity)
-        return true;
-    struct node_page *more = FAILPOINT(node_memory, realloc(n->pages, pages * sizeof *more), NULL);
-    if (!more)
-        return false;
-    memset(more + n->page_capacity, 0, (pages - n->page_capacity) * sizeof *more);
-    n->pages = more;
-    n->page_capacity = pages;
-    return true;
+    return page < n->page_capacity ||
+           FAILPOINT(node_memory, GROW_TO(n->pages, n->page_capacity, page, FIRST_PAGES), false);
 }
 
 /* Gives a page an array of its stacks, of which `filled` are defined. */

@@ -1,6 +1,7 @@
 /* The tables of one recorded process (recorded.h). Why plain arrays: a process numbers its nodes
  * and codes from 1 on without gaps. */
 #include "recorder/collector/recorded.h"
+#include "format/grow.h"
 #include "recorder/failpoint.h"
 #include "recorder/ring.h"
 
@@ -8,10 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIRST_CODES 256u
-#define MAPPINGS_MAX                                                                               \
-    65536u /* as many as Linux lets a process have, unless it was told otherwise                   \
-            */
+#define FIRST_CODES   256u
+#define FIRST_MODULES 64u
+#define MAPPINGS_MAX  65536u /* as many as Linux lets a process have, unless told otherwise */
 
 bool recorded_may_take(const struct recorded *p, size_t bytes)
 {
@@ -149,18 +149,9 @@ static bool reach_code(struct recorded *p, uint32_t id)
         return true;
     if (id - p->code_count > NODES_JUMP || id >= NODES_LIMIT)
         return false;
-    if (id >= p->code_capacity) {
-        uint32_t places = p->code_capacity ? p->code_capacity : FIRST_CODES;
-        while (places <= id)
-            places *= 2;
-        struct known_code *more =
-            FAILPOINT(code_places, realloc(p->codes, places * sizeof *more), NULL);
-        if (!more)
-            return false;
-        memset(more + p->code_capacity, 0, (places - p->code_capacity) * sizeof *more);
-        p->codes = more;
-        p->code_capacity = places;
-    }
+    if (id >= p->code_capacity &&
+        !FAILPOINT(code_places, GROW_TO(p->codes, p->code_capacity, id, FIRST_CODES), false))
+        return false;
     p->code_count = id + 1;
     return true;
 }
@@ -224,16 +215,10 @@ bool recorded_define_module(struct recorded *p, uint32_t module, uint32_t functi
         return true;
     if (!module || module > p->module_count + NODES_JUMP || module >= MODULE_LIMIT)
         return false;
-    if (module >= p->module_count) {
-        uint32_t count = (module | 63) + 1;
-        struct known_module *more =
-            FAILPOINT(module_places, realloc(p->modules, count * sizeof *more), NULL);
-        if (!more)
-            return false;
-        memset(more + p->module_count, 0, (count - p->module_count) * sizeof *more);
-        p->modules = more;
-        p->module_count = count;
-    }
+    if (module >= p->module_count &&
+        !FAILPOINT(module_places, GROW_TO(p->modules, p->module_count, module, FIRST_MODULES),
+                   false))
+        return false;
     p->modules[module] = (struct known_module){function, start};
     account_definitions(p);
     return true;

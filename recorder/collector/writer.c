@@ -2,6 +2,7 @@
  * itself that and where it stops. */
 #define _GNU_SOURCE
 #include "recorder/collector/writer.h"
+#include "format/grow.h"
 #include "recorder/failpoint.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define QUEUE_MAX_BYTES   (24u << 20)
+#define INDEX_FIRST       64u
 #define INDEX_MAX         (1u << 20)
 #define SPACE_CHECK_BYTES (4u << 20)
 #define END_BYTES         8192u /* room kept for what must follow the last block */
@@ -37,7 +39,7 @@ struct writer {
     uint8_t *out;
     size_t out_bytes;
     struct trace_index_entry *index;
-    uint32_t index_count, index_step, blocks;
+    uint32_t index_count, index_capacity, index_step, blocks;
     uint64_t checked_bytes; /* file size at the last look at the disk */
     _Atomic uint64_t bytes;
     _Atomic uint32_t failed;
@@ -113,14 +115,9 @@ static void note_block(struct writer *w, const struct block_info *info, uint64_t
         w->index_count /= 2;
         w->index_step *= 2;
     }
-    if ((w->index_count & (w->index_count - 1)) == 0) {
-        uint32_t places = w->index_count ? 2 * w->index_count : 64;
-        struct trace_index_entry *more =
-            FAILPOINT(index_memory, realloc(w->index, places * sizeof *more), NULL);
-        if (!more)
-            return;
-        w->index = more;
-    }
+    if (w->index_count == w->index_capacity &&
+        !FAILPOINT(index_memory, GROW(w->index, w->index_capacity, INDEX_FIRST), false))
+        return;
     w->index[w->index_count++] =
         (struct trace_index_entry){offset, info->start_ns, info->first_event, info->first_alloc, 0};
 }
