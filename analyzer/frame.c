@@ -91,13 +91,14 @@ static const char *with_folder(const struct name *path)
 }
 
 /* Where a function comes from: a source file, as short as it stays readable. Machine code without
- * known source says its module, and where that lies if the module stands in its name. */
+ * known source says its module; what has no name but an offset in one says which file that is, as
+ * addr2line and the package manager want it. */
 static struct text place_of(const struct function *f, const struct frame_style *style)
 {
     const char *path = short_path(f->file->bytes, style), *base = base_name(f->file);
     if (f->is_address)
-        return (struct text){path, path < base ? (uint32_t)(base - path) : 0};
-    if (f->kind == FUNCTION_NATIVE && f->file == f->module)
+        path = path < base ? path : path + strlen(path); /* or the name says it all */
+    else if (f->kind == FUNCTION_NATIVE && f->file == f->module)
         path = base;
     else if (f->kind == FUNCTION_NATIVE && path == f->file->bytes)
         path = with_folder(f->file);

@@ -62,7 +62,7 @@ def test_the_leaf_is_what_is_shown_where_nothing_is_asked(memreplay, tmp_path):
     for command in (["peak"], ["peak", "--table"], ["leaks", "--json"], ["export", "--format", "csv", "-o", "-"]):
         assert memreplay(*command, path).out == memreplay(*command, "--frames", "leaf", path).out != memreplay(*command, "--frames", "all", path).out
     told = memreplay("peak", path).out
-    assert "_umath.so+0x1f2a numpy/core/" in told and "left out: --frames all" in told and "python3.11+" not in told
+    assert "_umath.so+0x1f2a numpy/core/_umath.so" in told and "left out: --frames all" in told and "python3.11+" not in told
 
 
 def test_a_choice_that_there_is_not_is_refused(memreplay, tmp_path):
@@ -73,7 +73,7 @@ def test_a_choice_that_there_is_not_is_refused(memreplay, tmp_path):
 def test_a_program_without_python_shows_all_its_frames_and_is_its_own_holder(memreplay, tmp_path):
     path = made(tmp_path / "t.lz4", a_program())
     told = memreplay("peak", path).out
-    assert all(f"app+0x100{offset} /home/ana/build/" in told for offset in range(6)) and "libc.so.6+0x99" in told and "left out" not in told
+    assert all(f"app+0x100{offset} /home/ana/build/app" in told for offset in range(6)) and "libc.so.6+0x99" in told and "left out" not in told
     assert "app+0x1005" in memreplay("closing", path).out
     only = memreplay("peak", "--frames", "python", path).out
     assert "(no Python stack)" in only and "app+" not in only
