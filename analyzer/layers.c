@@ -72,7 +72,7 @@ static struct text own_folder(struct model *m)
     return (struct text){root->executable->bytes, length};
 }
 
-static void find_own(struct model *m)
+void layers_find_own(struct model *m)
 {
     const struct process *root = model_root(m);
     const struct name *program = root && !root->python->length ? root->executable : 0;
@@ -195,7 +195,7 @@ int layers_apply(struct replay *r, enum layers shown, bool *folded)
         return 0;
     if (name_addresses(&r->model.symbols))
         return -ERR_NOMEM;
-    find_own(&r->model);
+    layers_find_own(&r->model);
     return shown == LAYERS_ALL ? 0 : fold(r, shown, folded);
 }
 

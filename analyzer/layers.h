@@ -22,6 +22,9 @@
  * *folded: are some frames outside the innermost Python frame no longer shown? Returns 0 or
  * -ERR_NOMEM. */
 int layers_apply(struct replay *r, enum layers shown, bool *folded);
+/* Tells which machine code is the program's own (struct function, own), by where its module lies;
+ * layers_apply does so, too, once there are names. */
+void layers_find_own(struct model *m);
 /* Chains sites whose stacks now read the same (struct sites, same), for what lists stacks one by
  * one: trees don't need it, and it takes as long as they do. Returns 0 or -ERR_NOMEM. */
 int layers_chain(struct replay *r);

@@ -4,6 +4,7 @@
 
 #include "analyzer/frame.h"
 #include "analyzer/glyph.h"
+#include "analyzer/layers.h"
 #include "analyzer/quantity.h"
 #include "format/bits.h"
 #include "format/part.h"
@@ -72,14 +73,15 @@ int native_names_parts(struct recording *rec, struct naming_options *options, ui
     return rc;
 }
 
-/* Does the stack hold a frame that `closing` would name before any native one? */
-static bool has_own_frame(const struct symbols *s, uint32_t stack)
+/* Is the frame that `closing` tells of the stack Python's? It is the innermost of the program's
+ * own, machine code beside the script included. */
+static bool has_own_line(const struct symbols *s, uint32_t stack)
 {
     const struct stack_node *node;
     for (; (node = symbols_stack(s, stack)); stack = node->parent_plus_1 - 1) {
         uint32_t function = symbols_frame(s, node)->function;
-        if (!frame_native(s, function) && !frame_library(s, function))
-            return true;
+        if (!frame_library(s, function))
+            return !frame_native(s, function);
     }
     return false;
 }
@@ -105,7 +107,7 @@ static uint8_t *leaf_frames(const struct replay *r, bool own)
     uint8_t *wanted = calloc(s->frame_count + 1ul, 1);
     for (uint32_t site = 1; met && wanted && site < r->sites.count; site++) {
         uint32_t stack = site_stack(&r->sites, site);
-        if (!own || (site_then(&r->sites, site).bytes && !has_own_frame(s, stack)))
+        if (!own || (site_then(&r->sites, site).bytes && !has_own_line(s, stack)))
             want_leaf(s, stack, met, wanted);
     }
     if (!met) {
@@ -134,6 +136,7 @@ int native_names_apply(struct recording *rec, const struct options *o, enum laye
     uint8_t *beside = 0, *wanted = 0;
     if (!needs_names(o, shown) || !rec->replay.model.symbols.has_native)
         return 0;
+    layers_find_own(&rec->replay.model);
     if (shown == LAYERS_LEAF &&
         !(wanted = leaf_frames(&rec->replay, o->command == COMMAND_closing && !o->json)))
         return err_set(err, ERR_NOMEM, "out of memory");

@@ -170,3 +170,14 @@ def test_native__python_frames_stand_where_their_loop_does(record, interpreter):
     assert len(seen) == len(told)
     losses = [loss for loss in recording.summary()["losses"] if "native" in str(loss)]
     assert not losses
+
+
+@needs_unwinder
+def test_native__a_library_beside_the_script_is_its_own_code_and_named_at_the_end(tmp_path, record):
+    (tmp_path / "own.c").write_text("#include <stdlib.h>\nvoid *kept; void holds_it(size_t n) { kept = malloc(n); __asm__ volatile(\"\" ::: \"memory\"); }\n")
+    binaries.library(tmp_path / "own.so", "-O1", tmp_path / "own.c")
+    recording = record(f"""
+        import ctypes
+        ctypes.CDLL({str(tmp_path / "own.so")!r}).holds_it(ctypes.c_size_t(50_000_000))
+        """, options=["--native"])
+    assert re.search(r"^ 47.7 MiB  holds_it own\.so$", recording.finished.err, re.M), recording.finished.err
