@@ -21,7 +21,7 @@ static const struct reason_text texts[REASON_COUNT] = {
                              "events lost: a ring made no sense, or there was no memory for it"},
     [REASON_KILLED] = {"killed", "memrec was killed"},
     [REASON_UNKNOWN_FREE] = {"unknown_free",
-                             "frees of blocks from before the recording, or inherited"},
+                             "frees of older or inherited blocks, or of pymalloc's tables"},
     [REASON_LIVE_ADDRESS] = {"live_address",
                              "frees that were missed, seen when the address came back"},
     [REASON_DEEP_STACK] = {"deep_stack", "stacks cut at the depth limit, innermost frames dropped"},
