@@ -57,11 +57,8 @@ def test_native__a_thread_state_may_lie_in_memory_that_was_used_before(record, i
     assert not native_losses(recording)
 
 
-def test_native__a_greenlet_shows_its_own_stack_and_nothing_of_others(record, interpreter, packages):
-    """Its C stack stands where others' stood; what they have left further out is not its own."""
-    folder = packages(interpreter, "greenlet")
-    recording = record(NATIVE / "greenlets.py", python=interpreter, options=light(interpreter), env={"PYTHONPATH": str(folder)})
-    told, found = told_blocks(recording)
+def assert_apart(told, found):
+    """Each stack begins where its thread does, or in greenlet's library, and has nothing of others."""
     for size, (own, expected) in told.items():
         frames = found[size]
         shown = names({"frames": frames})
@@ -71,10 +68,34 @@ def test_native__a_greenlet_shows_its_own_stack_and_nothing_of_others(record, in
         if own:
             assert not any(name.endswith("inner_bootstrap") for name in shown), shown
         else:
-            assert "_greenlet" in frames[0]["module"], shown
+            assert "/_greenlet." in frames[0]["module"], shown
             assert not any(name.endswith("inner_bootstrap") for name in shown[1:]), shown  # a tracing function is called before it
         if expected[-4:-2] == ["by_qsort", "<lambda>"]:
             assert "qsort" in "".join(shown), shown
+
+
+def test_native__a_greenlet_shows_its_own_stack_and_nothing_of_others(record, interpreter, packages):
+    """Its C stack stands where others' stood; what they have left further out is not its own."""
+    folder = packages(interpreter, "greenlet")
+    recording = record(NATIVE / "greenlets.py", python=interpreter, options=light(interpreter), env={"PYTHONPATH": str(folder)})
+    assert_apart(*told_blocks(recording))
+    assert not native_losses(recording)
+
+
+@pytest.mark.soak  # packages
+@pytest.mark.parametrize("native", [True, False], ids=["native", "plain"])
+def test_native__greenlets_of_gevent_show_their_own_stacks(request, record, interpreter, packages, native):
+    if native and interpreter.minor >= (3, 15):
+        request.applymarker(pytest.mark.xfail(reason="3.15: the loop of gevent's hub is taken for C code while the hub first runs; its Python frame stands outermost"))
+    folder = packages(interpreter, "gevent")
+    options = [option for option in light(interpreter) if native or option != "--native"]
+    recording = record(NATIVE / "gevents.py", python=interpreter, options=options, env={"PYTHONPATH": str(folder)})
+    told, found = told_blocks(recording)
+    assert len(told) > 100 and {own for own, _ in told.values()} == {True, False}
+    if native:
+        assert_apart(told, found)
+    for size, (_, expected) in told.items():
+        assert python_names(found[size]) == expected
     assert not native_losses(recording)
 
 
