@@ -1,5 +1,6 @@
-/* TBB's pool for Python scripts: pool(bytes) has four threads, the caller and three workers, hold bytes + a number each; the first
- * call starts them, later ones find them. Each waits until all have come, or the caller would do the work alone. */
+/* TBB's pool for Python scripts: pool(bytes) has four threads, the caller and three workers, hold
+ * bytes + a number each; the first call starts them, later ones find them. Each waits until all
+ * have come, or the caller would do the work alone. */
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
