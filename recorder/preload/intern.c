@@ -13,7 +13,8 @@
  * and in the order of their ids; where the index costs two cache misses a node, the node that
  * followed last time costs none. It is a guess that is compared like any other candidate. An id is
  * given out (intern_next moves) before its slot is written: whoever is cut off in between (a raw
- * clone while another thread interns) loses an id, and never sees one id with two meanings. */
+ * clone while another thread interns) loses an id until the index grows, and never sees one id with
+ * two meanings. The index grows in the order of ids: nodes are read as they stand in memory. */
 #define _GNU_SOURCE
 #include "recorder/preload/intern.h"
 #include "recorder/failpoint.h"
@@ -107,8 +108,10 @@ static struct index *index_new(uint32_t slots)
 {
     size_t bytes = sizeof(struct index) + (size_t)slots * sizeof(uint32_t);
     struct index *index = FAILPOINT(intern_index, pages_map(bytes), NULL);
-    if (index)
+    if (index) {
+        pages_are_random(index, bytes);
         index->mask = slots - 1;
+    }
     return index;
 }
 
@@ -123,14 +126,13 @@ static struct index *index_with_room(void)
     struct index *index = index_new(slots ? 2 * slots : INDEX_SLOTS_MIN);
     if (!index)
         return NULL;
-    for (uint32_t i = 0; i < slots; i++) {
-        if (!old->slots[i])
-            continue;
-        const struct node *node = node_at(old->slots[i] & ID_MASK);
-        uint32_t at = (uint32_t)node_hash(node->parent, node->code_id, node->lasti_bytes);
-        for (at &= index->mask; index->slots[at];)
+    for (uint32_t id = NODE_FIRST; id < known; id++) {
+        const struct node *node = node_at(id);
+        uint64_t hash = node_hash(node->parent, node->code_id, node->lasti_bytes);
+        uint32_t at = (uint32_t)hash & index->mask;
+        while (index->slots[at])
             at = (at + 1) & index->mask;
-        index->slots[at] = old->slots[i];
+        index->slots[at] = hash_tag(hash) | id;
     }
     atomic_store_explicit(&index_now, index, memory_order_release);
     return index;
@@ -196,6 +198,14 @@ uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes, uin
     if (before)
         atomic_store_explicit(&node_at(before)->next, id, memory_order_release);
     return *recent = id;
+}
+
+void intern_expect(uint32_t parent, uint32_t code_id, int32_t lasti_bytes)
+{
+    const struct index *index = atomic_load_explicit(&index_now, memory_order_acquire);
+    if (index)
+        __builtin_prefetch(
+            &index->slots[(uint32_t)node_hash(parent, code_id, lasti_bytes) & index->mask]);
 }
 
 uint32_t intern_count(void) { return atomic_load(&intern_next) - NODE_FIRST; }

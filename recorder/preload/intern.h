@@ -28,6 +28,10 @@ enum {
  * define_node refused. Any thread; lock-free when the node is known. Preserves errno. */
 uint32_t intern_node(uint32_t parent, uint32_t code_id, int32_t lasti_bytes, uint32_t *recent);
 
+/* Such a node may be asked for soon: fetches what that would look at first. Changes nothing. Any
+ * thread. */
+void intern_expect(uint32_t parent, uint32_t code_id, int32_t lasti_bytes);
+
 /* Nodes interned so far (ids NODE_FIRST .. NODE_FIRST + count - 1). Any thread. */
 uint32_t intern_count(void);
 

@@ -91,11 +91,18 @@ static bool list_grow(struct native_list **list)
     return true;
 }
 
-uintptr_t *native_entries(struct native_list **list, uint32_t *capacity)
+/* The first list of a thread. Keeps errno. */
+static bool list_begin(struct native_list **list)
 {
     int saved = errno;
-    bool there = *list || list_grow(list);
+    bool there = list_grow(list);
     errno = saved;
+    return there;
+}
+
+uintptr_t *native_entries(struct native_list **list, uint32_t *capacity)
+{
+    bool there = LIKELY(*list) || list_begin(list);
     *capacity = there ? (*list)->capacity : 0;
     return there ? (*list)->asked : NULL;
 }
@@ -261,8 +268,10 @@ static void append_all(struct native_list *l, uint32_t kept, uint32_t count)
 
 static bool same_entries(const struct native_list *l, const struct native_marks *marks)
 {
-    return l->entry_count == marks->count &&
-           memcmp(l->entries, marks->entries, marks->count * sizeof *l->entries) == 0;
+    uintptr_t differ = l->entry_count ^ marks->count;
+    for (uint32_t i = 0; !differ && i < marks->count; i++)
+        differ = l->entries[i] ^ marks->entries[i];
+    return !differ;
 }
 
 static void keep_entries(struct native_list *l, const struct native_marks *marks)
@@ -373,9 +382,9 @@ static uint32_t known_tail(struct native_list *l, const struct frame_state *s,
     return NODE_NONE;
 }
 
-/* The walk where something has changed. */
-static uint32_t walk_changed(struct native_list **list, const struct frame_state *s,
-                             const struct native_marks *marks)
+/* The walk where frames have changed. */
+static uint32_t walk_frames(struct native_list **list, const struct frame_state *s,
+                            const struct native_marks *marks)
 {
     struct native_list *l = *list;
     uint32_t kept, count;
@@ -400,13 +409,26 @@ static uint32_t walk_changed(struct native_list **list, const struct frame_state
     return node;
 }
 
-static uint32_t walk(struct native_list **list, const struct frame_state *s,
-                     const struct native_marks *marks)
+/* The walk where something has changed: frames, or the entries alone. Keeps errno. */
+static __attribute__((noinline)) uint32_t walk_changed(struct native_list **list,
+                                                       const struct frame_state *s,
+                                                       const struct native_marks *marks,
+                                                       bool frames)
+{
+    int saved = errno;
+    uint32_t node = frames ? walk_frames(list, s, marks)
+                           : name_frames(*list, mark(*list, marks, (*list)->depth));
+    errno = saved;
+    return node;
+}
+
+static inline uint32_t walk(struct native_list **list, const struct frame_state *s,
+                            const struct native_marks *marks)
 {
     struct native_list *l = *list;
     uint64_t epoch = modules_epoch();
     if (UNLIKELY(!l || l->epoch != epoch)) {
-        if (!l && !list_grow(list))
+        if (!l && !list_begin(list))
             return NODE_LOST;
         l = *list;
         list_forget(l, epoch);
@@ -418,17 +440,16 @@ static uint32_t walk(struct native_list **list, const struct frame_state *s,
         !words_fail(l->words, l->frames[depth].first)) {
         if (LIKELY(same_entries(l, marks)))
             return l->frames[depth - 1].node;
-        return name_frames(l, mark(l, marks, depth));
+        return walk_changed(list, s, marks, false);
     }
     uint32_t node = known_tail(l, s, marks);
-    return node != NODE_NONE ? node : walk_changed(list, s, marks);
+    return node != NODE_NONE ? node : walk_changed(list, s, marks, true);
 }
 
 __attribute__((noinline)) uint32_t native_walk(struct native_list **list,
                                                const struct native_marks *marks)
 {
     struct frame_state here = {.exact = true};
-    int saved = errno;
     __asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
                      : "=r"(here.ip), "=r"(here.sp), "=r"(here.bp));
     uint32_t node = walk(list, &here, marks);
@@ -436,7 +457,6 @@ __attribute__((noinline)) uint32_t native_walk(struct native_list **list,
         native_missed();
     else if (UNLIKELY((*list)->cut && !(*list)->begins))
         atomic_fetch_add_explicit(&cut_count, 1, memory_order_relaxed);
-    errno = saved;
     return node;
 }
 

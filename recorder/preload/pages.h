@@ -26,4 +26,13 @@ static inline void pages_unmap(void *address, size_t size_bytes)
     syscall(SYS_munmap, address, size_bytes);
 }
 
+/* What is in a mapping of pages_map will be filled and asked for at random places all over: large
+ * pages spare most misses of the TLB. A hint; not worth one below their size. May change errno.
+ * Async-signal-safe. */
+static inline void pages_are_random(void *address, size_t size_bytes)
+{
+    if (size_bytes >= 1 << 21)
+        syscall(SYS_madvise, address, size_bytes, MADV_HUGEPAGE);
+}
+
 #endif

@@ -32,11 +32,11 @@ struct differences {
     uintptr_t word;
 };
 
-/* Are link and instruction neighbours, and tell all? Then they are compared as one. */
+/* Are link and instruction neighbours, and tell all but whether a loop began with the frame (a C
+ * bool, 0 or 1, that is compared beside them)? Then they are compared as one. */
 FRAMES_INLINE bool one_vector(const struct layout *l)
 {
-    return ip_tells_code(l) && l->frame_ip == l->frame_previous + 8 &&
-           l->frame_entry == LAYOUT_NONE;
+    return ip_tells_code(l) && l->frame_ip == l->frame_previous + 8;
 }
 
 /* The code that an entry's frame had. */
@@ -53,6 +53,8 @@ FRAMES_INLINE void compare(struct differences *d, const struct walker *w,
         const void *pair = (const void *)(frame + (uintptr_t)l->frame_previous);
         __m128i known = _mm_load_si128((const void *)entry), found = _mm_loadu_si128(pair);
         d->vector = _mm_or_si128(d->vector, _mm_xor_si128(found, known));
+        if (l->frame_entry != LAYOUT_NONE)
+            d->word |= memory_u8(frame + (uintptr_t)l->frame_entry) ^ (uint8_t)entry->ip;
     } else {
         d->word |= (frame_previous(frame, l) ^ entry->previous) | (frame_ip(frame, l) ^ entry->ip);
         if (!ip_tells_code(l))
@@ -75,6 +77,11 @@ FRAMES_INLINE bool run_differs(const struct walker *w, const struct shadow_frame
         compare(&d, w, entry, l);
     if (!one_vector(l))
         return d.word != 0;
+    if (l->frame_entry != LAYOUT_NONE) { /* the entry's instruction has it, the frame's doesn't */
+        d.vector = _mm_andnot_si128(_mm_set_epi64x(FRAME_ENTRY, 0), d.vector);
+        if (d.word & FRAME_ENTRY)
+            return true;
+    }
     return _mm_movemask_epi8(_mm_cmpeq_epi8(d.vector, _mm_setzero_si128())) != 0xFFFF;
 }
 

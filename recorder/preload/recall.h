@@ -12,6 +12,7 @@
 #ifndef RECORDER_PRELOAD_RECALL_H
 #define RECORDER_PRELOAD_RECALL_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ struct recalls {
     struct recall entries[RECALL_ENTRIES];
     uintptr_t codes[RECALL_ENTRIES]; /* of each, tags included; asked where the instruction doesn't
                                         tell the code (frames.h) */
+    struct recall pairs[RECALL_ENTRIES]; /* of a Python stack, as the parent, and a native one, as
+                                            the instruction (pair.h): true for ever */
 };
 
 /* The only place where this frame can stand. */
@@ -44,6 +47,9 @@ static inline void recall_keep(struct recalls *recalls, uint32_t parent, uintptr
     recalls->codes[place] = code;
 }
 
-static inline void recall_forget(struct recalls *recalls) { memset(recalls, 0, sizeof *recalls); }
+static inline void recall_forget(struct recalls *recalls)
+{
+    memset(recalls, 0, offsetof(struct recalls, pairs));
+}
 
 #endif

@@ -53,7 +53,9 @@ FRAMES_INLINE bool shadow_one_page(uintptr_t frame, uintptr_t other, const struc
 {
     bool code_first = !ip_tells_code(l) && l->frame_code < l->frame_previous;
     uintptr_t low = (uintptr_t)(code_first ? l->frame_code : l->frame_previous);
-    uintptr_t high = (uintptr_t)l->frame_ip + 7, first = frame + low;
+    bool entry_last = l->frame_entry != LAYOUT_NONE && l->frame_entry > l->frame_ip + 7;
+    uintptr_t high = (uintptr_t)(entry_last ? l->frame_entry : l->frame_ip + 7);
+    uintptr_t first = frame + low;
     return ((first ^ (frame + high)) | (first ^ (other + low)) | (first ^ (other + high))) < 4096;
 }
 

@@ -44,6 +44,7 @@ struct walker {
     struct entry_shims *shims;        /* entries.c's; NULL before the first */
     uint32_t pair_outer, pair_native; /* the pair that was asked for last, and its node */
     uint32_t pair, recent_pair;
+    uint32_t newest, last_native; /* what the next new pair is guessed from (pair.c) */
 };
 
 /* Frames beyond WALK_DEPTH_MAX, counted from the outermost, are left out; such walks are counted.

@@ -4,7 +4,10 @@
 
 #include <sys/mman.h>
 
+#include "recorder/preload/layout.h"
+#include "recorder/preload/quick.h"
 #include "recorder/preload/shadow.h"
+#include "recorder/ring.h"
 
 enum { TALLEST = 75, PAGE = 4096 };
 
@@ -55,6 +58,25 @@ static void run_code(int i, int name)
     move(i, 0);
 }
 
+/* The walk of 3.11 where native frames are recorded, while it is meant; else NULL. */
+static walk_function *with_entries;
+
+static void entries_begin(void)
+{
+    struct layout row;
+    assert_int_equal(interp.minor, 11);
+    assert_true(layout_find(&row, 11, false));
+    interp.native = true;
+    interp.layout.frame_entry = row.frame_entry;
+    with_entries = quick_find(11, false);
+}
+
+static void entries_end(void)
+{
+    interp.native = false;
+    with_entries = NULL;
+}
+
 /* Where frames are marked, the mark vouches for all below it; here everything changes, so somebody
  * else has taken it away. */
 static uint32_t walk_from(int top)
@@ -62,7 +84,7 @@ static uint32_t walk_from(int top)
     fake_set_top(tower.frames[top]);
     if (interp.layout.tstate_mark != LAYOUT_NONE)
         fake_put(fake_remembered, interp.layout.tstate_mark, 0);
-    return walk_current(&walker);
+    return with_entries ? with_entries(&walker) : walk_current(&walker);
 }
 
 /* Walked from frame `top`, it is told as it is. */
@@ -147,6 +169,41 @@ static void test_walk__tells_a_change_anywhere_in_a_chain_of_any_depth(void **st
     unsetenv("MEMREC_NO_MARKS");
 }
 
+/* 3.11 with native frames: where the loop of a frame begins, that is told; of each frame anew. */
+static void assert_begins(uintptr_t memory, int begins)
+{
+    if (begins >= 0)
+        ((char *)memory)[256 * begins + interp.layout.frame_entry] = 1;
+    uint32_t id = walk_from(tower.depth - 1);
+    for (int i = tower.depth - 1; i >= 0; i--) {
+        assert_int_not_equal(id, NODE_LOST);
+        assert_int_equal(atoi(fake_names[fake_nodes[id].code_id]), tower.names[i]);
+        id = fake_nodes[id].parent;
+        assert_int_equal(fake_nodes[id].code_id == CODE_ENTRY, i == begins);
+        if (i == begins)
+            id = fake_nodes[id].parent;
+    }
+    if (begins >= 0)
+        ((char *)memory)[256 * begins + interp.layout.frame_entry] = 0;
+}
+
+static void test_walk__tells_anew_of_each_frame_whether_a_loop_begins_with_it(void **state)
+{
+    (void)state;
+    uintptr_t memory = (uintptr_t)fake_memory(TALLEST * 256);
+    tower_start(2);
+    entries_begin();
+    for (int depth = 1; depth <= TALLEST; depth++) {
+        tower_push(memory + 256 * (uintptr_t)(depth - 1));
+        for (int begins = 0; begins < depth; begins++) {
+            assert_begins(memory, begins);
+            if (begins % 3 == 0)
+                assert_begins(memory, -1);
+        }
+    }
+    entries_end();
+}
+
 /* A run is as long as its page allows, also where frames were pushed on one that was known: each
  * run costs a branch. */
 static void test_walk__a_run_of_frames_goes_on_to_the_end_of_the_page(void **state)
@@ -204,16 +261,27 @@ static void one_page_goes(uintptr_t offset, uintptr_t bytes)
     munmap((void *)(pages + 2 * PAGE), 2 * PAGE);
 }
 
+static void pages_go(void)
+{
+    static const uintptr_t sizes[] = {264, 520, 1352};
+    for (int size = 0; size < 3; size++)
+        for (uintptr_t offset = 0; offset < sizes[size]; offset += 8)
+            one_page_goes(offset, sizes[size]);
+}
+
 static void test_walk__reads_no_frame_whose_memory_is_gone(void **state)
 {
     (void)state;
-    static const uintptr_t sizes[] = {264, 520, 1352};
     for (int version = 0; version < VERSIONS; version++) {
         tower_start(version);
-        for (int size = 0; size < 3; size++)
-            for (uintptr_t offset = 0; offset < sizes[size]; offset += 8)
-                one_page_goes(offset, sizes[size]);
+        pages_go();
     }
+    tower_start(2);
+    entries_begin();
+    assert_true(shadow_one_page(PAGE, 2 * PAGE - 72, &interp.layout));
+    assert_false(shadow_one_page(PAGE, 2 * PAGE - 64, &interp.layout)); /* but for its last byte */
+    pages_go();
+    entries_end();
 }
 
 /* More frames than the shadow has room for: one walk in so many looks at them, the others say that
@@ -260,6 +328,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walk__tells_a_change_anywhere_in_a_chain_of_any_depth),
+        cmocka_unit_test(test_walk__tells_anew_of_each_frame_whether_a_loop_begins_with_it),
         cmocka_unit_test(test_walk__a_run_of_frames_goes_on_to_the_end_of_the_page),
         cmocka_unit_test(test_walk__reads_no_frame_whose_memory_is_gone),
         cmocka_unit_test(test_walk__a_chain_beyond_all_bounds_is_told_now_and_then),
