@@ -93,36 +93,35 @@ void history_gap_now(struct replay *r, uint32_t site, uint64_t gap_bytes, uint64
                                         (int64_t)unsampled_bytes});
 }
 
-void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t gap_bytes,
-                       uint64_t unsampled_bytes)
+/* How many ticks had ended before this serial number, of allocations or of mappings? */
+static uint32_t ticks_before(const struct history *h, uint64_t serial, bool of_mapping)
 {
-    const struct history *h = &r->history;
     uint32_t low = 0, high = h->tick_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (h->ticks[middle].serial < serial)
+        const struct history_tick *tick = &h->ticks[middle];
+        if ((of_mapping ? tick->map_serial : tick->serial) < serial)
             low = middle + 1;
         else
             high = middle;
     }
-    if (on(h))
-        add_gap(r, (struct history_gap){site, low, (int64_t)gap_bytes, (int64_t)unsampled_bytes});
+    return low;
+}
+
+void history_gap_since(struct replay *r, uint32_t site, uint64_t serial, uint64_t gap_bytes,
+                       uint64_t unsampled_bytes)
+{
+    if (on(&r->history))
+        add_gap(r, (struct history_gap){site, ticks_before(&r->history, serial, false),
+                                        (int64_t)gap_bytes, (int64_t)unsampled_bytes});
 }
 
 void history_gap_since_map(struct replay *r, uint32_t site, uint32_t map_serial, uint64_t gap_bytes,
                            uint64_t unsampled_bytes)
 {
-    const struct history *h = &r->history;
-    uint32_t low = 0, high = h->tick_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (h->ticks[middle].map_serial < map_serial)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (on(h))
-        add_gap(r, (struct history_gap){site, low, (int64_t)gap_bytes, (int64_t)unsampled_bytes});
+    if (on(&r->history))
+        add_gap(r, (struct history_gap){site, ticks_before(&r->history, map_serial, true),
+                                        (int64_t)gap_bytes, (int64_t)unsampled_bytes});
 }
 
 /* Room for the last rows of all sites there are. */
