@@ -257,11 +257,14 @@ FRAMES_INLINE uint32_t walk_from_mark(struct walker *w, uintptr_t top, struct sh
     return push_all(w, pushed, n, node, l);
 }
 
-/* Mark the innermost frame, if the shadow has it. */
+/* Mark the innermost frame, if the shadow has it; and, where native frames are recorded, the shims:
+ * greenlet takes them out while it switches, and puts them back without any frame having run. */
 FRAMES_INLINE void set_mark(struct walker *w, uintptr_t tstate, uintptr_t top,
                             const struct layout *l)
 {
-    w->marked = w->depth && shadow_address(w, w->depth - 1) == top ? tstate : 0;
+    bool whole = w->depth && shadow_address(w, w->depth - 1) == top &&
+                 (!interp.native || frame_is_shim(shadow_address(w, 0), l));
+    w->marked = whole ? tstate : 0;
     w->pops = frames_word(tstate, l->tstate_mark_pops);
     memory_put_word(tstate + (uintptr_t)l->tstate_mark, top);
 }

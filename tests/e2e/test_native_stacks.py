@@ -84,9 +84,7 @@ def test_native__a_greenlet_shows_its_own_stack_and_nothing_of_others(record, in
 
 @pytest.mark.soak  # packages
 @pytest.mark.parametrize("native", [True, False], ids=["native", "plain"])
-def test_native__greenlets_of_gevent_show_their_own_stacks(request, record, interpreter, packages, native):
-    if native and interpreter.minor >= (3, 15):
-        request.applymarker(pytest.mark.xfail(reason="3.15: the loop of gevent's hub is taken for C code while the hub first runs; its Python frame stands outermost"))
+def test_native__greenlets_of_gevent_show_their_own_stacks(record, interpreter, packages, native):
     folder = packages(interpreter, "gevent")
     options = [option for option in light(interpreter) if native or option != "--native"]
     recording = record(NATIVE / "gevents.py", python=interpreter, options=options, env={"PYTHONPATH": str(folder)})

@@ -25,12 +25,15 @@ extern "C" int pool(size_t bytes)
     static tbb::task_arena arena(4);
     std::atomic<int> here{0};
     arena.execute([&] {
-        tbb::parallel_for(0, 4, [&](int) {
-            work(bytes);
-            here++;
-            for (int i = 0; i < 6000 && here < 4; i++)
-                std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }, tbb::simple_partitioner());
+        tbb::parallel_for(
+            0, 4,
+            [&](int) {
+                work(bytes);
+                here++;
+                for (int i = 0; i < 6000 && here < 4; i++)
+                    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            },
+            tbb::simple_partitioner());
     });
     return here;
 }
