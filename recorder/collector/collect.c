@@ -345,6 +345,9 @@ static int start(struct collector *c, struct err *err)
     cgroup_kills_open(&c->counter, (uint32_t)getpid()); /* before what holds many descriptors */
     guard_open(&c->guard, config->oom_reserve_bytes);
     processes_init(&c->processes, &c->shared, &c->output, c->serve, ADDRESS_BUDGET_BYTES);
+    struct headroom_left left;
+    if (headroom_read(&c->guard.headroom, &left))
+        c->processes.allowance.max_bytes = processes_definitions_bytes(left.whole_bytes);
     merge_init(c->merge, &c->shared, &c->processes, &c->output);
     return 0;
 }

@@ -29,8 +29,15 @@ void processes_init(struct processes *all, struct shared *shared, struct output 
 {
     *all = (struct processes){.shared = shared, .output = output, .serve = serve};
     all->last = &all->first;
-    all->allowance.max_bytes = DEFINITIONS_MAX_BYTES;
+    all->allowance.max_bytes = DEFINITIONS_BYTES;
     address_pool_init(&all->pool, pool_bytes);
+}
+
+uint64_t processes_definitions_bytes(uint64_t whole_bytes)
+{
+    uint64_t share = whole_bytes / DEFINITIONS_SHARE;
+    uint64_t most = share < DEFINITIONS_MOST_BYTES ? share : DEFINITIONS_MOST_BYTES;
+    return most > DEFINITIONS_BYTES ? most : DEFINITIONS_BYTES;
 }
 
 static void free_list(struct recorded *p)

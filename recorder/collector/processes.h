@@ -11,8 +11,11 @@
 #include "recorder/collector/shared.h"
 
 /* What all processes may define and map together, beyond which stacks are unknown: a program may
- * claim whatever it likes. */
-#define DEFINITIONS_MAX_BYTES ((size_t)256 << 20)
+ * claim whatever it likes. This much always, and up to a share of the memory that there is: a
+ * million native stacks are three million nodes. */
+#define DEFINITIONS_BYTES      (UINT64_C(256) << 20)
+#define DEFINITIONS_MOST_BYTES (UINT64_C(2) << 30)
+#define DEFINITIONS_SHARE      16u
 
 struct processes {
     struct shared *shared;
@@ -43,6 +46,8 @@ struct processes {
 /* Everything given is borrowed; pool_bytes: what all address maps may take together. */
 void processes_init(struct processes *all, struct shared *shared, struct output *output,
                     struct serve *serve, size_t pool_bytes);
+/* What definitions may take where there is so much memory, bytes. */
+uint64_t processes_definitions_bytes(uint64_t whole_bytes);
 /* Frees every process, living or past. */
 void processes_release(struct processes *all);
 
