@@ -79,6 +79,23 @@ def test_meter_ends_all_that_takes_too_long(tmp_path):
     assert not any(os.path.exists(f"/proc/{pid}") for pid in told["processes"])
 
 
+@pytest.mark.parametrize("lost, why", [(0, None), (2037662, "2,037,662 events were lost")])
+def test_recording_that_is_not_whole_is_no_figure(bench, monkeypatch, tmp_path, lost, why):
+    meter, rounds = bench("meter"), bench("rounds")
+
+    def measure(command, output, words, **how):
+        pathlib.Path(words).write_text('bench {"pid": 7, "body_s": 1.5, "body_cpu_s": 1.5, "rss_bytes": 9}\n')
+        pathlib.Path(output, "trace").write_bytes(b"bytes")
+        return meter.Measured(**dict.fromkeys(meter.Measured._fields, 0) | {"late": False, "processes": {}})
+
+    monkeypatch.setattr(meter, "become_reaper", lambda: None)
+    monkeypatch.setattr(meter, "measure", measure)
+    monkeypatch.setattr(bench("peers"), "told_by", lambda recorder, out: {"events": 10, "lost": lost})
+    run = bench("catalog").Run("main", "calls", "", "memrec --native")
+    record = rounds.Bench(bench("results").Results(), limit_s=60, patience_s=60).record(run, 0, str(tmp_path))
+    assert record["why"] == why and ("body_s" in record) == (why is None)
+
+
 def results_with(bench, **bodies):
     """Results of two rounds of calls: recorder -> the seconds of its body in both (an underscore stands for a blank)."""
     results = bench("results").Results()

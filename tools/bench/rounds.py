@@ -78,6 +78,9 @@ class Bench:
         self.spent[cell(run)] = self.spent.get(cell(run), 0) + measured.wall_s
         body = said(words)
         why = self.trouble(measured, folder) or (None if body else f"no figures: {last_words(words)}")
+        told = {} if why else self.trace(run, out)
+        if told.get("lost"):
+            why = f"{told['lost']:,} events were lost"  # a recording that is not whole is no figure
         record = {"part": run.part, "workload": run.workload, "variant": run.variant, "recorder": run.recorder, "cores": run.cores,
                   "round": number, "share": run.share, "why": why, "wall_s": measured.wall_s, "settled_s": measured.settled_s,
                   "cpu_s": measured.cpu_s}
@@ -86,7 +89,7 @@ class Bench:
             record.update(body_s=body["body_s"], body_cpu_s=body["body_cpu_s"], rss_bytes=body["rss_bytes"],
                           threads=program.threads if program else 1,
                           helper_bytes=max((each.rss_bytes for each in measured.processes.values()), default=0),
-                          disk_most_bytes=measured.disk_bytes, disk_bytes=meter.folder_bytes(output), **self.trace(run, out))
+                          disk_most_bytes=measured.disk_bytes, disk_bytes=meter.folder_bytes(output), **told)
         title = " ".join(filter(None, (run.part, run.workload, run.variant, run.recorder)))
         self.clock.say(f"{title}: {why or '%.2f s' % record['body_s']}")
         return record
