@@ -32,11 +32,12 @@ def shown(done):
 
 
 def lost(trace):
-    """What the trace says was lost. Not code that is made while it runs, which no table tells how to unwind, and frees of blocks that a
-    forked child has from its parent."""
+    """What the trace says was lost. Not stacks that code made at run time ends, which no table tells how to unwind; nor what a signal's
+    handler does in the middle of a hook (docs/reliability.md); nor frees of blocks that a forked child has from its parent."""
     summary = json.loads(run([BUILD / "memreplay", "summary", "--json", trace]).out)
     forked = {process["pid"] for process in summary["processes"] if process["parent"] not in (None, process["pid"])}
-    losses = [loss["reason"] for loss in summary["losses"] if loss["reason"] != "native_cut" and not (loss["reason"] == "unknown_free" and loss["pid"] in forked)]
+    losses = [loss["reason"] for loss in summary["losses"]
+              if loss["reason"] not in ("native_cut", "reentered") and not (loss["reason"] == "unknown_free" and loss["pid"] in forked)]
     return " ".join(losses + [word for word in ("impossible", "replaced") if summary["totals"][word]])
 
 
